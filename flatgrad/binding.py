@@ -1,0 +1,69 @@
+"""Arguments of a call by the names that the operation's record knows them by.
+
+In: a function, its record, arguments as written. Out: arguments by name, in order, and how many came without a name.
+Layer: above `registry`.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+from flatgrad.registry import Record
+
+
+class ArgumentError(Exception):
+    """A call with an argument that the operation's record doesn't know, or without one that it needs."""
+
+
+@lru_cache(maxsize=1024)
+def _own_parameters(function: Callable[..., Any]) -> tuple[str, ...] | None:
+    """Return the names of a function's positional parameters, or None where Python can't tell."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except ValueError:
+        return None
+    if any(parameter.kind is inspect.Parameter.VAR_POSITIONAL for parameter in parameters):
+        return None
+    return tuple(p.name for p in parameters if p.kind is not inspect.Parameter.KEYWORD_ONLY)
+
+
+def bound(
+    function: Callable[..., Any], record: Record, args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> tuple[dict[str, Any], int]:
+    """Return the arguments by their names in the record, and the number of those given without a name.
+
+    Raises ArgumentError.
+    """
+    own = _own_parameters(function)
+    if record.gradient is None:
+        if own is None:
+            own = tuple(f"argument{k}" for k in range(len(args)))
+        known = None
+    else:
+        names = tuple(parameter.name for parameter in record.parameters)
+        known = frozenset(names)
+        # the rule has names of its own for the inputs; the other arguments have NumPy's
+        own = names if own is None else record.inputs + own[len(record.inputs) :]
+    if len(args) > len(own):
+        raise ArgumentError(f"takes at most {len(own)} arguments")
+    arguments = dict(zip(own, args, strict=False))
+    positional = len(args)
+    renamed = dict(zip(_own_parameters(function) or (), own, strict=False))
+    for name, argument in kwargs.items():
+        name = renamed.get(name, name)
+        if name in arguments:
+            raise ArgumentError(f"is given `{name}` twice")
+        if positional == len(arguments) < len(record.inputs) and name == own[len(arguments)]:
+            positional += 1
+        arguments[name] = argument
+    if known is not None:
+        for name in arguments:
+            if name not in known:
+                raise ArgumentError(f"is differentiated without the argument `{name}`")
+        for parameter in record.parameters:
+            if parameter.default is inspect.Parameter.empty and parameter.name not in arguments:
+                raise ArgumentError(f"needs the argument `{parameter.name}`")
+    return arguments, positional

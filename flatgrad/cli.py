@@ -1,0 +1,220 @@
+"""The command line: ``flatgrad emit FILE.py[:FUNC]``.
+
+In: arguments. Out: a module on standard output or in a file, and the exit status: 0 done, 1 `--check` found a difference,
+2 bad input. The user's file is read and never run. Layer: top.
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import os
+import secrets
+import stat
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import flatgrad
+from flatgrad.builder import StaticNeeded
+from flatgrad.errors import FlatgradError, Problem, SignatureError
+from flatgrad.frontend.source import Definition, Source
+from flatgrad.frontend.static import static_definition
+from flatgrad.graph.size import SizeUnknown
+from flatgrad.options import STYLES, TARGETS
+from flatgrad.pipeline import as_error, emit
+from flatgrad.signature import signature_of_annotations
+
+DIFFERENT = 1
+BAD_INPUT = 2
+INTERRUPTED = 130
+DIFF_LINES = 20
+
+
+class OutputError(FlatgradError):
+    """The output file can't be written or read."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return the exit status."""
+    try:
+        return _emitted(_parsed(arguments))
+    except FlatgradError as error:
+        print(error, file=sys.stderr)
+        return BAD_INPUT
+    except BrokenPipeError:
+        # the reader has all that it wants; what is still buffered must not raise again when Python exits
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="flatgrad", description="Write the backward pass of a NumPy function as flat source.", allow_abbrev=False
+    )
+    parser.add_argument("--version", action="version", version=f"flatgrad {flatgrad.__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    command = commands.add_parser(
+        "emit",
+        help="write the forward and backward pass of a function",
+        description="Write the forward and backward pass of FUNC, or of every function decorated with @flatgrad. "
+        "The file is read, never run. Options override those of the decorator.",
+        epilog="exit status: 0 done, 1 --check found a difference, 2 bad input",
+        allow_abbrev=False,
+    )
+    command.add_argument("file", metavar="FILE.py[:FUNC]", help="the file to read, and which function of it")
+    command.add_argument("-o", dest="output", metavar="OUT", help="write to this file (default: standard output)")
+    command.add_argument("--wrt", metavar="W,b", help="the parameters to differentiate by; `W` gives the bare gradient")
+    command.add_argument("--shapes", metavar="TEXT", help='shapes of parameters, as in "X=(n,d) labels=int(n,)"')
+    command.add_argument("--style", choices=STYLES, help="one gate a line, or the statements whole")
+    command.add_argument("--target", choices=TARGETS, help="write NumPy, or math for Python floats")
+    command.add_argument("--check", action="store_true", help="write nothing; tell whether OUT is up to date")
+    parsed = parser.parse_args(arguments)
+    if parsed.check and parsed.output is None:
+        command.error("--check needs -o OUT, the file to compare with")
+    return parsed
+
+
+def _emitted(parsed: argparse.Namespace) -> int:
+    """Do what the command says and return the exit status."""
+    file, function = _file_and_function(parsed.file)
+    definitions = static_definition(Source.read(file), function)
+    if parsed.output is not None:
+        _check_output(parsed.output, file, definitions)
+    texts, notes = _modules(definitions, parsed)
+    status = 0
+    if parsed.check:
+        status = _compared(parsed.output, texts[0])
+    elif parsed.output is not None:
+        _write(parsed.output, texts[0])
+    else:
+        _show("\n\n".join(texts))
+    for note in notes:
+        print(f"note: {note}", file=sys.stderr)
+    return status
+
+
+def _file_and_function(text: str) -> tuple[str, str | None]:
+    """Split at the last colon where a name follows it: a path may have colons of its own."""
+    file, colon, function = text.rpartition(":")
+    if colon and file and function.isidentifier():
+        return file, function
+    return text, None
+
+
+def _modules(definitions: Sequence[Definition], parsed: argparse.Namespace) -> tuple[list[str], list[str]]:
+    """Return the module of each function, and notes. Raises FlatgradError with the problems of all of them."""
+    chosen: dict[str, Any] = {name: getattr(parsed, name) for name in ("style", "target") if getattr(parsed, name)}
+    if parsed.wrt is not None:
+        chosen["wrt"] = _wrt(parsed.wrt)
+    texts: list[str] = []
+    notes: list[str] = []
+    errors: list[FlatgradError] = []
+    for definition in definitions:
+        try:
+            signature = signature_of_annotations(definition, parsed.shapes)
+            try:
+                texts.append(emit(definition, signature, replace(definition.options, **chosen)).text)
+            except (SizeUnknown, StaticNeeded) as error:
+                raise as_error(error) from None
+        except FlatgradError as error:
+            errors.append(error)
+        else:
+            notes += [f"{definition.display}: {note}" for note in signature.notes]
+    if errors:
+        # what is wrong with the options is wrong for each of the functions
+        problems = dict.fromkeys(problem for error in errors for problem in error.problems)
+        raise type(errors[0])(list(problems))
+    return texts, notes
+
+
+def _wrt(text: str) -> str | tuple[str, ...]:
+    """Return one name for ``W``, a tuple for ``W,b`` and for ``W,``."""
+    names = [name.strip() for name in text.split(",")]
+    if len(names) == 1:
+        return names[0]
+    return tuple(names if names[-1] else names[:-1])
+
+
+def _check_output(output: str, file: str, definitions: Sequence[Definition]) -> None:
+    """Raise what can be told to be wrong with the output before anything is emitted."""
+    if len(definitions) > 1:
+        names = ", ".join(definition.display for definition in definitions)
+        hint = f"name one, as in {file}:{definitions[0].display}"
+        raise SignatureError(Problem(f"-o takes one function, and the file has several: {names}", hint, file))
+    if os.path.isdir(output):
+        raise OutputError(Problem("the output is a folder", "name a file in it", output))
+    if os.path.exists(output) and os.path.samefile(output, file):
+        raise OutputError(Problem("the output is the file that is read", "name another file", output))
+
+
+def _compared(output: str, text: str) -> int:
+    """Return the exit status of `--check`, and show the first differences."""
+    try:
+        with open(output, "rb") as stream:
+            found = stream.read()
+    except FileNotFoundError:
+        print(f"{output}: not up to date: there is no such file", file=sys.stderr)
+        return DIFFERENT
+    except OSError as error:
+        raise OutputError(Problem(f"can't read the file: {error.strerror}", file=output)) from None
+    if found == text.encode():
+        return 0
+    old, new = found.decode(errors="replace").splitlines(), text.splitlines()
+    lines = list(difflib.unified_diff(old, new, output, "emitted now", n=1, lineterm=""))
+    more = len(lines) - DIFF_LINES
+    print(f"{output}: not up to date", *lines[:DIFF_LINES], sep="\n", file=sys.stderr)
+    if more > 0:
+        print(f"... and {more} more lines", file=sys.stderr)
+    return DIFFERENT
+
+
+def _write(output: str, text: str) -> None:
+    """Write a file so that it is there whole or not at all. Raises OutputError where it can't be written."""
+    try:
+        if os.path.exists(output) and not os.access(output, os.W_OK):
+            raise PermissionError(0, "the file is not writable")
+        if os.path.exists(output) and not stat.S_ISREG(os.stat(output).st_mode):
+            # a device or a pipe can't be replaced
+            with open(output, "wb") as stream:
+                stream.write(text.encode())
+        else:
+            _replace(os.path.realpath(output), text.encode())
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise OutputError(Problem(f"can't write the file: {reason}", file=output)) from None
+
+
+def _replace(path: str, data: bytes) -> None:
+    """Write beside the path and move the file there, which is one step. The file keeps its permissions."""
+    temporary = os.path.join(os.path.dirname(path), f".flatgrad-{secrets.token_hex(6)}.tmp")
+    try:
+        with open(temporary, "xb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        if os.path.exists(path):
+            os.chmod(temporary, stat.S_IMODE(os.stat(path).st_mode))
+        os.replace(temporary, path)
+    except BaseException:
+        if os.path.exists(temporary):
+            os.unlink(temporary)
+        raise
+
+
+def _show(text: str) -> None:
+    """Print source: coloured on a terminal, as UTF-8 bytes elsewhere, which is how Python reads source."""
+    if sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb":
+        from rich.console import Console
+        from rich.syntax import Syntax
+
+        syntax = Syntax("", "python", theme="ansi_dark", background_color="default")
+        # soft wrapping leaves long lines whole, so that they can be copied
+        Console(highlight=False).print(syntax.highlight(text), soft_wrap=True, end="")
+    else:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(text.encode())
+    sys.stdout.flush()

@@ -1,0 +1,306 @@
+"""Texts of expressions: operators by precedence, calls, subscripts, numbers and strings.
+
+In: a node, the texts of its inputs. Out: one line of text in the form that ruff leaves unchanged, and its precedence.
+Layer: above `spelling`.
+"""
+
+from __future__ import annotations
+
+import keyword
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from flatgrad.emit.spelling import PLACEHOLDER, Spelling
+from flatgrad.graph.size import is_one, resolved
+from flatgrad.graph.values import Constant, List, Node, Slice, Slot, Value
+from flatgrad.registry import lookup
+from flatgrad.rules.creation import size_of_axis
+from flatgrad.rules.program import conjunction, disjunction, formatted, literal, named
+from flatgrad.rules.static import axes_count
+from flatgrad.markers import stop_gradient
+
+CONDITIONAL, OR, AND, NOT, COMPARED, BIT_OR, BIT_XOR, BIT_AND, SHIFT, SUM, PRODUCT, UNARY, POWER, ATOM = range(1, 15)
+
+INFIX: dict[Callable[..., Any], tuple[str, int]] = {
+    operator.add: ("+", SUM), operator.sub: ("-", SUM), operator.mul: ("*", PRODUCT),
+    operator.truediv: ("/", PRODUCT), operator.floordiv: ("//", PRODUCT), operator.mod: ("%", PRODUCT),
+    operator.matmul: ("@", PRODUCT), operator.pow: ("**", POWER), operator.and_: ("&", BIT_AND),
+    operator.or_: ("|", BIT_OR), operator.xor: ("^", BIT_XOR), operator.lshift: ("<<", SHIFT),
+    operator.rshift: (">>", SHIFT), operator.lt: ("<", COMPARED), operator.le: ("<=", COMPARED),
+    operator.gt: (">", COMPARED), operator.ge: (">=", COMPARED), operator.eq: ("==", COMPARED),
+    operator.ne: ("!=", COMPARED), conjunction: ("and", AND), disjunction: ("or", OR),
+}  # fmt: skip
+PREFIX: dict[Callable[..., Any], tuple[str, int]] = {
+    operator.neg: ("-", UNARY), operator.pos: ("+", UNARY), operator.invert: ("~", UNARY), operator.not_: ("not ", NOT),
+}  # fmt: skip
+
+Text = tuple[str, int]
+
+
+class Printer:
+    """Writes expressions. `texts` holds the text of every value that has one so far: its name, or its expression."""
+
+    def __init__(self, spelling: Spelling) -> None:
+        self.spelling = spelling
+        self.texts: dict[Value, Text] = {}
+
+    def name(self, value: Value, name: str) -> None:
+        """Let a value be written as this name from here on."""
+        self.texts[value] = (name, ATOM)
+
+    def expression(self, node: Node) -> Text:
+        """Return the text of an operation."""
+        function = node.function
+        if function in INFIX:
+            return self._infix(node, *INFIX[function])
+        if function in PREFIX:
+            return self._prefix(node, *PREFIX[function])
+        special = SPECIAL.get(function)
+        if special is not None:
+            return special(self, node)
+        if node.form == "method":
+            return self._method(node)
+        if node.form:
+            return self.operand(node.inputs[0], ATOM) + node.form, ATOM
+        spelled = self.spelling.of(node)
+        if "{" in spelled:
+            return self._filled(node, spelled)
+        return f"{spelled}({self._arguments(node, 0)})", ATOM
+
+    def operand(self, item: Any, at_least: int) -> str:
+        """Return the text of an operand, in parentheses where it binds less than it must."""
+        text, precedence = self.item(item)
+        return text if precedence >= at_least else f"({text})"
+
+    def item(self, item: Any) -> Text:
+        """Return the text of a value or of a static object."""
+        if isinstance(item, Value):
+            known = self.texts.get(item)
+            if known is not None:
+                return known
+            if isinstance(item, Constant):
+                return self.constant(item)
+            raise AssertionError(f"{item!r} is used before it is written")
+        return self.static(item)
+
+    def constant(self, constant: Constant) -> Text:
+        """Return the text of a constant: its name, what the user wrote, or its number."""
+        if constant.name is not None:
+            return constant.name, ATOM
+        if constant.expression is not None:
+            return self.expression(constant.expression)
+        if constant.text is not None:
+            module, dot, member = constant.text.partition(".")
+            if dot and module.isidentifier():
+                return self._member(module, member), ATOM
+            return constant.text, ATOM
+        return self.static(constant.number)
+
+    def _member(self, module: str, member: str) -> str:
+        if self.spelling.target == "math" and module in ("np", "math"):
+            return self.spelling.member("math", member)
+        return f"{self.spelling.np() if module == 'np' else self.spelling.module(module)}.{member}"
+
+    def static(self, item: Any) -> Text:
+        """Return the text of something that is known when the code is written."""
+        if isinstance(item, List):
+            return f"[{', '.join(self.item(part)[0] for part in item)}]", ATOM
+        if isinstance(item, tuple):
+            inner = ", ".join(self.item(part)[0] for part in item)
+            return f"({inner}{',' * (len(item) == 1)})", ATOM
+        if isinstance(item, np.generic | np.ndarray):
+            return self._array(np.asarray(item))
+        if isinstance(item, float) and (np.isinf(item) or np.isnan(item)):
+            name = "nan" if np.isnan(item) else "inf"
+            return ("-" * (item < 0)) + self._member("np", name), UNARY if item < 0 else ATOM
+        if isinstance(item, bool | int | float):
+            return repr(item), UNARY if item < 0 or str(item)[0] == "-" else ATOM
+        if isinstance(item, str):
+            return quoted(item), ATOM
+        if isinstance(item, np.dtype):
+            return self.dtype(item), ATOM
+        if isinstance(item, type) and issubclass(item, np.generic):
+            return f"{self.spelling.np()}.{item.__name__}", ATOM
+        if isinstance(item, type):
+            return self.spelling.builtin(item.__name__), ATOM
+        if item is None or item is Ellipsis:
+            return ("None" if item is None else "..."), ATOM
+        raise AssertionError(f"no text for {item!r}")
+
+    def dtype(self, dtype: np.dtype[Any]) -> str:
+        """Return the text of a dtype."""
+        return "bool" if dtype.kind == "b" else f"{self.spelling.np()}.{dtype.name}"
+
+    def _array(self, array: np.ndarray[Any, Any]) -> Text:
+        if not array.ndim and array.dtype in (np.float64, np.int64):
+            return self.static(array.item())
+        usual = array.dtype in (np.float64, np.int64, np.bool_)
+        numbers = self.static(_nested(array.tolist()))[0]
+        dtype = "" if usual and array.size else f", dtype={self.dtype(array.dtype)}"
+        return f"{self.spelling.np()}.array({numbers}{dtype})", ATOM
+
+    def _infix(self, node: Node, symbol: str, precedence: int) -> Text:
+        left, right = [self._in_call(node, structure) for _, structure in node.call]
+        if symbol == "**":
+            base, exponent = self.operand(left, ATOM), self.operand(right, UNARY)
+            tight = is_simple(base) and is_simple(exponent.removeprefix("-") if exponent[1:].isnumeric() else exponent)
+            return (f"{base}**{exponent}" if tight else f"{base} ** {exponent}"), POWER
+        # comparisons don't nest: a < b < c means something else
+        stays = precedence + 1 if precedence == COMPARED else precedence
+        return f"{self.operand(left, stays)} {symbol} {self.operand(right, precedence + 1)}", precedence
+
+    def _prefix(self, node: Node, symbol: str, precedence: int) -> Text:
+        (operand,) = [self._in_call(node, structure) for _, structure in node.call]
+        text, bound = self.item(operand)
+        if symbol == "-" and bound == PRODUCT and not text.startswith(("-", "(-")) and " @ " not in text and "%" not in text and "//" not in text:
+            # -a * b is (-a) * b: the same number as -(a * b)
+            return "-" + text, PRODUCT
+        return symbol + self.operand(operand, precedence), precedence
+
+    def _method(self, node: Node) -> Text:
+        owner = self.operand(node.inputs[0], ATOM)
+        name = node.function.__name__
+        arguments = list(node.call)[1:]
+        if name in ("reshape", "transpose") and arguments and isinstance(arguments[0][1], tuple):
+            return f"{owner}.{name}({', '.join(self.operand(self._in_call(node, part), CONDITIONAL) for part in arguments[0][1])})", ATOM
+        return f"{owner}.{name}({self._arguments(node, 1)})", ATOM
+
+    def _arguments(self, node: Node, first: int) -> str:
+        texts = []
+        for k, (name, structure) in enumerate(node.call):
+            if k >= first:
+                text = self.item(self._in_call(node, structure))[0]
+                texts.append(text if k < node.positional else f"{name}={text}")
+        return ", ".join(texts)
+
+    def _filled(self, node: Node, template: str) -> Text:
+        arguments = node.arguments
+        record = lookup(node.function)
+        assert record is not None
+        bare = PLACEHOLDER.fullmatch(template)
+        text = PLACEHOLDER.sub(lambda match: self.operand(arguments[match[1]], ATOM), template)
+        if bare:
+            return self.item(arguments[bare[1]])
+        return text, CONDITIONAL
+
+    def _in_call(self, node: Node, structure: Any) -> Any:
+        if isinstance(structure, Slot):
+            return node.inputs[structure.index]
+        if isinstance(structure, tuple):
+            return type(structure)(self._in_call(node, part) for part in structure)
+        if isinstance(structure, Slice):
+            return Slice(*(self._in_call(node, part) for part in (structure.start, structure.stop, structure.step)))
+        return structure
+
+    # what is not written as a call
+
+    def _subscript(self, node: Node) -> Text:
+        arguments = node.arguments
+        return f"{self.operand(node.inputs[0], ATOM)}[{self.index(arguments['index'])}]", ATOM
+
+    def index(self, index: Any) -> str:
+        """Return the text between the brackets of a subscript."""
+        if isinstance(index, tuple) and not isinstance(index, List) and index:
+            inner = ", ".join(self.index(part) for part in index)
+            return inner + "," * (len(index) == 1)
+        if isinstance(index, Slice):
+            return self._slice(index)
+        return self.item(index)[0]
+
+    def _slice(self, index: Slice) -> str:
+        bounds = [None if bound is None else self.operand(bound, OR) for bound in (index.start, index.stop)]
+        step = None if index.step is None else self.operand(index.step, OR)
+        spaced = any(text is not None and not _is_plain_bound(text) for text in (*bounds, step))
+        start, stop = (text or "" for text in bounds)
+        if not spaced:
+            return f"{start}:{stop}" + (f":{step}" if step else "")
+        text = f"{start} :" if start else ":"
+        text += f" {stop}" if stop else ""
+        return text + (f" : {step}" if step and stop else f": {step}" if step else "")
+
+    def _size_of_axis(self, node: Node) -> Text:
+        array, axis = node.arguments.values()
+        return self._axis_size(array, axis.number if isinstance(axis, Constant) else axis, from_user=node.forward is None)
+
+    def _axis_size(self, array: Value, axis: int, *, from_user: bool = False) -> Text:
+        if axis in (0, -array.rank) and not from_user:
+            return f"{self.spelling.builtin('len')}({self.item(array)[0]})", ATOM
+        return f"{self.operand(array, ATOM)}.shape[{axis}]", ATOM
+
+    def _axes_count(self, node: Node) -> Text:
+        arguments = list(node.arguments.values())
+        array, axis = arguments[0], arguments[1] if len(arguments) > 1 else None
+        axes = range(array.rank) if axis is None else axis if isinstance(axis, tuple) else (axis,)
+        counted = [a % array.rank for a in axes if not is_one(array.shape[a])]
+        if all(isinstance(resolved(array.shape[a]), int) for a in counted):
+            return str(int(np.prod([int(resolved(array.shape[a])) for a in counted]))), ATOM  # type: ignore[arg-type]
+        if axis is None or len(counted) == array.rank:
+            return f"{self.operand(array, ATOM)}.size", ATOM
+        sizes = [self._axis_size(array, a)[0] for a in counted]
+        return " * ".join(sizes), ATOM if len(sizes) == 1 else PRODUCT
+
+    def _formatted(self, node: Node) -> Text:
+        pieces = []
+        for part in node.arguments.values():
+            if isinstance(part, str):
+                pieces.append(part.replace("{", "{{").replace("}", "}}"))
+                continue
+            item, conversion, spec = part
+            text = self.item(item)[0]
+            pieces.append(("{", text, f"!{conversion}" if conversion else "", f":{spec}" if spec else "", "}"))
+        return formatted_text(pieces), ATOM
+
+    def _same(self, node: Node) -> Text:
+        (operand,) = [self._in_call(node, structure) for _, structure in node.call]
+        if isinstance(operand, Constant) and operand.name is None and operand not in self.texts:
+            return self.constant(operand)
+        return self.item(operand)
+
+
+def _nested(numbers: Any) -> Any:
+    return List(_nested(part) for part in numbers) if isinstance(numbers, list) else numbers
+
+
+def _is_plain_bound(text: str) -> bool:
+    return text.removeprefix("-").isidentifier() or text.removeprefix("-").isnumeric()
+
+
+def is_simple(text: str) -> bool:
+    """Tell whether ruff writes `**` without spaces beside this operand: names, numbers and attributes."""
+    if text.replace(".", "").replace("e-", "").isalnum() and not text[0].isalpha():
+        return True
+    return all(part.isidentifier() and not keyword.iskeyword(part) for part in text.split("."))
+
+
+def quoted(text: str) -> str:
+    """Return a string literal, in double quotes where that needs no more escapes."""
+    body = repr(text + "\"'")[1:-4] if '"' in text and "'" not in text else repr("'" + text)[2:-1]
+    if '"' in text and "'" not in text:
+        return "'" + repr('"' + text)[2:-1] + "'"
+    escaped = body if '"' not in text else repr(text)[1:-1].replace("\\'", "'").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def formatted_text(pieces: list[Any]) -> str:
+    """Return an f-string of texts and of replacement fields."""
+    parts = []
+    for piece in pieces:
+        if isinstance(piece, tuple):
+            parts.append("".join(piece).replace('"', "'"))
+        else:
+            parts.append(repr("'" + piece)[2:-1].replace('"', '\\"'))
+    return 'f"' + "".join(parts) + '"'
+
+
+SPECIAL: dict[Callable[..., Any], Callable[[Printer, Node], Text]] = {
+    operator.getitem: Printer._subscript,
+    size_of_axis: Printer._size_of_axis,
+    axes_count: Printer._axes_count,
+    formatted: Printer._formatted,
+    named: Printer._same,
+    literal: Printer._same,
+    stop_gradient: Printer._same,
+}

@@ -1,0 +1,116 @@
+"""Which operations get a line of their own, and which are written inside the expression that uses them.
+
+In: a joint graph, its results, the style. Out: the nodes with a line, and for every node the line that it is part of.
+Layer: above the passes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from flatgrad.graph.values import Constant, Graph, Node, Value, uses_of
+from flatgrad.markers import stop_gradient
+from flatgrad.registry import lookup
+from flatgrad.rules.creation import size_of_axis
+from flatgrad.rules.indexing import placed
+from flatgrad.rules.program import EFFECTS, conjunction, disjunction, formatted, literal
+from flatgrad.rules.static import axes_count
+
+# written where they are used, however often: reading a size costs nothing, and a name for it tells nothing
+ALWAYS_INSIDE = frozenset({size_of_axis, axes_count, len, np.shape, np.size, formatted, stop_gradient})
+# written inside the assert or print that they are for
+CONDITIONS = frozenset({conjunction, disjunction})
+
+
+class Lines:
+    """`own` holds the nodes with a line of their own; `host` maps every node to the node in whose line it stands."""
+
+    def __init__(self, graph: Graph, results: Sequence[Value], style: str) -> None:
+        self.style = style
+        self.uses = uses_of(graph.nodes, results)
+        self.read_backward = {value for node in graph.nodes if node.forward is not None for value in node.inputs}
+        self.results = set(results)
+        self.inside_forms = _inside_forms(graph, self.uses)
+        self.own = [node for node in graph.nodes if self._has_line(node)]
+        self.host = self._hosts(graph)
+        self._readers = self._lines_with_a_gradient(graph)
+
+    def readers(self, primal: Value) -> list[Node]:
+        """Return the lines that a value goes into and that pass a gradient back to it, the last first."""
+        return self._readers.get(primal, [])
+
+    def _has_line(self, node: Node) -> bool:
+        if node.function in EFFECTS or len(node.outputs) > 1 or node.function is placed:
+            return True
+        value = node.output
+        if node.function is literal:
+            return value.name is not None or self.uses.get(value, 0) > 1
+        if value.name is not None or value in self.results:
+            return not (isinstance(value, Constant) and node.function is not literal)
+        if node.function in ALWAYS_INSIDE or node.function in CONDITIONS or _of_constants(node):
+            return False
+        if node.forward is not None:
+            return self._backward_has_line(value)
+        if self.style == "flat":
+            return node not in self.inside_forms
+        return self.uses.get(value, 0) > 1 or value in self.read_backward
+
+    def _backward_has_line(self, value: Value) -> bool:
+        if self.uses.get(value, 0) > 1:
+            return True
+        if value.primal is None:
+            return False
+        return self.style == "flat" or value.primal.name is not None or value.primal.node is None
+
+    def _hosts(self, graph: Graph) -> dict[Node, Node]:
+        own = set(self.own)
+        host: dict[Node, Node] = {}
+        reader: dict[Value, Node] = {}
+        for node in reversed(graph.nodes):
+            place = node
+            if node not in own:
+                place = next((reader[value] for value in node.outputs if value in reader), node)
+            host[node] = place
+            for value in node.inputs:
+                # the first line that reads a value comes last in this order
+                reader[value] = place
+        return host
+
+
+    def _lines_with_a_gradient(self, graph: Graph) -> dict[Value, list[Node]]:
+        """Return for each value the lines that read it and have a gradient, the last first."""
+        differentiated = {node.forward for node in graph.nodes if node.forward is not None}
+        readers: dict[Value, list[Node]] = {}
+        for node in reversed(graph.nodes):
+            if node in differentiated:
+                arguments = node.inputs if node.recognised is None else node.recognised.arguments.values()
+                for value in arguments:
+                    if isinstance(value, Value):
+                        readers.setdefault(value, []).append(self.host[node])
+        return readers
+
+
+def _of_constants(node: Node) -> bool:
+    return bool(node.inputs) and all(isinstance(value, Constant) and not value.rank for value in node.inputs)
+
+
+def _inside_forms(graph: Graph, uses: dict[Value, int]) -> set[Node]:
+    """Return the unnamed steps of elementwise forms: a sigmoid that is written out is one gate and stays one line."""
+    inside: set[Node] = set()
+    for node in graph.nodes:
+        if node.recognised is None:
+            continue
+        record = lookup(node.recognised.function)
+        if record is None or not record.elementwise:
+            continue
+        arguments = set(node.recognised.arguments.values())
+        steps = list(node.inputs)
+        while steps:
+            value = steps.pop()
+            if value in arguments or value.node is None or value.name is not None or uses.get(value, 0) > 1:
+                continue
+            inside.add(value.node)
+            steps += value.node.inputs
+    return inside

@@ -1,0 +1,79 @@
+"""Names for the values that have a line: the user's own, `t0`, `t1`, ... for the others, `grad_<name>` for gradients.
+
+In: values in the order of their lines. Out: a name for each, none taken twice. Layer: above `lines`.
+"""
+
+from __future__ import annotations
+
+import keyword
+from collections.abc import Iterable
+
+from flatgrad.graph.values import Value
+
+
+class Names:
+    """Gives names. The names in `reserved` belong to the module, those in `wished` to variables of the user."""
+
+    def __init__(self, reserved: Iterable[str], wished: Iterable[str]) -> None:
+        self.reserved = set(reserved)
+        self.wished = set(wished)
+        self.taken: set[str] = set()
+        self.of: dict[Value, str] = {}
+        self._primals: dict[Value, str] = {}
+        self._temporaries = 0
+        self._orders: dict[str, int] = {}
+
+    def parameter(self, value: Value, name: str) -> None:
+        """Give a parameter the name that callers use."""
+        self.of[value] = name
+        self.taken.add(name)
+
+    def name(self, value: Value) -> str:
+        """Return the name of a value; it gets one if it has none."""
+        if value not in self.of:
+            if value.primal is not None:
+                wanted = self._free("grad_" + self._primal_name(value.primal), wished=False)
+            elif value.name is not None:
+                wanted = self._free(value.name, wished=True)
+            else:
+                wanted = self._primals.pop(value, None) or self._temporary()
+            self.of[value] = wanted
+            self.taken.add(wanted)
+        return self.of[value]
+
+    def constant(self, name: str) -> str:
+        """Return the name of a constant of the module."""
+        self.taken.add(name)
+        return name
+
+    def _primal_name(self, primal: Value) -> str:
+        """Return the name that a gradient is called after, whether or not that value has a line."""
+        if primal in self.of:
+            return self.of[primal]
+        if primal.name is not None:
+            return primal.name
+        if primal not in self._primals:
+            self._primals[primal] = self._temporary()
+        return self._primals[primal]
+
+    def _temporary(self) -> str:
+        while True:
+            name = f"t{self._temporaries}"
+            self._temporaries += 1
+            if name not in self.taken and name not in self.wished and name not in self.reserved:
+                return name
+
+    def _free(self, name: str, *, wished: bool) -> str:
+        """Return the name, or the name with the next number that is free."""
+        order = 1
+        free = name
+        while (
+            free in self.taken
+            or free in self.reserved
+            or keyword.iskeyword(free)
+            or (free in self.wished and not (wished and order == 1))
+        ):
+            order = self._orders.get(name, 1) + 1 if order == 1 else order + 1
+            free = f"{name}_{order}"
+        self._orders[name] = order
+        return free

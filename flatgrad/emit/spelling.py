@@ -1,0 +1,153 @@
+"""How functions are written in the emitted module, and what it has to import or define for them.
+
+In: the functions that a graph uses, the target. Out: a text for each, imports, sources of helper functions. Layer: above
+the passes.
+"""
+
+from __future__ import annotations
+
+import builtins
+import inspect
+import math
+import re
+import textwrap
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+
+from flatgrad.errors import Problem, UnsupportedError
+from flatgrad.graph.values import Node
+from flatgrad.registry import lookup
+from flatgrad.rules.program import EFFECTS
+
+# NumPy has two names for these, and `__name__` is not the one that people write
+FAMILIAR_NAMES = {np.absolute: "abs", np.remainder: "mod"}
+
+PLACEHOLDER = re.compile(r"\{(\w+)\}")
+
+
+class Spelling:
+    """Chooses the text of each function and notes what the module needs for it. Names in `taken` are not used."""
+
+    def __init__(self, target: str, taken: Iterable[str]) -> None:
+        self.target = target
+        self.taken = set(taken)
+        self.numpy = False
+        self.modules: dict[str, str] = {}
+        self.members: dict[tuple[str, str], str] = {}
+        self.helpers: dict[str, str] = {}
+        self._texts: dict[Any, str] = {}
+
+    def of(self, node: Node) -> str:
+        """Return the text of a node's function: a name to call, or an expression with the inputs in braces."""
+        function = node.function
+        text = self._texts.get(function)
+        if text is None:
+            text = self._texts[function] = self._chosen(function, node)
+        return text
+
+    def _chosen(self, function: Callable[..., Any], node: Node) -> str:
+        if function in EFFECTS or function.__module__ == "builtins":
+            return self.builtin(function.__name__)
+        if self.target == "math":
+            return self._scalar(function, node)
+        return self._array(function)
+
+    def _array(self, function: Callable[..., Any]) -> str:
+        module, name = getattr(function, "__module__", None) or "numpy", function.__name__
+        if module == "math":
+            return f"{self.module('math')}.{name}"
+        if module.split(".")[0] == "numpy" or getattr(np, name, None) is function:
+            return f"{self.np()}.{numpy_name(function)}"
+        return self._helper(function)
+
+    def _scalar(self, function: Callable[..., Any], node: Node) -> str:
+        if function.__module__ in ("math", "_operator", "builtins"):
+            return self.member("math", function.__name__) if function.__module__ == "math" else function.__name__
+        record = lookup(function)
+        scalar = record.scalar if record is not None else None
+        if isinstance(scalar, str):
+            return scalar
+        if scalar is None:
+            message, hint = f"np.{function.__name__} has no form for Python floats", "use the target numpy"
+            place = node.location or (node.forward.location if node.forward is not None else None)
+            raise UnsupportedError(place.problem(message, hint) if place is not None else Problem(message, hint))
+        if scalar.__module__ == "math":
+            return self.member("math", scalar.__name__)
+        if scalar.__module__ == "builtins":
+            return self.builtin(scalar.__name__)
+        return self._helper(scalar)
+
+    def builtin(self, name: str) -> str:
+        """Return the text of a builtin; one that a parameter hides is imported under another name."""
+        return name if name not in self.taken else self.member("builtins", name)
+
+    def np(self) -> str:
+        """Return the name of NumPy in the module."""
+        self.numpy = True
+        return self._free("np")
+
+    def module(self, name: str) -> str:
+        """Return the name of an imported module."""
+        return self.modules.setdefault(name, self._free(name))
+
+    def member(self, module: str, name: str) -> str:
+        """Return the name of something imported from a module."""
+        return self.members.setdefault((module, name), self._free(name))
+
+    def _free(self, name: str) -> str:
+        while name in self.taken:
+            name += "_"
+        return name
+
+    def _helper(self, function: Callable[..., Any]) -> str:
+        """Have the source of a Python function copied into the module, and return its name."""
+        name = self._free(function.__name__)
+        source = textwrap.dedent(inspect.getsource(function))
+        source = source[source.index("def ") :].replace(f"def {function.__name__}(", f"def {name}(", 1)
+        # a helper stands by itself: no annotations that would need imports of their own
+        source = re.sub(r"(\w+): (?:Any|float|np\.ndarray)(?=[,)= ])", r"\1", source.split("\n", 1)[0]) + (
+            "\n" + source.split("\n", 1)[1]
+        )
+        source = re.sub(r"\) -> [^\n]*:\n", "):\n", source, count=1)
+        self.helpers[name] = source.rstrip()
+        names = set(function.__code__.co_names)
+        if "np" in names:
+            self.np()
+        for used in names:
+            found = function.__globals__.get(used)
+            if getattr(found, "__module__", None) == "math" and getattr(math, used, None) is found:
+                self.member("math", used)
+        return name
+
+    def imports(self) -> list[str]:
+        """Return the import lines of the module, sorted as ruff sorts them."""
+        lines = [f"import {name}" + (f" as {local}" if local != name else "") for name, local in self.modules.items()]
+        groups: dict[str, list[str]] = {}
+        for (module, name), local in sorted(self.members.items()):
+            groups.setdefault(module, []).append(name if name == local else f"{name} as {local}")
+        lines.sort()
+        lines += [f"from {module} import {', '.join(names)}" for module, names in sorted(groups.items())]
+        if self.numpy:
+            lines += [""] * bool(lines) + [f"import numpy as {self._free('np')}"]
+        return lines
+
+    def names(self) -> set[str]:
+        """Return every name that variables of the module must leave alone."""
+        fixed = {"np"} if self.numpy else set()
+        called = {text for text in self._texts.values() if text.isidentifier()}
+        return fixed | called | set(self.modules.values()) | set(self.members.values()) | set(self.helpers)
+
+
+def numpy_name(function: Callable[..., Any]) -> str:
+    """Return the name of a NumPy function behind `np.`."""
+    name = FAMILIAR_NAMES.get(function) or function.__name__
+    if getattr(np, name, None) is not None:
+        return str(name)
+    return f"linalg.{name}"
+
+
+def is_builtin(name: str) -> bool:
+    """Tell whether a name is one of Python's own."""
+    return hasattr(builtins, name)

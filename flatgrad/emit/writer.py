@@ -1,0 +1,173 @@
+"""The text of a joint graph: the lines of the forward and the backward pass, with their comments.
+
+In: a joint graph, its results, the chosen lines and names. Out: lists of lines, unindented. Layer: above `expressions`,
+`lines` and `names`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from flatgrad.emit.expressions import ATOM, Printer
+from flatgrad.emit.lines import Lines
+from flatgrad.emit.names import Names
+from flatgrad.graph.values import Constant, Node, Value
+from flatgrad.rules.indexing import placed, repeats
+from flatgrad.rules.program import assertion
+
+# a longer forward line is cut short in the comment that repeats it
+LONGEST_COMMENT = 100
+# for tools that read the user's file, not for people who read the emitted one
+PRAGMAS = ("type:", "noqa", "fmt:", "pylint", "pragma", "ruff:", "mypy:", "pyright", "yapf", "isort", "flake8", "nosec")
+
+
+class Writer:
+    """Writes the statements of one function. `written` is the text of each line that a node has."""
+
+    def __init__(self, lines: Lines, names: Names, printer: Printer) -> None:
+        self.lines = lines
+        self.names = names
+        self.printer = printer
+        self.written: dict[Node, str] = {}
+        self._own = set(lines.own)
+
+    def write(self, nodes: Iterable[Node]) -> None:
+        """Write every node: as a line of its own, or as the expression that its value stands for."""
+        for node in nodes:
+            if node in self._own:
+                self.written[node] = self._line(node)
+            else:
+                self.printer.texts[node.output] = self.printer.expression(node)
+
+    def _line(self, node: Node) -> str:
+        if node.function is placed:
+            return self._placed(node)
+        text = self._statement(node)
+        if text is not None:
+            return text
+        expression = self.printer.expression(node)[0]
+        targets = [
+            self.names.name(value) if value in self.lines.uses or len(node.outputs) == 1 else "_"
+            for value in node.outputs
+        ]
+        for value, name in zip(node.outputs, targets, strict=True):
+            self.printer.name(value, name)
+        target = ", ".join(targets) + "," * (len(targets) == 1 and node.function is np.shape)
+        return f"{'(' + target + ')' if target.endswith(',') else target} = {expression}"
+
+    def _statement(self, node: Node) -> str | None:
+        if node.function is assertion:
+            return "assert " + ", ".join(self.printer.item(item)[0] for item in node.arguments.values())
+        if not node.outputs:
+            return self.printer.expression(node)[0]
+        return None
+
+    def _placed(self, node: Node) -> str:
+        """Write a scatter as the expert does: zeros, then an assignment into them."""
+        arguments = node.arguments
+        name = self.names.name(node.output)
+        values = self.printer.item(arguments["values"])[0]
+        like = self.printer.operand(arguments["like"], ATOM)
+        index = arguments["index"]
+        zeros = f"{name} = {self.printer.spelling.np()}.zeros_like({like})"
+        if repeats(index):
+            inside = self.printer.index(index)
+            inside = f"({inside})" if isinstance(index, tuple) and len(index) > 1 else inside
+            added = f"{self.printer.spelling.np()}.add.at({name}, {inside}, {values})"
+        else:
+            added = f"{name}[{self.printer.index(index)}] = {values}"
+        self.printer.name(node.output, name)
+        return f"{zeros}\n{added}"
+
+    def forward(self, nodes: Sequence[Node]) -> list[tuple[str, str]]:
+        """Return the lines of the forward pass, each with the comment behind it; a comment of its own is a line."""
+        result: list[tuple[str, str]] = []
+        own = [node for node in nodes if node in self._own]
+        for k, node in enumerate(own):
+            statement = node.statement
+            behind = own[k + 1].statement if k + 1 < len(own) else None
+            before = own[k - 1].statement if k else None
+            if statement is not None and statement is not before:
+                result += [(comment, "") for comment in map(comment_text, statement.comments) if comment]
+            trailing = comment_text(statement.trailing) if statement is not None and statement is not behind else ""
+            result.append((self.written[node], trailing))
+        return result
+
+    def backward(self, nodes: Sequence[Node]) -> list[tuple[str, str]]:
+        """Return the lines of the backward pass, in groups under the forward line that they belong to."""
+        result: list[tuple[str, str]] = []
+        heading = ""
+        for node in nodes:
+            if node not in self._own:
+                continue
+            fresh = self._heading(node)
+            if fresh and fresh != heading:
+                result.append((fresh, ""))
+            heading = fresh or heading
+            result += [(line, "") for line in self.written[node].split("\n")]
+        return result
+
+    def _heading(self, node: Node) -> str:
+        if node.forward is None:
+            return ""
+        feeds = self._feeds(node)
+        if len(feeds) > 2:
+            primal = node.output.primal
+            assert primal is not None
+            return f"# {self.names.name(primal)} feeds {', '.join(feeds[:-1])} and {feeds[-1]}"
+        host = self.lines.host[node.forward]
+        line = self.written.get(host, "").split("\n")[0]
+        recognised = node.forward.recognised
+        if recognised is not None and recognised.words:
+            words = self._words(recognised.words, recognised.arguments)
+            if words:
+                inside = not any(
+                    value.node in self._own and value.node is not host and value not in recognised.arguments.values()
+                    for value in node.forward.inputs
+                )
+                subject = line if inside and host is node.forward else self._target(host)
+                return shortened(f"# {subject} is {words}")
+        return shortened(f"# {line}") if line else ""
+
+    def _words(self, words: str, arguments: object) -> str:
+        """Fill the names into the words for a recognised form; "" where its input has no name."""
+        assert hasattr(arguments, "items")
+        filled = words
+        for name, argument in arguments.items():
+            if "{" + name + "}" in filled:
+                shown = argument
+                if isinstance(argument, Value) and not isinstance(argument, Constant):
+                    if argument not in self.names.of:
+                        return ""
+                    shown = self.names.of[argument]
+                filled = filled.replace("{" + name + "}", str(shown))
+        return filled
+
+    def _target(self, host: Node) -> str:
+        return ", ".join(self.names.name(value) for value in host.outputs)
+
+    def _feeds(self, node: Node) -> list[str]:
+        """Return the names of the lines that a variable goes into, where its gradient has many parts."""
+        primal = node.output.primal if len(node.outputs) == 1 else None
+        if primal is None or primal not in self.names.of:
+            return []
+        feeds = dict.fromkeys(self._target(host) for host in self.lines.readers(primal))
+        return list(feeds) if len(feeds) <= 5 else []
+
+
+def comment_text(comment: str) -> str:
+    """Return a comment of the user's in the form that ruff leaves unchanged; "" for one that speaks to a tool."""
+    text = comment.lstrip("#").strip()
+    if not text or text.lower().startswith(PRAGMAS):
+        return ""
+    return "# " + text
+
+
+def shortened(comment: str) -> str:
+    """Return a comment of bearable length."""
+    if len(comment) <= LONGEST_COMMENT:
+        return comment
+    cut = comment.rfind(" ", 0, LONGEST_COMMENT)
+    return comment[: cut if cut > 0 else LONGEST_COMMENT] + " ..."

@@ -1,0 +1,64 @@
+"""What flatgrad raises: a place in the user's source, what is wrong there, and what to do about it.
+
+In: problems found by any stage. Out: one exception that shows them all. Imports nothing of flatgrad.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong. `line` and `column` count from 1 as editors do; 0 means the whole file.
+
+    `text` is the source line. `end` is the column after the construct, for the caret's width.
+    """
+
+    message: str
+    hint: str = ""
+    file: str = ""
+    line: int = 0
+    column: int = 0
+    end: int = 0
+    text: str = ""
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}:{self.column}: " if self.line else f"{self.file}: " if self.file else ""
+        lines = [place + self.message]
+        if self.text.strip():
+            start = max(self.column - 1, 0)
+            width = max(min(self.end, len(self.text) + 1) - self.column, 1)
+            # tabs stay tabs, so that the caret stands under its construct
+            margin = "".join("\t" if character == "\t" else " " for character in self.text[:start])
+            lines += ["    " + self.text.rstrip(), "    " + margin.ljust(start) + "^" * width]
+        if self.hint:
+            lines.append("hint: " + self.hint)
+        return "\n".join(lines)
+
+
+class FlatgradError(Exception):
+    """Base of all errors that flatgrad raises on purpose. `problems` holds every one that was found."""
+
+    def __init__(self, problems: Problem | Sequence[Problem] | str, hint: str = "") -> None:
+        if isinstance(problems, str):
+            problems = Problem(problems, hint)
+        self.problems: tuple[Problem, ...] = (problems,) if isinstance(problems, Problem) else tuple(problems)
+        super().__init__("\n".join(map(str, self.problems)))
+
+
+class SourceError(FlatgradError):
+    """The source of a function can't be had, can't be parsed, or is not the source of that function."""
+
+
+class UnsupportedError(FlatgradError):
+    """The function uses something that has no derivative here, or that flatgrad can't read."""
+
+
+class SignatureError(FlatgradError):
+    """The arguments asked for or given don't fit: an unknown name in `wrt`, a rank that is needed and not known."""
+
+
+class ShapeError(FlatgradError):
+    """Shapes or dtypes that can't go together."""

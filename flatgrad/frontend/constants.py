@@ -1,0 +1,332 @@
+"""Constant expressions at the top level of a file, worked out without running the file.
+
+In: an expression of Python's own tree, and what its names stand for. Out: the value that running it would give.
+Only functions that depend on nothing but their arguments are called. Layer: `frontend`, above `source`.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import importlib.util
+import math
+import operator
+import types
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from flatgrad.frontend.source import ForeignObject, NameUnknown
+
+# modules that are imported for what is in them; those of users and of other libraries never are
+READ_MODULES = ("flatgrad", "math", "numpy", "operator")
+# modules whose objects stand in annotations and decorators, where the name is enough
+STANDARD_MODULES = (
+    "__future__",
+    "abc",
+    "collections",
+    "dataclasses",
+    "functools",
+    "itertools",
+    "numbers",
+    "types",
+    "typing",
+)
+NAMED_MODULES = (*STANDARD_MODULES, "jaxtyping", "typing_extensions")
+
+UNARY: dict[type[ast.unaryop], Callable[[Any], Any]] = {
+    ast.UAdd: operator.pos,
+    ast.USub: operator.neg,
+    ast.Not: operator.not_,
+    ast.Invert: operator.invert,
+}
+BINARY: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+    ast.FloorDiv: operator.floordiv,
+    ast.Mod: operator.mod,
+    ast.Pow: operator.pow,
+    ast.MatMult: operator.matmul,
+    ast.LShift: operator.lshift,
+    ast.RShift: operator.rshift,
+    ast.BitOr: operator.or_,
+    ast.BitAnd: operator.and_,
+    ast.BitXor: operator.xor,
+}
+COMPARISON: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
+    ast.Eq: operator.eq,
+    ast.NotEq: operator.ne,
+    ast.Lt: operator.lt,
+    ast.LtE: operator.le,
+    ast.Gt: operator.gt,
+    ast.GtE: operator.ge,
+    ast.Is: operator.is_,
+    ast.IsNot: operator.is_not,
+    ast.In: lambda item, container: item in container,
+    ast.NotIn: lambda item, container: item not in container,
+}
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+PURE_BUILTINS = _words(
+    "abs all any bool complex dict divmod float frozenset int len list max min pow range reversed round set slice sorted "
+    "str sum tuple zip"
+)
+HARMLESS_BUILTINS = PURE_BUILTINS | _words("enumerate hash id isinstance issubclass print repr type")
+PURE_NUMPY = _words("""
+    arange array asarray ascontiguousarray asfortranarray atleast_1d atleast_2d atleast_3d block column_stack concatenate
+    diag diagflat eye full full_like geomspace hstack identity indices ix_ linspace logspace meshgrid
+    ones ones_like stack tile tri tril tril_indices triu triu_indices vander vstack zeros zeros_like
+    all allclose amax amin any argmax argmin argsort around average bartlett blackman bincount broadcast_shapes broadcast_to
+    clip convolve correlate corrcoef count_nonzero cov cross cumprod cumsum diagonal diff digitize dot dstack ediff1d
+    einsum expand_dims flip fliplr flipud gradient hamming hanning histogram i0 inner interp isclose kaiser kron
+    linalg.cholesky linalg.cond linalg.det linalg.eigh linalg.eigvalsh linalg.inv linalg.lstsq linalg.matrix_power
+    linalg.matrix_rank linalg.norm linalg.pinv linalg.qr linalg.slogdet linalg.solve linalg.svd
+    fft.fft fft.fftfreq fft.fftshift fft.ifft fft.rfft fft.rfftfreq
+    max mean median min moveaxis nan_to_num nancumsum nanmax nanmean nanmin nansum ndim nonzero norm outer pad percentile
+    poly polyder polyint polymul polyval prod ptp quantile ravel repeat reshape roll roots rot90 round searchsorted
+    shape sinc size sort squeeze std sum swapaxes take tensordot trace transpose trapezoid unique unwrap var where
+    dtype finfo iinfo result_type promote_types
+""")
+ARRAY_METHODS = _words(
+    "all any argmax argmin argsort astype clip copy cumprod cumsum diagonal dot flatten item max mean min prod ravel "
+    "repeat reshape round squeeze std sum swapaxes take tolist trace transpose var"
+)
+ARRAY_ATTRIBUTES = frozenset({"T", "dtype", "imag", "ndim", "real", "shape", "size"})
+IMMUTABLE = (bool, int, float, complex, str, bytes, type(None), type(Ellipsis), np.generic)
+# an array beyond this is not a constant to write into code, and may not fit into memory
+MAX_ELEMENTS = 1_000_000
+MAX_BITS = 4096
+SIZED = (np.zeros, np.ones, np.full, np.eye, np.identity, np.tri, np.arange, np.indices)
+COMBINATORIAL = (math.factorial, math.comb, math.perm)
+NOT_CONSTANT = "is not a constant that can be read without running the file"
+
+Lookup = Callable[[str], object]
+
+
+class NotConstant(Exception):
+    """An expression whose value can't be told without running the file; `node` is the part at fault."""
+
+    def __init__(self, node: ast.expr, reason: str) -> None:
+        super().__init__(reason)
+        self.node = node
+        self.reason = reason
+
+
+def _pure_functions() -> frozenset[object]:
+    functions: set[object] = {getattr(builtins, name) for name in PURE_BUILTINS}
+    functions |= {function for function in vars(math).values() if callable(function)}
+    functions |= {function for function in vars(np).values() if isinstance(function, np.ufunc)}
+    for dotted in PURE_NUMPY:
+        found: object = np
+        for part in dotted.split("."):
+            # not every version of NumPy has all of them
+            found = getattr(found, part, None)
+        functions.add(found)
+    return frozenset(functions - {None})
+
+
+PURE_FUNCTIONS = _pure_functions()
+
+
+def imported(dotted_name: str) -> object:
+    """Return a module that flatgrad reads, or something in it; None where there is no such thing."""
+    parts = dotted_name.split(".")
+    found: object = importlib.import_module(parts[0])
+    for index, part in enumerate(parts[1:], 1):
+        if not hasattr(found, part) and isinstance(found, types.ModuleType) and hasattr(found, "__path__"):
+            if importlib.util.find_spec(".".join(parts[: index + 1])) is None:
+                return None
+            found = importlib.import_module(".".join(parts[: index + 1]))
+        else:
+            found = getattr(found, part, None)
+    return found
+
+
+def is_pure(function: object) -> bool:
+    """Tell whether the value of a function depends on nothing but its arguments, and it changes none of them."""
+    try:
+        return function in PURE_FUNCTIONS or (isinstance(function, type) and issubclass(function, np.generic))
+    except TypeError:
+        return False
+
+
+def is_immutable(value: object) -> bool:
+    """Tell whether no statement can change a value in place."""
+    if isinstance(value, tuple | frozenset):
+        return all(map(is_immutable, value))
+    # a function or a class stays the function that it is, whatever is set on it
+    return isinstance(value, IMMUTABLE) or not isinstance(value, list | dict | set | np.ndarray | types.ModuleType)
+
+
+def evaluate(node: ast.expr, lookup: Lookup) -> Any:
+    """Return the value of an expression. Raises NotConstant; `lookup` may raise it for a name, or NameUnknown."""
+    if type(node) not in EVALUATORS:
+        raise NotConstant(node, NOT_CONSTANT)
+    try:
+        with np.errstate(all="ignore"):
+            return EVALUATORS[type(node)](node, lookup)
+    except (ArithmeticError, ValueError, TypeError, LookupError, AttributeError, MemoryError) as error:
+        if isinstance(error, NameUnknown):
+            raise
+        raise NotConstant(node, f"raises {type(error).__name__}: {error}") from None
+
+
+def _items(nodes: list[ast.expr], lookup: Lookup) -> list[Any]:
+    items: list[Any] = []
+    for node in nodes:
+        if isinstance(node, ast.Starred):
+            items += evaluate(node.value, lookup)
+        else:
+            items.append(evaluate(node, lookup))
+    return items
+
+
+def _dict(node: ast.Dict, lookup: Lookup) -> dict[Any, Any]:
+    result: dict[Any, Any] = {}
+    for key, value in zip(node.keys, node.values, strict=True):
+        if key is None:
+            result |= evaluate(value, lookup)
+        else:
+            result[evaluate(key, lookup)] = evaluate(value, lookup)
+    return result
+
+
+def _unary(node: ast.UnaryOp, lookup: Lookup) -> object:
+    return UNARY[type(node.op)](evaluate(node.operand, lookup))
+
+
+def _binary(node: ast.BinOp, lookup: Lookup) -> object:
+    left, right = evaluate(node.left, lookup), evaluate(node.right, lookup)
+    return combined(type(node.op), left, right, node)
+
+
+def combined(operation: type[ast.operator], left: Any, right: Any, node: ast.expr) -> Any:
+    """Return the value of a binary operation. Raises NotConstant where it is too large to be a constant."""
+    if isinstance(left, int) and isinstance(right, int):
+        bits = {ast.Pow: left.bit_length() * max(right, 0), ast.LShift: left.bit_length() + max(right, 0)}
+        if bits.get(operation, 0) > MAX_BITS:
+            raise NotConstant(node, "is too large a number for a constant")
+    for sequence, number in ((left, right), (right, left)):
+        repeated = (
+            operation is ast.Mult and isinstance(sequence, str | bytes | list | tuple) and isinstance(number, int)
+        )
+        if repeated and len(sequence) * number > MAX_ELEMENTS:
+            raise NotConstant(node, "is too long for a constant")
+    return BINARY[operation](left, right)
+
+
+def _compare(node: ast.Compare, lookup: Lookup) -> object:
+    left, result = evaluate(node.left, lookup), True
+    for operation, comparator in zip(node.ops, node.comparators, strict=True):
+        right = evaluate(comparator, lookup)
+        result = COMPARISON[type(operation)](left, right)
+        if len(node.ops) > 1 and not result:
+            break
+        left = right
+    return result
+
+
+def _boolean(node: ast.BoolOp, lookup: Lookup) -> object:
+    stops_at = isinstance(node.op, ast.Or)
+    value: object = None
+    for part in node.values:
+        value = evaluate(part, lookup)
+        if bool(value) is stops_at:
+            break
+    return value
+
+
+def _conditional(node: ast.IfExp, lookup: Lookup) -> object:
+    return evaluate(node.body if evaluate(node.test, lookup) else node.orelse, lookup)
+
+
+def _attribute(node: ast.Attribute, lookup: Lookup) -> object:
+    owner = evaluate(node.value, lookup)
+    if isinstance(owner, ForeignObject):
+        return ForeignObject(f"{owner.dotted_name}.{node.attr}")
+    if isinstance(owner, types.ModuleType | np.finfo | np.iinfo):
+        return getattr(owner, node.attr)
+    if isinstance(owner, np.ndarray | np.generic) and node.attr in ARRAY_ATTRIBUTES:
+        return getattr(owner, node.attr)
+    if isinstance(owner, int | float | complex) and node.attr in ("real", "imag"):
+        return getattr(owner, node.attr)
+    raise NotConstant(node, NOT_CONSTANT)
+
+
+def _subscript(node: ast.Subscript, lookup: Lookup) -> object:
+    owner, index = evaluate(node.value, lookup), evaluate(node.slice, lookup)
+    if isinstance(owner, ForeignObject):
+        return ForeignObject(owner.dotted_name, index if isinstance(index, tuple) else (index,))
+    return owner[index]
+
+
+def _slice(node: ast.Slice, lookup: Lookup) -> slice:
+    return slice(*(part and evaluate(part, lookup) for part in (node.lower, node.upper, node.step)))
+
+
+def _call(node: ast.Call, lookup: Lookup) -> object:
+    function = _callee(node.func, lookup)
+    arguments = _items(node.args, lookup)
+    options = {keyword.arg: evaluate(keyword.value, lookup) for keyword in node.keywords if keyword.arg}
+    if len(options) < len(node.keywords) or "out" in options:
+        raise NotConstant(node, NOT_CONSTANT)
+    if _is_too_large(function, [*arguments, *options.values()]):
+        raise NotConstant(node, "is too large for a constant")
+    return function(*arguments, **options)
+
+
+def _callee(node: ast.expr, lookup: Lookup) -> Callable[..., Any]:
+    """Return a function that may be called. Raises NotConstant for one that does more than return a value."""
+    if isinstance(node, ast.Attribute) and node.attr in ARRAY_METHODS:
+        owner = evaluate(node.value, lookup)
+        if isinstance(owner, np.ndarray | np.generic):
+            method: Callable[..., Any] = getattr(owner, node.attr)
+            return method
+    function: Callable[..., Any] = evaluate(node, lookup)
+    if not is_pure(function):
+        raise NotConstant(node, f"calls `{ast.unparse(node)}`, which is not run to read the file")
+    return function
+
+
+def _is_too_large(function: object, arguments: list[Any]) -> bool:
+    """Tell whether a call would make something huge out of small arguments."""
+    if function in COMBINATORIAL:
+        return any(isinstance(number, int) and number > MAX_BITS for number in arguments)
+    if function is pow and all(isinstance(number, int) for number in arguments):
+        return bool(arguments[0].bit_length() * max(*arguments[1:], 0) > MAX_BITS)
+    if function is range:
+        return len(range(*arguments)) > MAX_ELEMENTS
+    if function in SIZED:
+        sizes = [*_flat(arguments[0]), *(arguments[1:2] if function in (np.eye, np.tri, np.arange) else ())]
+        return bool(math.prod(max(abs(size), 1) for size in sizes if isinstance(size, int | float)) > MAX_ELEMENTS)
+    return False
+
+
+def _flat(structure: Any) -> list[Any]:
+    return list(structure) if isinstance(structure, list | tuple) else [structure]
+
+
+EVALUATORS: dict[type[ast.AST], Callable[[Any, Lookup], Any]] = {
+    ast.Constant: lambda node, lookup: node.value,
+    ast.Name: lambda node, lookup: lookup(node.id),
+    ast.Tuple: lambda node, lookup: tuple(_items(node.elts, lookup)),
+    ast.List: lambda node, lookup: _items(node.elts, lookup),
+    ast.Set: lambda node, lookup: set(_items(node.elts, lookup)),
+    ast.Dict: _dict,
+    ast.UnaryOp: _unary,
+    ast.BinOp: _binary,
+    ast.Compare: _compare,
+    ast.BoolOp: _boolean,
+    ast.IfExp: _conditional,
+    ast.Attribute: _attribute,
+    ast.Subscript: _subscript,
+    ast.Slice: _slice,
+    ast.Call: _call,
+}

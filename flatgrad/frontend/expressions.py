@@ -1,0 +1,388 @@
+"""Reads expressions: names, literals, operators, comparisons, tuples. Fills EXPRESSIONS. Layer: beside `reader`."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import libcst as cst
+import numpy as np
+
+from flatgrad.frontend.reader import NOTHING, Poisoned, Reader, Unfinished, reads
+from flatgrad.frontend.source import NameUnknown
+from flatgrad.frontend.unpacking import assign, held, parts
+from flatgrad.graph.size import SizeUnknown, equal, is_one, resolved
+from flatgrad.graph.values import BOOLEAN, Constant, List, Node, Slice, Value, leaves, packed
+from flatgrad.infer import type_of, unwrapped
+from flatgrad.registry import lookup
+from flatgrad.rules.program import conjunction, disjunction
+
+BINARY: dict[str, Callable[..., Any]] = {
+    "Add": operator.add, "Subtract": operator.sub, "Multiply": operator.mul, "Divide": operator.truediv,
+    "FloorDivide": operator.floordiv, "Modulo": operator.mod, "Power": operator.pow,
+    "MatrixMultiply": operator.matmul, "BitAnd": operator.and_, "BitOr": operator.or_, "BitXor": operator.xor,
+    "LeftShift": operator.lshift, "RightShift": operator.rshift,
+}  # fmt: skip
+UNARY: dict[str, Callable[..., Any]] = {
+    "Minus": operator.neg, "Plus": operator.pos, "BitInvert": operator.invert, "Not": operator.not_,
+}  # fmt: skip
+COMPARISON: dict[str, Callable[..., Any]] = {
+    "LessThan": operator.lt, "LessThanEqual": operator.le, "GreaterThan": operator.gt,
+    "GreaterThanEqual": operator.ge, "Equal": operator.eq, "NotEqual": operator.ne,
+}  # fmt: skip
+# comparisons that only have a meaning on what is known when the code is written
+STATIC_COMPARISON: dict[str, Callable[..., Any]] = {
+    "Is": operator.is_, "IsNot": operator.is_not, "In": lambda a, b: a in b, "NotIn": lambda a, b: a not in b,
+}  # fmt: skip
+
+def is_static(item: Any) -> bool:
+    """Tell whether all of an item is known when the code is written."""
+    return all(not isinstance(leaf, Value) or isinstance(leaf, Constant) for leaf in leaves(item))
+
+
+def as_number(item: Any) -> Any:
+    """Return the Python object that a static item stands for."""
+    return unwrapped(item)
+
+
+@reads(cst.Name)
+def read_name(reader: Reader, syntax: cst.Name) -> Any:
+    name = syntax.value
+    item = reader.variables.get(name, NOTHING)
+    if item is not NOTHING:
+        if item is Unfinished:
+            raise Poisoned
+        return item
+    try:
+        found = reader.names.find(name)
+    except NameUnknown as error:
+        reader.fail(error.message, syntax, error.hint)
+    if reader.inlined:
+        return found
+    if isinstance(found, bool | int | float) and name not in ("True", "False"):
+        return Constant(found, type_of(found), name)
+    if isinstance(found, np.ndarray | np.generic):
+        return _array_constant(reader, found, name, syntax)
+    if isinstance(found, list):
+        return List(found)
+    return found
+
+
+LARGEST_CONSTANT = 1000
+
+
+def _array_constant(reader: Reader, array: Any, name: str, syntax: cst.CSTNode) -> Constant:
+    array = np.asarray(array)
+    if array.dtype.kind not in "fbiu":
+        reader.fail(f"`{name}` holds {array.dtype} values", syntax, "flatgrad differentiates real numbers only")
+    if array.size > LARGEST_CONSTANT:
+        reader.fail(
+            f"`{name}` is an array of {array.size} numbers, too many to write into the code",
+            syntax,
+            f"make `{name}` a parameter",
+        )
+    frozen = array.copy()
+    frozen.flags.writeable = False
+    return Constant(frozen, type_of(frozen), name)
+
+
+@reads(cst.Integer)
+def read_integer(reader: Reader, syntax: cst.Integer) -> Any:
+    return _literal(reader, int(syntax.value, 0), syntax.value)
+
+
+@reads(cst.Float)
+def read_float(reader: Reader, syntax: cst.Float) -> Any:
+    text = syntax.value
+    mantissa, mark, exponent = text.lower().partition("e")
+    whole, point, fraction = mantissa.partition(".")
+    if point:
+        mantissa = f"{whole or '0'}.{fraction or '0'}"
+    return _literal(reader, float(text), mantissa + mark + exponent)
+
+
+def _literal(reader: Reader, number: float, text: str) -> Any:
+    if reader.inlined or text == repr(number):
+        return number
+    return Constant(number, type_of(number), text=text.lower())
+
+
+@reads(cst.Imaginary)
+def read_imaginary(reader: Reader, syntax: cst.Imaginary) -> Any:
+    reader.fail("a complex number can't be differentiated", syntax, "write the real and imaginary parts by themselves")
+
+
+@reads(cst.SimpleString)
+def read_string(reader: Reader, syntax: cst.SimpleString) -> Any:
+    return syntax.evaluated_value
+
+
+@reads(cst.Ellipsis)
+def read_ellipsis(reader: Reader, syntax: cst.Ellipsis) -> Any:
+    return ...
+
+
+@reads(cst.Tuple)
+def read_tuple(reader: Reader, syntax: cst.Tuple) -> Any:
+    return tuple(_elements(reader, syntax))
+
+
+@reads(cst.List)
+def read_list(reader: Reader, syntax: cst.List) -> Any:
+    return List(_elements(reader, syntax))
+
+
+def _elements(reader: Reader, syntax: cst.Tuple | cst.List) -> list[Any]:
+    items: list[Any] = []
+    for element in syntax.elements:
+        item = reader.expression(element.value)
+        if isinstance(element, cst.StarredElement):
+            items += parts(reader, item, element)
+        else:
+            items.append(item)
+    reader.shared.update(leaf for leaf in leaves(tuple(items)) if isinstance(leaf, Value))
+    return items
+
+
+@reads(cst.ListComp, cst.GeneratorExp)
+def read_comprehension(reader: Reader, syntax: cst.ListComp | cst.GeneratorExp) -> Any:
+    """Read a comprehension over things that are known when the code is written, one element after another."""
+    loop = syntax.for_in
+    if loop.inner_for_in is not None or loop.asynchronous is not None or not isinstance(loop.target, cst.Name):
+        reader.fail("only a comprehension with one loop over one name can be read", loop)
+    name = loop.target.value
+    items = reader.expression(loop.iter)
+    if isinstance(items, Value):
+        reader.fail("a comprehension over an array can't be differentiated", loop.iter, "use array operations")
+    hidden = reader.variables.get(name, NOTHING)
+    result: list[Any] = []
+    for item in items:
+        reader.variables[name] = item
+        if all(truth(reader, reader.expression(test.test), test.test) for test in loop.ifs):
+            result.append(reader.expression(syntax.elt))
+    reader.variables.pop(name, None)
+    if hidden is not NOTHING:
+        reader.variables[name] = hidden
+    return List(result)
+
+
+@reads(cst.NamedExpr)
+def read_walrus(reader: Reader, syntax: cst.NamedExpr) -> Any:
+    item = reader.expression(syntax.value)
+    assign(reader, syntax.target, item)
+    return reader.expression(syntax.target)
+
+
+@reads(cst.UnaryOperation)
+def read_unary(reader: Reader, syntax: cst.UnaryOperation) -> Any:
+    function = UNARY[type(syntax.operator).__name__]
+    operand = reader.expression(syntax.expression)
+    if function is operator.not_ and isinstance(operand, Value) and not isinstance(operand, Constant):
+        _require_truth_value(reader, operand, syntax.expression)
+    if function is operator.neg and isinstance(operand, int | float) and not reader.inlined:
+        return -operand
+    return operation(reader, syntax, function, operand)
+
+
+@reads(cst.BinaryOperation)
+def read_binary(reader: Reader, syntax: cst.BinaryOperation) -> Any:
+    # a sum of thousands of terms is a chain of left operands: walked, not recursed into
+    chain = [syntax]
+    while isinstance(chain[-1].left, cst.BinaryOperation):
+        chain.append(chain[-1].left)
+    result = reader.expression(chain[-1].left)
+    for link in reversed(chain):
+        function = BINARY[type(link.operator).__name__]
+        result = operation(reader, link, function, result, reader.expression(link.right))
+    return result
+
+
+def operation(reader: Reader, syntax: cst.CSTNode, function: Callable[..., Any], *operands: Any) -> Any:
+    """Return what an operator gives: worked out where all is known, a node of the graph otherwise."""
+    if all(is_static(operand) for operand in operands):
+        return static_call(reader, syntax, function, operands, {})
+    if function is operator.add and all(isinstance(operand, tuple) for operand in operands):
+        return operands[0] + operands[1]
+    if lookup(function) is None:
+        reader.fail(f"the operator {function.__name__} can't be differentiated", syntax)
+    for operand in operands:
+        if not isinstance(operand, Value | int | float | np.ndarray):
+            reader.value(operand, syntax)
+    return reader.apply(syntax, function, *operands)
+
+
+def static_call(
+    reader: Reader, syntax: cst.CSTNode, function: Callable[..., Any], args: Any, kwargs: dict[str, Any]
+) -> Any:
+    """Call a function on what is known when the code is written.
+
+    A number that comes out in the user's own code stays the expression that it was written as.
+    """
+    try:
+        result = function(*[_plain(arg) for arg in args], **{name: _plain(arg) for name, arg in kwargs.items()})
+    except (TypeError, ValueError, ArithmeticError, LookupError) as error:
+        reader.fail(f"fails for every call: {error}", syntax)
+    if isinstance(result, np.ndarray) and result.ndim == 0 and reader.inlined:
+        result = result.item()
+    if isinstance(result, np.generic) and reader.inlined:
+        result = result.item()
+    if isinstance(result, list):
+        return List(result)
+    number = isinstance(result, int | float | np.generic) and not isinstance(result, bool)
+    if reader.inlined or not (number or isinstance(result, np.ndarray)):
+        return result
+    named = {f"argument{k}": arg for k, arg in enumerate(args)} | kwargs
+    inputs, call = packed(named)
+    constant = Constant(result, type_of(result), expression=Node(function, inputs, call, positional=len(args)))
+    return held(reader, constant, None) if isinstance(result, np.ndarray) else constant
+
+
+def _plain(item: Any) -> Any:
+    """Return a static item as the Python object that functions expect."""
+    item = unwrapped(item)
+    if isinstance(item, List):
+        return [_plain(part) for part in item]
+    if isinstance(item, Slice):
+        return slice(item.start, item.stop, item.step)
+    return item
+
+
+@reads(cst.BooleanOperation)
+def read_boolean(reader: Reader, syntax: cst.BooleanOperation) -> Any:
+    chain = [syntax]
+    while isinstance(chain[-1].left, cst.BooleanOperation):
+        chain.append(chain[-1].left)
+    result = reader.expression(chain[-1].left)
+    place = chain[-1].left
+    for link in reversed(chain):
+        conjoined = isinstance(link.operator, cst.And)
+        if is_static(result):
+            if bool(as_number(result)) == conjoined:
+                result = reader.expression(link.right)
+        else:
+            right = reader.expression(link.right)
+            _require_truth_value(reader, result, place)
+            if is_static(right) and isinstance(as_number(right), bool):
+                if as_number(right) != conjoined:
+                    result = not conjoined
+                continue
+            _require_truth_value(reader, right, link.right)
+            result = reader.apply(link, conjunction if conjoined else disjunction, result, right)
+        place = link
+    return result
+
+
+def _require_truth_value(reader: Reader, item: Any, syntax: cst.CSTNode) -> None:
+    if not isinstance(item, Value) or item.rank or item.dtype.kind != "b":
+        reader.fail(
+            "`and`, `or` and `not` need truth values here", syntax, "for arrays: np.logical_and, or `&` on comparisons"
+        )
+
+
+@reads(cst.Comparison)
+def read_comparison(reader: Reader, syntax: cst.Comparison) -> Any:
+    left = reader.expression(syntax.left)
+    result: Any = True
+    for comparison in syntax.comparisons:
+        right = reader.expression(comparison.comparator)
+        kind = type(comparison.operator).__name__
+        if kind in STATIC_COMPARISON:
+            compared = _static_comparison(reader, STATIC_COMPARISON[kind], left, right, syntax)
+        elif is_static(left) and is_static(right):
+            compared = COMPARISON[kind](_plain(left), _plain(right))
+        elif isinstance(left, str | None) or isinstance(right, str | None):
+            compared = kind == "NotEqual"
+        else:
+            compared = _dynamic_comparison(reader, COMPARISON[kind], left, right, syntax)
+        if result is True:
+            result = compared
+        elif result is not False and compared is not True:
+            result = False if compared is False else reader.apply(syntax, conjunction, result, compared)
+        left = right
+    return result
+
+
+def _dynamic_comparison(reader: Reader, compare: Callable[..., Any], left: Any, right: Any, syntax: cst.Comparison) -> Any:
+    if isinstance(getattr(left, "known", left), tuple) or isinstance(getattr(right, "known", right), tuple):
+        # shapes compare as tuples do: one truth value
+        return reader.builder.node(compare, {"a": left, "b": right}, [BOOLEAN]).output
+    return reader.apply(syntax, compare, left, right)
+
+
+def _static_comparison(
+    reader: Reader, compare: Callable[..., bool], left: Any, right: Any, syntax: cst.Comparison
+) -> bool:
+    if is_static(left) and is_static(right):
+        return compare(_plain(left), _plain(right))
+    if compare in (operator.is_, operator.is_not) and (left is None or right is None):
+        return compare is operator.is_not
+    reader.fail("`is` and `in` on data can't be decided when the code is written", syntax, "use == or np.isin")
+
+
+@reads(cst.IfExp)
+def read_conditional(reader: Reader, syntax: cst.IfExp) -> Any:
+    chosen = truth(reader, reader.expression(syntax.test), syntax.test)
+    return reader.expression(syntax.body if chosen else syntax.orelse)
+
+
+def truth(reader: Reader, item: Any, syntax: cst.CSTNode) -> bool:
+    """Return whether a condition holds, which must be known when the code is written."""
+    if is_static(item):
+        return bool(as_number(item))
+    try:
+        known = _known_truth(item)
+    except SizeUnknown as error:
+        error.problem = reader.problem(  # type: ignore[attr-defined]
+            "whether this holds depends on sizes that are not known", syntax, "give numbers for them: shapes='x=(10,)'"
+        )
+        raise
+    if known is None:
+        reader.fail(
+            "this condition depends on data", syntax, "only conditions on ranks, options and constants can be decided "
+            "when the code is written; for data use np.where(condition, a, b)"
+        )  # fmt: skip
+    return known
+
+
+def _known_truth(item: Any) -> bool | None:
+    """Return whether a comparison of sizes holds. Raises SizeUnknown where numbers are needed to tell."""
+    if isinstance(item, bool):
+        return item
+    node = item.node
+    if node is None:
+        return None
+    operands = list(node.arguments.values())
+    if node.function is operator.not_:
+        inner = _known_truth(operands[0])
+        return None if inner is None else not inner
+    if node.function in (conjunction, disjunction):
+        left, right = map(_known_truth, operands)
+        if left is None or right is None:
+            return None
+        return (left and right) if node.function is conjunction else (left or right)
+    if node.function not in COMPARISON.values():
+        return None
+    sizes = [getattr(operand, "known", operand) for operand in map(as_number, operands)]
+    if any(size is None or isinstance(size, float | np.ndarray) for size in sizes):
+        return None
+    return _compared(node.function, sizes[0], sizes[1])
+
+
+def _compared(compare: Callable[..., Any], a: Any, b: Any) -> bool:
+    if isinstance(a, tuple) or isinstance(b, tuple):
+        if not isinstance(a, tuple) or not isinstance(b, tuple) or len(a) != len(b):
+            return compare is operator.ne
+        same = all(_compared(operator.eq, x, y) for x, y in zip(a, b, strict=True))
+        return same if compare is operator.eq else not same
+    a, b = resolved(a), resolved(b)
+    if isinstance(a, int) and isinstance(b, int):
+        return bool(compare(a, b))
+    same_size = equal(a, b)
+    if same_size is None and 1 in (a, b) and is_one(a if b == 1 else b) is False:
+        same_size = False
+    if same_size is True:
+        return compare in (operator.eq, operator.le, operator.ge)
+    if same_size is False and compare in (operator.eq, operator.ne):
+        return compare is operator.ne
+    raise SizeUnknown([size for size in (a, b) if not isinstance(size, int)])

@@ -1,0 +1,367 @@
+"""The user's source: its text, its syntax trees, and the places in it.
+
+In: a file's path or its text. Out: `Source`, and `Definition`: a function's syntax with what the names in it stand for.
+Layer: bottom of `frontend`; `live` and `static` find the definitions, `reader` reads them.
+"""
+
+from __future__ import annotations
+
+import ast
+import io
+import os
+import sys
+import threading
+import tokenize
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Protocol
+
+import libcst as cst
+from libcst.metadata import CodeRange, MetadataWrapper, PositionProvider
+
+from flatgrad.errors import Problem, SourceError, UnsupportedError
+from flatgrad.garbage import collector_paused
+from flatgrad.options import Options
+
+Syntax = cst.CSTNode | ast.AST
+AnyDef = ast.FunctionDef | ast.AsyncFunctionDef
+
+# Python's own parser recurses in C, so its limit keeps the stack from overflowing; code in Python has no such limit
+C_RECURSION_LIMIT = 5_000
+PYTHON_RECURSION_LIMIT = 1_000_000
+_recursion_lock = threading.Lock()
+_recursion_limits: list[int] = []
+
+
+@contextmanager
+def deep_recursion(limit: int = PYTHON_RECURSION_LIMIT) -> Iterator[None]:
+    """Allow recursion as deep as expressions of thousands of terms need.
+
+    The limit is one for all threads, so it goes back only when the last one that needs it has left.
+    """
+    with _recursion_lock:
+        _recursion_limits.append(sys.getrecursionlimit())
+        sys.setrecursionlimit(max(limit, _recursion_limits[-1]))
+    try:
+        yield
+    finally:
+        with _recursion_lock:
+            last = _recursion_limits.pop()
+            if not _recursion_limits:
+                sys.setrecursionlimit(last)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A `graph.values.Location` whose numbers are worked out when they are asked for."""
+
+    source: Source
+    syntax: Syntax
+
+    @property
+    def file(self) -> str:
+        return self.source.file
+
+    @property
+    def line(self) -> int:
+        return self.source.span(self.syntax)[0]
+
+    @property
+    def column(self) -> int:
+        return self.source.span(self.syntax)[1]
+
+    def problem(self, message: str, hint: str = "") -> Problem:
+        """Return a problem at this place."""
+        return self.source.problem(message, self.syntax, hint)
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionPlace:
+    """One `def` of a file: in both trees, with the line of `def` and the line of its first decorator."""
+
+    name: str
+    qualname: str
+    syntax: cst.FunctionDef
+    node: AnyDef
+
+    @property
+    def line(self) -> int:
+        return self.node.lineno
+
+    @property
+    def first_line(self) -> int:
+        return min([self.node.lineno, *(decorator.lineno for decorator in self.node.decorator_list)])
+
+
+class Source:
+    """The text of one file, or of one cell or string that Python knows the text of.
+
+    `file` is the name to show: the path as the user gave it. Line ends are ``\\n`` in `text`, as Python reads them.
+    """
+
+    def __init__(self, file: str, text: str) -> None:
+        self.file = file
+        self.text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+
+    def __repr__(self) -> str:
+        return f"Source({self.file!r})"
+
+    @classmethod
+    def read(cls, path: str | os.PathLike[str]) -> Source:
+        """Return the source in a file. Raises SourceError where there is none that can be read."""
+        file = os.fspath(path)
+        try:
+            with open(file, "rb") as stream:
+                data = stream.read()
+        except OSError as error:
+            raise SourceError(Problem(f"can't read the file: {error.strerror or error}", file=file)) from None
+        except ValueError as error:
+            raise SourceError(Problem(f"not the path of a file: {error}", file=file)) from None
+        source = cls(file, _decoded(data, file))
+        if not source.text.strip():
+            raise SourceError(Problem("the file is empty", file=file))
+        return source
+
+    @cached_property
+    def lines(self) -> tuple[str, ...]:
+        """The lines of the text without their ends: split where Python splits them, which `str.splitlines` does not."""
+        return tuple(self.text.split("\n"))
+
+    @cached_property
+    def tree(self) -> ast.Module:
+        """Python's own syntax tree. Raises SourceError at a syntax error."""
+        try:
+            # Python has shown its warnings on this text when it was imported
+            with deep_recursion(C_RECURSION_LIMIT), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                return ast.parse(self.text)
+        except SyntaxError as error:
+            raise SourceError(self._syntax_problem(error)) from None
+        except (RecursionError, MemoryError):
+            hint = "split the expression into several statements"
+            raise SourceError(Problem("an expression is nested too deeply to be parsed", hint, self.file)) from None
+
+    @cached_property
+    def module(self) -> cst.Module:
+        """The syntax tree with its comments. Raises SourceError at a syntax error."""
+        # Python parses first: its messages are clearer, and what it refuses is not Python
+        _ = self.tree
+        try:
+            with collector_paused():
+                return cst.parse_module(self.text)
+        except cst.ParserSyntaxError as error:
+            line = error.raw_line
+            text = self.lines[line - 1] if 0 < line <= len(self.lines) else ""
+            message = f"syntax that can't be read: {error.message}"
+            raise SourceError(
+                Problem(message, "", self.file, line, error.raw_column + 1, error.raw_column + 2, text)
+            ) from None
+
+    def _syntax_problem(self, error: SyntaxError) -> Problem:
+        line = error.lineno or 0
+        text = self.lines[line - 1] if 0 < line <= len(self.lines) else ""
+        column = max(error.offset or 1, 1)
+        end = error.end_offset or 0
+        if error.end_lineno != line or end <= column:
+            end = column + 1
+        return Problem(f"syntax error: {error.msg}", "", self.file, line, column, end, text)
+
+    @cached_property
+    def _positions(self) -> Mapping[cst.CSTNode, CodeRange]:
+        with deep_recursion():
+            return MetadataWrapper(self.module, unsafe_skip_copy=True).resolve(PositionProvider)
+
+    def span(self, syntax: Syntax) -> tuple[int, int, int, int]:
+        """Return line, column, end line and end column of a part of one of the trees; columns count from 1.
+
+        The first call for a part of `module` walks the whole file.
+        """
+        if isinstance(syntax, cst.CSTNode):
+            place = self._positions[syntax]
+            return place.start.line, place.start.column + 1, place.end.line, place.end.column + 1
+        line, end_line = syntax.lineno, syntax.end_lineno  # type: ignore[attr-defined]
+        start, end = syntax.col_offset, syntax.end_col_offset  # type: ignore[attr-defined]
+        return line, self._column(line, start), end_line, self._column(end_line, end)
+
+    def _column(self, line: int, offset: int) -> int:
+        """Return the column of an offset in bytes, which is what Python's own tree has."""
+        return len(self.lines[line - 1].encode()[:offset].decode()) + 1
+
+    def location(self, syntax: Syntax) -> Place:
+        """Return the place of a part of one of the trees, to be worked out when someone asks."""
+        return Place(self, syntax)
+
+    def problem(self, message: str, syntax: Syntax | None = None, hint: str = "") -> Problem:
+        """Return a problem that points at a part of one of the trees; without one, at the whole file."""
+        if syntax is None:
+            return Problem(message, hint, self.file)
+        line, column, end_line, end = self.span(syntax)
+        text = self.lines[line - 1]
+        return Problem(message, hint, self.file, line, column, end if end_line == line else len(text) + 1, text)
+
+    @cached_property
+    def functions(self) -> tuple[FunctionPlace, ...]:
+        """Every `def` of the file, in order, at any depth."""
+        nodes = _definitions_of(self.tree)
+        syntaxes = _syntax_of_definitions(self.module)
+        return tuple(
+            FunctionPlace(node.name, qualname, syntax, node)
+            for (qualname, node), syntax in zip(nodes, syntaxes, strict=True)
+        )
+
+    @cached_property
+    def _by_syntax(self) -> dict[cst.FunctionDef, FunctionPlace]:
+        return {place.syntax: place for place in self.functions}
+
+    def place_of(self, definition: cst.FunctionDef) -> FunctionPlace:
+        """Return the place of a `def` of this file."""
+        return self._by_syntax[definition]
+
+    def first_line(self, definition: cst.FunctionDef) -> int:
+        """Return the line of the `def` keyword, without working out any other position."""
+        return self.place_of(definition).line
+
+
+def _decoded(data: bytes, file: str) -> str:
+    """Return the text of a file as Python would: by its byte order mark or coding line, else UTF-8."""
+    hint = "save the file as UTF-8, or name its encoding in the first line: # -*- coding: ... -*-"
+    encoding = "utf-8"
+    try:
+        encoding = tokenize.detect_encoding(io.BytesIO(data).readline)[0]
+        return data.decode(encoding)
+    except UnicodeDecodeError as error:
+        raise SourceError(_undecodable(data, error, file, hint)) from None
+    except SyntaxError as error:
+        # the same error stands for bytes that are not UTF-8 in the first two lines
+        try:
+            data.decode("utf-8")
+        except UnicodeDecodeError as undecodable:
+            if "unknown" not in str(error.msg):
+                raise SourceError(_undecodable(data, undecodable, file, hint)) from None
+        raise SourceError(Problem(f"the coding line can't be followed: {error.msg}", hint, file)) from None
+    except LookupError:
+        message = f"the coding line names {encoding!r}, which is not an encoding of text"
+        raise SourceError(Problem(message, hint, file)) from None
+
+
+def _undecodable(data: bytes, error: UnicodeDecodeError, file: str, hint: str) -> Problem:
+    line = data.count(b"\n", 0, error.start) + 1
+    message = (
+        f"line {line} can't be decoded as {error.encoding}: byte 0x{data[error.start]:02x} at offset {error.start}"
+    )
+    return Problem(message, hint, file)
+
+
+def _definitions_of(tree: ast.Module) -> list[tuple[str, AnyDef]]:
+    """Return every `def` below a module with its qualified name, in the order of the text."""
+    found: list[tuple[str, AnyDef]] = []
+    pending: list[tuple[str, ast.AST]] = [("", statement) for statement in reversed(tree.body)]
+    while pending:
+        scope, node = pending.pop()
+        if isinstance(node, AnyDef):
+            found.append((scope + node.name, node))
+            scope += node.name + ".<locals>."
+        elif isinstance(node, ast.ClassDef):
+            scope += node.name + "."
+        # statements hold statements in lists only: expressions, which can be deep, are left alone
+        inner = (
+            [
+                part
+                for field_name in ("body", "handlers", "orelse", "finalbody", "cases")
+                for part in getattr(node, field_name, ())
+            ]
+            if isinstance(node, ast.stmt | ast.excepthandler | ast.match_case)
+            else []
+        )
+        pending += [(scope, part) for part in reversed(inner)]
+    return found
+
+
+def _syntax_of_definitions(module: cst.Module) -> list[cst.FunctionDef]:
+    """Return the same as `_definitions_of`, of the other tree."""
+    found: list[cst.FunctionDef] = []
+    pending: list[cst.CSTNode] = list(reversed(module.body))
+    while pending:
+        node = pending.pop()
+        if isinstance(node, cst.FunctionDef):
+            found.append(node)
+        if isinstance(node, cst.Match):
+            pending += reversed(node.cases)
+        if isinstance(node, cst.IndentedBlock):
+            pending += reversed(node.body)
+            continue
+        inner = [getattr(node, name, None) for name in ("body", "orelse", "finalbody")]
+        if isinstance(node, cst.Try | cst.TryStar):
+            inner[1:1] = node.handlers
+        pending += [part for part in reversed(inner) if isinstance(part, cst.CSTNode)]
+    return found
+
+
+class NameUnknown(LookupError):
+    """A name that stands for nothing, or for something that can't be told without running the file."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class Names(Protocol):
+    """What the names stand for that a function uses and does not assign."""
+
+    def find(self, name: str) -> object:
+        """Return the object. Raises NameUnknown."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class StaticFunction:
+    """A function that is known by its `def` in a file, which has not been run."""
+
+    name: str
+    source: Source
+    syntax: cst.FunctionDef
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignObject:
+    """Something of a module that flatgrad has no need to import, such as a type for annotations.
+
+    `arguments` are those in brackets: ``Float[np.ndarray, "n"]``.
+    """
+
+    dotted_name: str
+    arguments: tuple[object, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """A function's source, and what the names in it stand for. `display` is its name for messages."""
+
+    source: Source
+    syntax: cst.FunctionDef
+    line: int
+    names: Names
+    options: Options = field(default_factory=Options)
+    display: str = ""
+
+
+def definition_at(place: FunctionPlace, source: Source, names: Names, options: Options) -> Definition:
+    """Return the definition at a place. Raises UnsupportedError for a coroutine or a generator."""
+    node = place.node
+    if isinstance(node, ast.AsyncFunctionDef):
+        message = f"{place.name} is a coroutine, which has no value to differentiate"
+        raise UnsupportedError(source.problem(message, node, "write it without async and await"))
+    pending: list[ast.AST] = list(node.body)
+    while pending:
+        part = pending.pop()
+        if isinstance(part, ast.Yield | ast.YieldFrom):
+            message = f"{place.name} is a generator, which has no value to differentiate"
+            raise UnsupportedError(source.problem(message, part, "return the value"))
+        if not isinstance(part, ast.Lambda | ast.ClassDef | AnyDef):
+            pending += ast.iter_child_nodes(part)
+    display = place.qualname.replace(".<locals>", "")
+    return Definition(source, place.syntax, place.line, names, options, display)

@@ -1,0 +1,115 @@
+"""Types of results: shapes by the record's rule, dtypes by trying the function on arrays of ones.
+
+In: a function and its arguments (values and static objects). Out: the `Type` of each result. Layer: above `registry`.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from flatgrad.graph.values import Call, Constant, List, Slice, Slot, Type, Value, leaves, mapped, packed
+from flatgrad.registry import Record
+
+
+class DtypeUnsupported(Exception):
+    """A result that is not made of real numbers, whole numbers or truth values."""
+
+
+def infer(
+    record: Record,
+    function: Callable[..., Any],
+    arguments: dict[str, Any],
+    positional: int,
+    taken_apart: tuple[tuple[Value, ...], Call] | None = None,
+) -> Type | list[Type]:
+    """Return the type of the result of a call whose first `positional` arguments are not given by name.
+
+    `taken_apart` is what `packed` makes of the arguments, where that is at hand. A list of types stands for a function with several results.
+
+    Raises SizeMismatch, SizeUnknown, DtypeUnsupported, and what the function itself raises on such dtypes.
+    """
+    if record.inputs:
+        leading = [name for name in record.inputs if name in arguments]
+    else:
+        leading = list(arguments)[:positional]
+    inputs = [arguments[name] for name in leading]
+    attributes = {name: unwrapped(argument) for name, argument in arguments.items() if name not in leading}
+    shapes = record.shape(*inputs, **attributes)
+    if record.dtype is None:
+        values, call = taken_apart or packed(arguments)
+        dtype, weak = _tried(function, call, *_kinds(values, call), positional)
+    else:
+        answer = record.dtype(*inputs, **attributes)
+        dtype, weak = answer if isinstance(answer, tuple) else (answer, False)
+    if dtype.kind not in "fbiu":
+        raise DtypeUnsupported(f"makes {dtype} values")
+    if isinstance(shapes, list):
+        return [Type(dtype, shape, weak) for shape in shapes]
+    return Type(dtype, shapes, weak)
+
+
+def unwrapped(structure: Any) -> Any:
+    """Return a structure with named constants replaced by their numbers."""
+    return mapped(structure, lambda leaf: leaf.number if isinstance(leaf, Constant) else leaf)
+
+
+def type_of(number: Any) -> Type:
+    """Return the type of a Python number or an array."""
+    if isinstance(number, bool | int | float):
+        return Type(np.dtype(type(number)), (), weak=True)
+    array = np.asarray(number)
+    return Type(array.dtype, array.shape)
+
+
+Operand = tuple[np.dtype[Any], int, bool]
+
+
+def _kinds(values: tuple[Value, ...], call: Call) -> tuple[tuple[Operand, ...], tuple[type, ...]]:
+    operands = tuple([(value.type.dtype, len(value.type.shape), value.type.weak) for value in values])
+    # 2 and 2.0 are equal as keys and not the same argument
+    kinds = tuple(
+        [
+            type(leaf)
+            for _, structure in call
+            for leaf in ((structure,) if not isinstance(structure, tuple | Slice) else leaves(structure))
+        ]
+    )
+    return operands, kinds
+
+
+@lru_cache(maxsize=4096)
+def _tried(
+    function: Callable[..., Any], call: Call, operands: tuple[Operand, ...], kinds: tuple[type, ...], positional: int
+) -> tuple[np.dtype[Any], bool]:
+    examples = [_example(*operand) for operand in operands]
+    built = [
+        (name, _python(mapped(structure, lambda leaf: examples[leaf.index] if isinstance(leaf, Slot) else leaf)))
+        for name, structure in call
+    ]
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        result = function(*[argument for _, argument in built[:positional]], **dict(built[positional:]))
+    if isinstance(result, tuple | list):
+        result = result[0]
+    return np.asarray(result).dtype, type(result) in (int, float, bool)
+
+
+def _example(dtype: np.dtype[Any], rank: int, weak: bool) -> Any:
+    return {"f": 1.0, "i": 1, "b": True}[dtype.kind] if weak else np.ones((1,) * rank, dtype)[()]
+
+
+def _python(structure: Any) -> Any:
+    """Return the structure as Python's own lists and slices."""
+    if isinstance(structure, List):
+        return [_python(part) for part in structure]
+    if isinstance(structure, tuple):
+        return tuple(_python(part) for part in structure)
+    if isinstance(structure, Slice):
+        return slice(structure.start, structure.stop, structure.step)
+    return structure
+

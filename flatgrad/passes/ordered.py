@@ -1,0 +1,48 @@
+"""All passes, in order.
+
+A pass takes a graph, which it changes, and the values that are wanted of it, and returns these values: the same ones, or
+what came to stand in their place. Layer: above all passes, below `pipeline`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from flatgrad.graph.values import Graph, Value
+from flatgrad.passes.fold_copies import fold_copies
+from flatgrad.passes.lead_with_constants import lead_with_constants
+from flatgrad.passes.lead_with_minus import lead_with_minus
+from flatgrad.passes.measure_parameters import measure_parameters
+from flatgrad.passes.merge_steps import merge_steps
+from flatgrad.passes.prune import prune
+from flatgrad.passes.recognise import recognise
+from flatgrad.passes.share import share
+from flatgrad.passes.simplify import simplify
+from flatgrad.passes.spread_scalars import spread_scalars
+
+Pass = Callable[[Graph, Sequence[Value]], list[Value]]
+
+# on the forward graph, before it is differentiated
+BEFORE: tuple[Pass, ...] = (
+    recognise,  # known functions that are written out get the derivative of the known function
+)
+
+# on the joint graph, for both styles
+PASSES: tuple[Pass, ...] = (
+    simplify,  # no multiplication by 1, no double minus
+    share,  # nothing is computed twice
+    simplify,  # x + x may only show once its parts are one
+    prune,  # nothing superfluous
+)
+
+# behind PASSES, for the compact style
+COMPACT: tuple[Pass, ...] = (
+    fold_copies,  # one name for each gradient
+    merge_steps,  # the gradient of a subexpression may stand inside an expression
+    spread_scalars,  # numbers instead of arrays filled with them
+    lead_with_minus,  # a minus moves out to where it meets another one
+    measure_parameters,  # sizes of arrays that have a name
+    lead_with_constants,  # 2 * grad_y * x
+    share,  # what has become the same by now
+    prune,  # what has become superfluous by now
+)

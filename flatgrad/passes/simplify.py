@@ -1,0 +1,133 @@
+"""Applies identities of algebra to the backward pass.
+
+    before: grad_x = -grad_y * 1.0 + grad_z
+    after:  grad_x = grad_z - grad_y
+
+In: a joint graph. Out: the same with fewer operations. The forward pass stays as it was written. Layer: passes.
+
+Both sides of an equation are the same to the last bit, for nan, inf, -0.0 and empty arrays too, and an equation is applied
+only where its right side has the type of its left side.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from flatgrad.builder import Builder
+from flatgrad.graph.values import Constant, Graph, Node, Value, leaves
+from flatgrad.infer import type_of, unwrapped
+from flatgrad.passes.matching import Absent, Axes, matches, record_of
+from flatgrad.passes.pattern import Operation, Pattern, Variable, pattern_in
+from flatgrad.passes.rewriting import is_step, rewrite, same_type
+from flatgrad.registry import Record
+
+# the left side of `+` and `*` stands for both orders of the operands
+EQUATIONS = (
+    "x * 1 = x",
+    "x / 1 = x",
+    "x ** 1 = x",
+    "-(-x) = x",
+    "x + -y = x - y",
+    "x - -y = x + y",
+    "-x * y = -(x * y)",
+    "-x / y = -(x / y)",
+    "x / -y = -(x / y)",
+    "x + x = 2 * x",
+    "np.where(c, np.where(c, x, 0), 0) = np.where(c, x, 0)",
+    "np.where(c, 0, np.where(c, 0, x)) = np.where(c, 0, x)",
+    "np.transpose(np.transpose(x)) = x",
+    "np.expand_dims(np.sum(x, axis=axis), axis=axis) = np.sum(x, axis=axis, keepdims=True)",
+)
+
+Equation = tuple[Operation, Pattern]
+
+
+def simplify(graph: Graph, results: Sequence[Value]) -> list[Value]:
+    """Apply the equations and fold constants until nothing changes."""
+    return apply_equations(graph, results, EQUATIONS)
+
+
+def apply_equations(graph: Graph, results: Sequence[Value], equations: tuple[str, ...]) -> list[Value]:
+    """Apply equations to the backward pass until nothing changes."""
+    table = read_equations(equations)
+    return rewrite(graph, results, lambda builder, node: _simpler(builder, node, table))
+
+
+@cache
+def read_equations(texts: tuple[str, ...]) -> dict[Record, list[Equation]]:
+    """Return equations by the operation that their left side is the result of."""
+    table: dict[Record, list[Equation]] = {}
+    for text in texts:
+        left, right = (pattern_in(side, {"np": np}) for side in text.split(" = "))
+        assert isinstance(left, Operation)
+        table.setdefault(left.record, []).append((left, right))
+    return table
+
+
+def _simpler(builder: Builder, node: Node, table: Mapping[Record, list[Equation]]) -> Value | None:
+    record = record_of(node.function, dict(node.call))
+    if record is None:
+        return None
+    nodes = builder.graph.nodes
+    for left, right in table.get(record, ()):
+        for bindings in matches(left, node.output, is_step):
+            if not all(_is_real(bound) for bound in bindings.values()):
+                continue
+            before = len(nodes)
+            value = _written(builder, right, bindings, table)
+            if isinstance(value, Value) and same_type(value.type, node.output.type):
+                return value
+            del nodes[before:]
+    return _folded(node, record)
+
+
+def _is_real(bound: Any) -> bool:
+    """Tell whether a number takes part in algebra as real numbers do: those of fixed size wrap around instead."""
+    return not isinstance(bound, Value) or bound.dtype.kind in "fb" or bound.type.weak
+
+
+def _written(
+    builder: Builder, pattern: Pattern, bindings: Mapping[str, Any], table: Mapping[Record, list[Equation]]
+) -> Any:
+    """Append what a pattern says, simplified, and return its value."""
+    if isinstance(pattern, Variable):
+        bound = bindings[pattern.name]
+        return bound.written if isinstance(bound, Axes) else bound
+    if not isinstance(pattern, Operation):
+        return pattern
+    arguments = {name: _written(builder, part, bindings, table) for name, part in pattern.arguments.items()}
+    given = {name: argument for name, argument in arguments.items() if argument is not Absent}
+    inputs = [given.pop(name) for name in pattern.record.inputs if name in given]
+    value: Value = builder.apply(pattern.function, *inputs, **given)
+    node = builder.graph.nodes.pop()
+    simpler = _simpler(builder, node, table)
+    if simpler is None:
+        builder.graph.nodes.append(node)
+    return value if simpler is None else simpler
+
+
+def _folded(node: Node, record: Record) -> Constant | None:
+    """Return the number that an operation on plain numbers gives."""
+    if not record.elementwise or not node.output.type.weak or not all(map(_is_plain_number, node.inputs)):
+        return None
+    numbers = [unwrapped(argument) for argument in node.arguments.values()]
+    if not all(isinstance(number, int | float) for number in leaves(tuple(numbers))):
+        return None
+    try:
+        number = node.function(*numbers)
+    except (ArithmeticError, ValueError):
+        # it fails at run time, as the user wrote it
+        return None
+    is_written = math.isfinite(number) and same_type(type_of(number), node.output.type)
+    return Constant(number, node.output.type) if is_written else None
+
+
+def _is_plain_number(value: Value) -> bool:
+    if not isinstance(value, Constant) or value.rank:
+        return False
+    return value.name is None and value.text is None and value.expression is None

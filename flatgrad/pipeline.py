@@ -1,0 +1,269 @@
+"""The table of contents: read, differentiate, simplify, emit.
+
+In: a definition, a signature, options. Out: `Emitted`, the source of a module. Layer: above all stages, below `api`.
+"""
+
+from __future__ import annotations
+
+import inspect
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from flatgrad.builder import Builder, StaticNeeded
+from flatgrad.differentiate import differentiate
+from flatgrad.emit.module import Differentiated, written_module
+from flatgrad.errors import Problem, ShapeError, SignatureError
+from flatgrad.frontend.reader import Reader
+from flatgrad.frontend.rule_bodies import READERS
+from flatgrad.frontend.source import Definition
+from flatgrad.garbage import collector_paused
+from flatgrad.graph.size import SizeUnknown
+from flatgrad.graph.values import Constant, Graph, Value, leaves, mapped
+from flatgrad.graph.verify import verify
+from flatgrad.options import Options
+from flatgrad.passes.ordered import BEFORE, COMPACT, PASSES
+from flatgrad.signature import (
+    Signature,
+    Static,
+    default_value,
+    is_static_argument,
+    parameters_of,
+    signature_of_annotations,
+)
+
+assert READERS
+
+
+@dataclass(frozen=True, slots=True)
+class Emitted:
+    """An emitted module. `split` says that it has a forward and a backward function instead of one for both.
+
+    `parameters` are the arguments that the emitted function takes, `wrt` those that its gradients belong to, and `reads`
+    the names outside of the function that the code was written for, with what they stood for.
+    """
+
+    text: str
+    name: str
+    split: bool
+    parameters: tuple[str, ...]
+    keyword_only: tuple[str, ...]
+    wrt: tuple[str, ...]
+    bare: bool
+    reads: dict[str, Any]
+
+
+class _Recorded:
+    """Looks names up, and remembers what they stood for."""
+
+    def __init__(self, definition: Definition) -> None:
+        self.names = definition.names
+        self.reads: dict[str, Any] = {}
+
+    def find(self, name: str) -> Any:
+        found = self.reads[name] = self.names.find(name)
+        return found
+
+
+def emit(
+    definition: Definition, signature: Signature, options: Options, *, split: bool | None = None
+) -> Emitted:
+    """Return the backward pass of a function for a signature.
+
+    `split` asks for a forward and a backward function; None takes these for a result that is not one real number.
+    Raises FlatgradError; SizeUnknown or StaticNeeded where the signature has to say more.
+    """
+    with collector_paused():
+        return _emit(definition, signature, options, split)
+
+
+def emit_from_annotations(
+    definition: Definition, options: Options, shapes: str | Mapping[str, Any] | None = None
+) -> tuple[Emitted, list[str]]:
+    """Return the backward pass of a function for what its annotations and `shapes` say, and notes on what was assumed.
+
+    A number that decides what code is written, such as an axis, has the value of its default. Raises FlatgradError.
+    """
+    pinned: frozenset[str] = frozenset()
+    while True:
+        signature = signature_of_annotations(definition, shapes, pinned)
+        try:
+            return emit(definition, signature, options), signature.notes
+        except SizeUnknown as error:
+            raise as_error(error) from None
+        except StaticNeeded as error:
+            name = error.value.name if error.value.node is None else None
+            if name is None or name in pinned:
+                raise as_error(error) from None
+            pinned |= {name}
+
+
+def _emit(definition: Definition, signature: Signature, options: Options, split: bool | None) -> Emitted:
+    graph, arguments, returned, names = read(definition, signature)
+    results = [leaf for leaf in leaves(returned) if isinstance(leaf, Value) and leaf.type.is_real]
+    scalar = len(results) == 1 and results[0] is returned and not results[0].rank
+    if split is None:
+        split = not scalar
+    elif not split and not scalar:
+        raise _not_scalar(definition, returned)
+    wrt, bare = _chosen_parameters(definition, signature, options)
+    _check_target(definition, signature, options)
+    function = _differentiated(definition, signature, graph, arguments, returned, results, wrt, bare, options)
+    text = written_module(function, options.style, options.target, split=split)
+    return Emitted(
+        text=text,
+        name=definition.syntax.name.value,
+        split=split,
+        parameters=tuple(name for name in function.parameters if name not in function.keyword_only),
+        keyword_only=tuple(name for name in function.parameters if name in function.keyword_only),
+        wrt=wrt,
+        bare=bare,
+        reads=names.reads,
+    )
+
+
+def read(definition: Definition, signature: Signature) -> tuple[Graph, dict[str, Value], Any, _Recorded]:
+    """Return the graph of a function, the values of its parameters, what it returns, and the names it reads."""
+    graph = Graph(definition.syntax.name.value)
+    builder = Builder(graph)
+    names = _Recorded(definition)
+    reader = Reader(builder, names, definition.source)
+    given: dict[str, Any] = {}
+    for name, known in signature.parameters.items():
+        if isinstance(known, Static):
+            given[name] = known.value
+        else:
+            given[name] = Value(known, name)
+            graph.parameters.append(given[name])
+    returned = reader.function(definition.syntax, given)
+    returned = _named_results(reader, returned, definition)
+    arguments = {name: value for name, value in given.items() if isinstance(value, Value)}
+    return graph, arguments, returned, names
+
+
+def _named_results(reader: Reader, returned: Any, definition: Definition) -> Any:
+    """Return the returned structure with every computed value in it named."""
+    several = isinstance(returned, tuple)
+    count = 0
+
+    def named(leaf: Any) -> Any:
+        nonlocal count
+        if isinstance(leaf, Value) and not isinstance(leaf, Constant) and leaf.node is not None and leaf.name is None:
+            leaf.name = f"out{count}" if several else "out"
+        elif not isinstance(leaf, Value | int | float | str | None):
+            reader.fail(f"`{definition.syntax.name.value}` returns {leaf!r}", definition.syntax.name)
+        count += 1
+        return leaf
+
+    return mapped(returned, named)
+
+
+def _differentiated(
+    definition: Definition,
+    signature: Signature,
+    graph: Graph,
+    arguments: dict[str, Value],
+    returned: Any,
+    results: Sequence[Value],
+    wrt: tuple[str, ...],
+    bare: bool,
+    options: Options,
+) -> Differentiated:
+    returned_values = [leaf for leaf in leaves(returned) if isinstance(leaf, Value)]
+    for each in BEFORE:
+        returned_values = each(graph, returned_values)
+        verify(graph, returned_values)
+    own_parameters = len(graph.parameters)
+    wanted = [arguments[name] for name in wrt if _is_differentiable(signature, name)]
+    gradients = differentiate(graph, wanted, list(dict.fromkeys(results)))
+    upstream = graph.parameters[own_parameters:]
+    kept = [*returned_values, *(gradients[value] for value in wanted)]
+    for each in (*PASSES, *(COMPACT if options.style == "compact" else ())):
+        kept = each(graph, kept)
+        verify(graph, kept)
+    substituted = iter(kept)
+    returned = mapped(returned, lambda leaf: next(substituted) if isinstance(leaf, Value) else leaf)
+    final = {value: next(substituted) for value in wanted}
+    parameters = parameters_of(definition)
+    static = {name: known.value for name, known in signature.parameters.items() if isinstance(known, Static)}
+    return Differentiated(
+        name=definition.syntax.name.value,
+        place=f"{os.path.basename(definition.source.file)}:{definition.line}",
+        documentation=_documentation(definition),
+        graph=graph,
+        parameters=arguments,
+        keyword_only=frozenset(parameter.name for parameter in parameters if parameter.keyword_only),
+        defaults=_written_defaults(definition, arguments),
+        static=static,
+        returned=returned,
+        upstream=upstream,
+        gradients={name: final[arguments[name]] if _is_differentiable(signature, name) else None for name in wrt},
+        bare=bare,
+    )
+
+
+def _is_differentiable(signature: Signature, name: str) -> bool:
+    known = signature.parameters[name]
+    return not isinstance(known, Static) and known.is_real
+
+
+def _chosen_parameters(
+    definition: Definition, signature: Signature, options: Options
+) -> tuple[tuple[str, ...], bool]:
+    """Return the parameters whose gradients are returned, and whether there is one by itself."""
+    if options.wrt is None:
+        chosen = tuple(name for name in signature.parameters if _is_differentiable(signature, name))
+        if not chosen:
+            message = f"`{definition.syntax.name.value}` has no parameter that holds real numbers"
+            raise SignatureError(definition.source.problem(message, definition.syntax.name))
+        return chosen, False
+    names = (options.wrt,) if isinstance(options.wrt, str) else options.wrt
+    for name in names:
+        if name not in signature.parameters:
+            message = f"wrt names `{name}`, which is not a parameter of `{definition.syntax.name.value}`"
+            hint = f"its parameters are {', '.join(signature.parameters)}"
+            raise SignatureError(definition.source.problem(message, definition.syntax.name, hint))
+    return names, isinstance(options.wrt, str)
+
+
+def _check_target(definition: Definition, signature: Signature, options: Options) -> None:
+    if options.target == "math":
+        for name, known in signature.parameters.items():
+            if not isinstance(known, Static) and not known.weak:
+                message = f"the target math is for Python floats, and `{name}` is an array"
+                raise SignatureError(definition.source.problem(message, definition.syntax.name, "use the target numpy"))
+
+
+def _not_scalar(definition: Definition, returned: Any) -> ShapeError:
+    kind = f"of shape ({', '.join(map(str, returned.shape))})" if isinstance(returned, Value) else "not one number"
+    message = f"the value of `{definition.syntax.name.value}` is {kind}, and a gradient needs a scalar"
+    return ShapeError(definition.source.problem(message, definition.syntax.name, "use vjp, or return a sum or a mean"))
+
+
+def _documentation(definition: Definition) -> str:
+    """Return the user's docstring as text that is safe inside another docstring."""
+    docstring = definition.syntax.get_docstring()
+    if docstring is None:
+        return ""
+    text = inspect.cleandoc(docstring if isinstance(docstring, str) else docstring.decode())
+    text = "".join(letter if letter.isprintable() or letter == "\n" else repr(letter)[1:-1] for letter in text)
+    text = text.replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
+    return "\n".join(line.rstrip() for line in text.split("\n")).strip("\n")
+
+
+def _written_defaults(definition: Definition, arguments: dict[str, Value]) -> dict[str, Any]:
+    """Return the defaults that can be written as numbers."""
+    defaults = {}
+    for parameter in parameters_of(definition):
+        if parameter.default is not None and parameter.name in arguments:
+            value = default_value(definition, parameter)
+            if isinstance(value, int | float) and not is_static_argument(value):
+                defaults[parameter.name] = value
+    return defaults
+
+
+def as_error(error: SizeUnknown | StaticNeeded) -> ShapeError | SignatureError:
+    """Return what to tell the user where a signature can't say more."""
+    problem = getattr(error, "problem", None) or Problem(str(error))
+    return (ShapeError if isinstance(error, SizeUnknown) else SignatureError)(problem)

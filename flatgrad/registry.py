@@ -1,0 +1,238 @@
+"""One record per operation: its derivative, its shape, its samples, its choices at kinks.
+
+In: declarations from `flatgrad.rules` and from users. Out: `lookup(function)`. A rule is stored as the Python function
+that it is, unread; `differentiate` has the front end read it when it is first needed. Layer: above `graph`, below `rules`.
+
+    @rule(np.tanh, math.tanh, shape=same, samples=[Sample(real(3))])
+    def grad_tanh(x, y, grad_y):
+        grad_x = grad_y * (1 - y**2)
+        return grad_x
+
+The rule's parameters are the inputs in the order of the function's own, then the result ``y``, its gradient ``grad_y``,
+then the other arguments as keyword-only parameters, known when the code is written. It returns ``grad_<input>`` for each
+input that has a derivative. Broadcasting never appears in it: its gradients have the shape of the result of
+broadcasting, and are summed back to the input's in one place. An input that takes a sequence of arrays is a tuple in the
+rule, and its gradient is one.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, TypeVar
+
+import numpy as np
+
+from flatgrad.graph.size import Shape
+
+Function = Callable[..., Any]
+F = TypeVar("F", bound=Function)
+ShapeRule = Callable[..., Any]
+DtypeRule = Callable[..., np.dtype[Any]]
+
+
+class Sample:
+    """Arguments to try an operation on. Floating point arrays and numbers among them are differentiated.
+
+    `wrt` limits that to the inputs of these names. `second` says whether second derivatives exist there.
+    """
+
+    def __init__(self, *args: Any, wrt: Sequence[str] | None = None, second: bool = True, **attributes: Any) -> None:
+        self.args = args
+        self.attributes = attributes
+        self.wrt = wrt
+        self.second = second
+
+    def __repr__(self) -> str:
+        def shown(argument: Any) -> str:
+            if isinstance(argument, np.ndarray):
+                return f"{argument.dtype}{list(argument.shape)}"
+            if isinstance(argument, list | tuple):
+                return f"({', '.join(map(shown, argument))})"
+            return repr(argument)
+
+        parts = [shown(argument) for argument in self.args]
+        parts += [f"{name}={shown(value)}" for name, value in self.attributes.items()]
+        return ", ".join(parts)
+
+
+@dataclass(frozen=True)
+class Kink:
+    """The gradient that is chosen at a point where the derivative does not exist.
+
+    `args` is the point and `gradients` the chosen gradients of the inputs there, for an upstream gradient of 1; None for
+    an input without one. `point` and `choice` say both in words, for the documentation.
+    """
+
+    point: str
+    choice: str
+    args: tuple[Any, ...]
+    gradients: tuple[Any, ...]
+    attributes: tuple[tuple[str, Any], ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Record:
+    """All that flatgrad knows of one operation. `gradient` is None where the derivative is zero or means nothing."""
+
+    functions: tuple[Function, ...]
+    gradient: Function | None
+    shape: ShapeRule
+    dtype: DtypeRule | None
+    samples: tuple[Sample, ...]
+    kinks: tuple[Kink, ...]
+    scalar: Function | str | None
+    elementwise: bool
+    linear: bool
+    view: bool
+
+    @property
+    def name(self) -> str:
+        return str(getattr(self.functions[0], "__name__", self.functions[0]))
+
+    @cached_property
+    def parameters(self) -> tuple[inspect.Parameter, ...]:
+        """The parameters that a call may give, in the order of the function's own signature."""
+        if self.gradient is None:
+            return tuple(inspect.signature(self.functions[0]).parameters.values())
+        rule = inspect.signature(self.gradient).parameters
+        positional = [name for name, p in rule.items() if p.kind is not inspect.Parameter.KEYWORD_ONLY]
+        return tuple(rule[name] for name in positional[:-2]) + tuple(
+            p for p in rule.values() if p.kind is inspect.Parameter.KEYWORD_ONLY
+        )
+
+    @cached_property
+    def inputs(self) -> tuple[str, ...]:
+        """The names of the inputs that the rule takes; empty where there is no rule."""
+        if self.gradient is None:
+            return ()
+        names = [
+            name
+            for name, parameter in inspect.signature(self.gradient).parameters.items()
+            if parameter.kind is not inspect.Parameter.KEYWORD_ONLY
+        ]
+        return tuple(names[:-2])
+
+
+_records: dict[Function, Record] = {}
+
+
+def rule(
+    *functions: Function,
+    shape: ShapeRule,
+    samples: Sequence[Sample],
+    dtype: DtypeRule | None = None,
+    kinks: Sequence[Kink] = (),
+    scalar: Function | str | None = None,
+    elementwise: bool | None = None,
+    linear: bool = False,
+    view: bool = False,
+) -> Callable[[F], F]:
+    """Declare the decorated function as the derivative of `functions`, which are names for one operation.
+
+    - `shape(*args, **attributes)` takes the arguments of the call, with a `Value` for each array, and returns the shape of
+      the result, or a list of shapes where there are several results. `dtype` does the same for the dtype; without it the
+      function is tried on arrays of ones.
+    - `scalar` is what to write for Python floats where NumPy is not wanted: a function of `math`, a builtin, a Python
+      function whose source is copied, or an expression with the inputs' names in braces.
+    - `elementwise`: whether each element of the result depends on the elements at the same place only (told from `shape`
+      where not given). `linear`: whether the derivative is the same everywhere and finite. `view`: whether the result may
+      share memory with an argument.
+    """
+
+    def declare(gradient: F) -> F:
+        _declare(functions, gradient, shape, dtype, samples, kinks, scalar, elementwise, linear, view)
+        return gradient
+
+    return declare
+
+
+def no_gradient(
+    *functions: Function,
+    shape: ShapeRule,
+    samples: Sequence[Sample] = (),
+    dtype: DtypeRule | None = None,
+    scalar: Function | str | None = None,
+) -> None:
+    """Declare operations whose results have no gradient: whole numbers, comparisons, shapes, constants."""
+    for function in functions:
+        _declare((function,), None, shape, dtype, samples, (), scalar, None, False, False)
+
+
+def _declare(
+    functions: Sequence[Function],
+    gradient: Function | None,
+    shape: ShapeRule,
+    dtype: DtypeRule | None,
+    samples: Sequence[Sample],
+    kinks: Sequence[Kink],
+    scalar: Function | str | None,
+    elementwise: bool | None,
+    linear: bool,
+    view: bool,
+) -> None:
+    record = Record(
+        functions=tuple(functions),
+        gradient=gradient,
+        shape=shape,
+        dtype=dtype,
+        samples=tuple(samples),
+        kinks=tuple(kinks),
+        scalar=scalar,
+        elementwise=getattr(shape, "elementwise", False) if elementwise is None else elementwise,
+        linear=linear,
+        view=view,
+    )
+    for function in functions:
+        _records[function] = record
+
+
+def lookup(function: Any) -> Record | None:
+    """Return the record of a function, or None."""
+    try:
+        return _records.get(function)
+    except TypeError:
+        return None
+
+
+def records() -> tuple[Record, ...]:
+    """Return every record once, in the order of declaration."""
+    return tuple(dict.fromkeys(_records.values()))
+
+
+# Values to try operations on: fixed, spread out, none of them special.
+
+
+def real(*shape: int) -> Any:
+    """Return distinct numbers between -2 and 2, none of them near 0 or a whole number; a Python float for no shape."""
+    return _spread(shape, -1.83, 1.91)
+
+
+def positive(*shape: int) -> Any:
+    """Return distinct numbers between 0.3 and 2.9."""
+    return _spread(shape, 0.31, 2.87)
+
+
+def within_one(*shape: int) -> Any:
+    """Return distinct numbers between -0.9 and 0.9."""
+    return _spread(shape, -0.87, 0.83)
+
+
+def above_one(*shape: int) -> Any:
+    """Return distinct numbers between 1.1 and 3."""
+    return _spread(shape, 1.13, 2.91)
+
+
+def _spread(shape: tuple[int, ...], low: float, high: float) -> Any:
+    count = int(np.prod(shape))
+    # steps of the golden ratio: neighbours are far apart and no two are equal; the seed differs by shape
+    steps = (np.arange(count) + 1 + sum((axis + 2) * size for axis, size in enumerate(shape))) * 0.6180339887498949
+    numbers = low + (high - low) * (steps % 1.0)
+    return numbers.reshape(shape) if shape else float(numbers[0])
+
+
+__all__ = [
+    "Kink", "Record", "Sample", "Shape", "above_one", "lookup", "no_gradient", "positive", "real", "records", "rule", "within_one",
+]

@@ -1,0 +1,29 @@
+"""The operations that flatgrad knows, one file per family. Importing the package declares them all."""
+
+from flatgrad.rules import (
+    arithmetic,
+    creation,
+    elementwise,
+    gates,
+    indexing,
+    joining,
+    linear_algebra,
+    piecewise,
+    program,
+    reductions,
+    shaping,
+)
+
+__all__ = [
+    "arithmetic",
+    "creation",
+    "elementwise",
+    "gates",
+    "indexing",
+    "joining",
+    "linear_algebra",
+    "piecewise",
+    "program",
+    "reductions",
+    "shaping",
+]

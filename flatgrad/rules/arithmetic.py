@@ -1,0 +1,146 @@
+"""Arithmetic of Python and of NumPy: ``+ - * / // % **``, negation, comparisons and logic.
+
+In: nothing. Out: records in the registry. Layer: rules.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+
+import numpy as np
+
+from flatgrad.registry import Kink, Sample, no_gradient, positive, real, rule
+from flatgrad.rules.shapes import elementwise, no_axes, same
+
+PAIRS = [
+    Sample(real(3), real(2, 3)),
+    Sample(real(2, 1), real(1, 3)),
+    Sample(real(), real(3)),
+    Sample(real(), positive()),
+    Sample(-7.3, 2.1),
+]
+RATIOS = [
+    Sample(real(3), positive(2, 3)),
+    Sample(real(2, 1), positive(1, 3)),
+    Sample(real(), positive(3)),
+    Sample(real(), positive()),
+    Sample(-7.3, 2.1),
+]
+
+
+@rule(operator.add, np.add, shape=elementwise, samples=PAIRS, scalar="{a} + {b}", linear=True)
+def grad_add(a, b, y, grad_y):
+    grad_a = grad_y
+    grad_b = grad_y
+    return grad_a, grad_b
+
+
+@rule(operator.sub, np.subtract, shape=elementwise, samples=PAIRS, scalar="{a} - {b}", linear=True)
+def grad_subtract(a, b, y, grad_y):
+    grad_a = grad_y
+    grad_b = -grad_y
+    return grad_a, grad_b
+
+
+@rule(operator.mul, np.multiply, shape=elementwise, samples=PAIRS, scalar="{a} * {b}")
+def grad_multiply(a, b, y, grad_y):
+    grad_a = grad_y * b
+    grad_b = grad_y * a
+    return grad_a, grad_b
+
+
+@rule(operator.truediv, np.divide, shape=elementwise, samples=RATIOS, scalar="{a} / {b}")
+def grad_divide(a, b, y, grad_y):
+    grad_a = grad_y / b
+    grad_b = -grad_y * y / b
+    return grad_a, grad_b
+
+
+@rule(operator.mod, np.remainder, shape=elementwise, samples=RATIOS, scalar="{a} % {b}")
+def grad_remainder(a, b, y, grad_y):
+    grad_a = grad_y
+    grad_b = -grad_y * (a // b)
+    return grad_a, grad_b
+
+
+@rule(np.fmod, math.fmod, shape=elementwise, samples=RATIOS, scalar=math.fmod)
+def grad_fmod(a, b, y, grad_y):
+    grad_a = grad_y
+    grad_b = -grad_y * np.trunc(a / b)
+    return grad_a, grad_b
+
+
+@rule(
+    operator.pow,
+    np.power,
+    np.float_power,
+    math.pow,
+    shape=elementwise,
+    samples=[
+        Sample(positive(3), real(2, 3)),
+        Sample(positive(2, 1), real(1, 3)),
+        Sample(positive(), real(3)),
+        Sample(positive(), real()),
+        Sample(real(3), 3),
+        Sample(real(3), -2),
+        Sample(real(3), 2.0, wrt=("a",)),
+        Sample(2, real(3)),
+    ],
+    kinks=[
+        Kink("x**0", "0", (np.array([0.0, 2.0]), 0), (np.array([0.0, 0.0]), None)),
+        Kink("power(0, 0)", "0", (np.array([0.0]), np.array([0.0])), (np.array([0.0]), np.array([0.0]))),
+        Kink(
+            "power(0, 2) to the exponent", "0", (np.array([0.0]), np.array([2.0])), (np.array([0.0]), np.array([0.0]))
+        ),
+    ],
+    scalar="{a} ** {b}",
+)
+def grad_power(a, b, y, grad_y):
+    # the comparisons count as 1 where they hold: a**0 has no slope, and 0**b gives the exponent none
+    grad_a = grad_y * b * a ** (b - (b != 0))
+    grad_b = grad_y * y * np.log(a + (a == 0))
+    return grad_a, grad_b
+
+
+@rule(operator.neg, np.negative, shape=same, samples=[Sample(real(3)), Sample(real())], scalar="-{x}", linear=True)
+def grad_negative(x, y, grad_y):
+    grad_x = -grad_y
+    return grad_x
+
+
+@rule(operator.pos, np.positive, shape=same, samples=[Sample(real(3)), Sample(real())], scalar="+{x}", linear=True)
+def grad_positive(x, y, grad_y):
+    grad_x = grad_y
+    return grad_x
+
+
+# Steps: the slope is 0 wherever there is one.
+no_gradient(operator.floordiv, shape=elementwise, samples=RATIOS)
+no_gradient(np.floor_divide, shape=elementwise, samples=RATIOS, scalar="{x1} // {x2}")
+
+# Comparisons.
+no_gradient(
+    operator.lt, operator.le, operator.gt, operator.ge, operator.eq, operator.ne, shape=elementwise, samples=PAIRS
+)
+no_gradient(np.less, shape=elementwise, samples=PAIRS, scalar="{x1} < {x2}")
+no_gradient(np.less_equal, shape=elementwise, samples=PAIRS, scalar="{x1} <= {x2}")
+no_gradient(np.greater, shape=elementwise, samples=PAIRS, scalar="{x1} > {x2}")
+no_gradient(np.greater_equal, shape=elementwise, samples=PAIRS, scalar="{x1} >= {x2}")
+no_gradient(np.equal, shape=elementwise, samples=PAIRS, scalar="{x1} == {x2}")
+no_gradient(np.not_equal, shape=elementwise, samples=PAIRS, scalar="{x1} != {x2}")
+
+# Logic.
+BITS = [Sample(real(3) > 0, real(2, 3) > 0), Sample(True, real(3) > 0)]
+no_gradient(operator.not_, shape=no_axes, samples=[Sample(real())])
+no_gradient(operator.invert, np.invert, shape=same, samples=[Sample(real(3) > 0)])
+no_gradient(operator.and_, operator.or_, operator.xor, shape=elementwise, samples=BITS)
+no_gradient(np.bitwise_and, np.bitwise_or, np.bitwise_xor, shape=elementwise, samples=BITS)
+no_gradient(np.logical_and, shape=elementwise, samples=PAIRS, scalar="bool({x1} and {x2})")
+no_gradient(np.logical_or, shape=elementwise, samples=PAIRS, scalar="bool({x1} or {x2})")
+no_gradient(np.logical_xor, shape=elementwise, samples=PAIRS, scalar="bool({x1}) != bool({x2})")
+no_gradient(np.logical_not, shape=same, samples=[Sample(real(3))], scalar="not {x}")
+
+# Questions about a number.
+for ask, scalar in ((np.isnan, math.isnan), (np.isfinite, math.isfinite), (np.isinf, math.isinf)):
+    no_gradient(ask, scalar, shape=same, samples=[Sample(real(2, 3)), Sample(real())], scalar=scalar)

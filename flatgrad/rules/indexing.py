@@ -1,0 +1,378 @@
+"""Indexing: ``x[...]`` in all of NumPy's forms, np.take and np.take_along_axis.
+
+In: an array and an index. Out: records, and `repeats`, which tells whether an index can meet one place twice.
+Layer: rules, above `creation`.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from flatgrad.graph.size import (
+    Expression,
+    Shape,
+    Size,
+    SizeMismatch,
+    broadcast,
+    derived,
+    equal,
+    minus,
+    plus,
+    resolved,
+    unify,
+)
+from flatgrad.graph.values import Constant, List, Slice, Value
+from flatgrad.registry import Sample, real, rule
+from flatgrad.rules.creation import identity, known_size, unknown_size
+from flatgrad.rules.shapes import dtype_of_first, normal_axis, shape_of
+
+# The length of a slice
+
+
+def slice_length(size: Size, part: Slice | slice) -> Size:
+    """Return how many elements a slice takes from an axis of this size."""
+    start, stop, step = (_bound(bound) for bound in (part.start, part.stop, part.step))
+    step = 1 if step is None else step
+    size = resolved(size)
+    if step == 0:
+        raise SizeMismatch("a slice with step 0")
+    if stop is None and (start, step) in {(None, 1), (0, 1), (None, -1), (-1, -1)}:
+        return size
+    if step == 1 and all(isinstance(bound, int | Expression | None) for bound in (start, stop)):
+        first, last = _from_front(start, size, 0), _from_front(stop, size, size)
+        # NumPy moves bounds to the ends of the axis; these are inside
+        if _is_natural(first) and _is_natural(minus(size, last)) and not _crossed(first, last):
+            return minus(last, first)
+    if all(isinstance(bound, int | None) for bound in (start, stop, step)):
+        span = slice(start, stop, step)
+        return derived(("slice", start, stop, step), size, lambda number: len(range(*span.indices(number))))
+    return unknown_size(("slice", size, identity(start), identity(stop), identity(step)))
+
+
+def _bound(bound: Any) -> Any:
+    """Return a bound as a size where it stands for one; another value stays as it is."""
+    known = known_size(bound)
+    return bound if known is None else resolved(known)
+
+
+def _from_front(bound: Size | None, size: Size, absent: Size) -> Size:
+    if bound is None:
+        return absent
+    return plus(size, bound) if isinstance(bound, int) and bound < 0 else bound
+
+
+def _is_natural(size: Size) -> bool:
+    """Tell whether a size is certain not to be negative."""
+    if isinstance(size, int):
+        return size >= 0
+    return all(coefficient > 0 for _, coefficient in size.terms)
+
+
+def _crossed(first: Size, last: Size) -> bool:
+    length = minus(last, first)
+    return isinstance(length, int) and length < 0
+
+
+# The parts of an index
+
+
+@dataclass(frozen=True, slots=True)
+class Gather:
+    """A part of an index that picks by arrays: the shape of the arrays and how many axes they stand for.
+
+    `masked` holds the mask's sizes where the part is a boolean mask.
+    """
+
+    shape: Shape
+    axes: int = 1
+    masked: Shape | None = None
+    source: Any = None
+
+
+def parts_of(index: Any) -> list[Any]:
+    """Return the parts of an index: None, Ellipsis, slices, whole numbers, and Gather for arrays and masks."""
+    several = isinstance(index, tuple) and not isinstance(index, List)
+    return [_part(part) for part in (index if several else (index,))]
+
+
+def _part(part: Any) -> Any:
+    if part is None or part is Ellipsis or isinstance(part, slice | Slice):
+        return part
+    if isinstance(part, int | np.integer) and not isinstance(part, bool):
+        return int(part)
+    if isinstance(part, tuple | list) and any(isinstance(number, Value) for number in part):
+        return Gather((len(part),), source=part)
+    if not isinstance(part, Value):
+        array = np.asarray(part, dtype=None if np.size(part) else np.int64)
+        return _mask(array, int(np.count_nonzero(array))) if array.dtype.kind == "b" else _gather(part, array)
+    if part.dtype.kind == "b":
+        number = part.number if isinstance(part, Constant) else None
+        return _mask(part, unknown_size(("mask", identity(part))) if number is None else int(np.count_nonzero(number)))
+    if part.dtype.kind not in "iu":
+        raise SizeMismatch(f"an index of {part.dtype} values; whole numbers and truth values can be indices")
+    return part if part.rank == 0 else Gather(part.shape, source=part)
+
+
+def _mask(mask: Any, count: Size) -> Gather:
+    shape = shape_of(mask)
+    return Gather((count,), axes=len(shape), masked=shape, source=mask)
+
+
+def _gather(part: Any, array: Any) -> Any:
+    if array.dtype.kind not in "iu":
+        raise SizeMismatch(f"an index of {array.dtype} values; whole numbers and truth values can be indices")
+    return Gather(array.shape, source=part) if array.ndim else int(array)
+
+
+def _axes_taken(part: Any) -> int:
+    if isinstance(part, Gather):
+        return part.axes
+    return 0 if part is None or part is Ellipsis else 1
+
+
+def getitem_shape(x: Any, *, index: Any) -> Shape:
+    """The shape that NumPy's indexing gives."""
+    shape = shape_of(x)
+    parts = parts_of(index)
+    taken = sum(map(_axes_taken, parts))
+    if taken > len(shape):
+        raise SizeMismatch(f"{taken} indices for an array of rank {len(shape)}")
+    if Ellipsis not in [part for part in parts if not isinstance(part, Value)]:
+        parts.append(Ellipsis)
+    fancy = any(isinstance(part, Gather) for part in parts)
+    result: list[Size] = []
+    gathered: list[Shape] = []
+    places: list[tuple[int, int]] = []
+    axis = 0
+    for position, part in enumerate(parts):
+        if part is Ellipsis:
+            result += shape[axis : axis + len(shape) - taken]
+            axis += len(shape) - taken
+            continue
+        if part is None:
+            result.append(1)
+        elif isinstance(part, slice | Slice):
+            result.append(slice_length(shape[axis], part))
+        else:
+            _check(part, shape[axis:], axis)
+            if fancy:
+                gathered.append(part.shape if isinstance(part, Gather) else ())
+                places.append((position, len(result)))
+        axis += _axes_taken(part)
+    if not fancy:
+        return tuple(result)
+    picked = broadcast(gathered)
+    # arrays side by side give their axes where the first one stands, separated ones at the front
+    adjacent = places[-1][0] - places[0][0] == len(places) - 1
+    place = places[0][1] if adjacent else 0
+    return tuple(result[:place]) + picked + tuple(result[place:])
+
+
+def _check(part: Any, sizes: Shape, axis: int) -> None:
+    if isinstance(part, Gather) and part.masked is not None:
+        for size, length in zip(part.masked, sizes, strict=False):
+            unify(size, length)
+        return
+    known = part.source if isinstance(part, Gather) else part
+    size = resolved(sizes[0])
+    if isinstance(known, Value) or not isinstance(size, int):
+        return
+    for number in np.ravel([number for number in np.ravel(known) if not isinstance(number, Value)]):
+        if not -size <= number < size:
+            raise SizeMismatch(f"index {number} is out of bounds for axis {axis} of size {size}")
+
+
+# Whether an index can meet one place twice
+
+
+def repeats(index: Any) -> bool:
+    """Tell whether an index can meet the same place twice, so that writing there has to add up."""
+    gathers = [part for part in parts_of(index) if isinstance(part, Gather)]
+    if not gathers:
+        return False
+    if any(len(part.shape) > 1 for part in gathers):
+        return True
+    sizes = [part.shape[0] for part in gathers if part.shape]
+    return not any(
+        _is_distinct(part) and all(size == 1 or equal(size, part.shape[0]) for size in sizes) for part in gathers
+    )
+
+
+def _is_distinct(part: Gather) -> bool:
+    if part.masked is not None:
+        return bool(part.masked)
+    source = part.source
+    if isinstance(source, Value) and not isinstance(source, Constant):
+        return source.node is not None and source.node.function is np.arange and _counts_up(source.node.arguments)
+    numbers = source.number if isinstance(source, Constant) else source
+    if any(isinstance(number, Value) for number in numbers):
+        return False
+    array = np.ravel(numbers)
+    # numbers of both signs can name one place in two ways
+    return len(set(array.tolist())) == array.size and (bool(np.all(array >= 0)) or bool(np.all(array < 0)))
+
+
+def _counts_up(arguments: dict[str, Any]) -> bool:
+    bounds: Iterator[Any] = (part for name, part in arguments.items() if name != "dtype" and part is not None)
+    first, *rest = bounds
+    return not rest or (len(rest) == 1 and isinstance(first, int) and first >= 0)
+
+
+# Records
+
+
+def placed(values, index, like):
+    """Return zeros like an array, with values added at an index."""
+    zeros = np.zeros_like(like)
+    np.add.at(zeros, index, values)
+    return zeros
+
+
+def placed_shape(values: Any, *, index: Any, like: Any) -> Shape:
+    """The shape of the array that it is like."""
+    return shape_of(like)
+
+
+def placed_dtype(values: Any, *, index: Any, like: Any) -> np.dtype[Any]:
+    """The dtype of the array that it is like."""
+    return dtype_of_first(like)
+
+
+MASK = np.array([True, False, True])
+
+
+@rule(
+    operator.getitem,
+    shape=getitem_shape,
+    dtype=dtype_of_first,
+    linear=True,
+    samples=[
+        Sample(real(4), index=2),
+        Sample(real(4, 3), index=(1, -1)),
+        Sample(real(6, 3), index=(slice(1, None, 2), None)),
+        Sample(real(4), index=slice(None, None, -1)),
+        Sample(real(2, 3, 4), index=(Ellipsis, 0)),
+        Sample(real(4), index=np.array([1, 1, 3])),
+        Sample(real(4), index=[0, 0, 2]),
+        Sample(real(3, 4), index=(np.arange(3), np.array([2, 0, 2]))),
+        Sample(real(3, 4), index=MASK),
+        Sample(real(2, 3), index=real(2, 3) > 0),
+        Sample(real(2, 3, 4), index=(0, slice(None), np.array([[1, 1], [0, 3]]))),
+    ],
+)
+def grad_getitem(x, y, grad_y, *, index):
+    grad_x = placed(grad_y, index, x)
+    return grad_x
+
+
+@rule(
+    placed,
+    shape=placed_shape,
+    dtype=placed_dtype,
+    linear=True,
+    samples=[
+        Sample(real(3), index=np.array([1, 1, 3]), like=real(4)),
+        Sample(real(2, 3), index=slice(1, 3), like=real(4, 3)),
+        Sample(real(), index=(1, 2), like=real(2, 3)),
+    ],
+)
+def grad_placed(values, y, grad_y, *, index, like):
+    grad_values = grad_y[index]
+    return grad_values
+
+
+def take_shape(x: Any, *, indices: Any, axis: int | None = None) -> Shape:
+    """The axis gives way to the axes of the indices."""
+    shape, picked = shape_of(x), shape_of(indices)
+    if axis is None:
+        return picked
+    axis = normal_axis(axis, len(shape))
+    return shape[:axis] + picked + shape[axis + 1 :]
+
+
+@rule(
+    np.take,
+    shape=take_shape,
+    dtype=dtype_of_first,
+    linear=True,
+    samples=[
+        Sample(real(3, 4), indices=np.array([[5, 0], [5, 11]])),
+        Sample(real(3, 4), indices=np.array([1, 1]), axis=0),
+        Sample(real(3, 4), indices=np.array([[1, 0], [3, 1]]), axis=-1),
+        Sample(real(3, 4), indices=2, axis=1),
+    ],
+)
+def grad_take(x, y, grad_y, *, indices, axis=None):
+    if axis is None:
+        grad_x = np.reshape(placed(grad_y, indices, np.ravel(x)), np.shape(x))
+    else:
+        before = (slice(None),) * (axis % x.ndim)
+        grad_x = placed(grad_y, (*before, indices), x)
+    return grad_x
+
+
+def placed_along_axis(values, indices, axis, like):
+    """Return zeros like an array, with values added where np.take_along_axis would take them."""
+    index = list(np.indices(np.shape(like), sparse=True))
+    index[axis] = indices
+    zeros = np.zeros_like(like)
+    np.add.at(zeros, tuple(index), values)
+    return zeros
+
+
+def along_axis_shape(x: Any, *, indices: Any, axis: int | None = -1) -> Shape:
+    """The shape of the indices, with the other axes broadcast against those of x."""
+    shape, picked = shape_of(x), shape_of(indices)
+    if axis is None:
+        return picked
+    if len(shape) != len(picked):
+        raise SizeMismatch(f"an array of rank {len(shape)} and indices of rank {len(picked)}")
+    axis = normal_axis(axis, len(shape))
+    return tuple(picked[k] if k == axis else broadcast([(shape[k],), (picked[k],)])[0] for k in range(len(shape)))
+
+
+@rule(
+    np.take_along_axis,
+    shape=along_axis_shape,
+    dtype=dtype_of_first,
+    linear=True,
+    samples=[
+        Sample(real(3, 4), indices=np.array([[1], [3], [3]]), axis=1),
+        Sample(real(3, 4), indices=np.array([[2, 0, 0, 1], [2, 0, 1, 1]]), axis=0),
+        Sample(real(3, 4), indices=np.array([[1, 1]]), axis=-1),
+        Sample(real(5), indices=np.array([4, 4, 0]), axis=None),
+    ],
+)
+def grad_take_along_axis(x, y, grad_y, *, indices, axis=-1):
+    if axis is None:
+        grad_x = np.reshape(placed(grad_y, indices, np.ravel(x)), np.shape(x))
+    else:
+        grad_x = placed_along_axis(grad_y, indices, axis, x)
+    return grad_x
+
+
+def placed_along_axis_shape(values: Any, *, indices: Any, axis: int, like: Any) -> Shape:
+    """The shape of the array that it is like."""
+    return shape_of(like)
+
+
+def placed_along_axis_dtype(values: Any, *, indices: Any, axis: int, like: Any) -> np.dtype[Any]:
+    """The dtype of the array that it is like."""
+    return dtype_of_first(like)
+
+
+@rule(
+    placed_along_axis,
+    shape=placed_along_axis_shape,
+    dtype=placed_along_axis_dtype,
+    linear=True,
+    samples=[Sample(real(3, 1), indices=np.array([[1], [3], [3]]), axis=1, like=real(3, 4))],
+)
+def grad_placed_along_axis(values, y, grad_y, *, indices, axis, like):
+    grad_values = np.take_along_axis(grad_y, indices, axis)
+    return grad_values

@@ -1,0 +1,279 @@
+"""What is known of a function's parameters: ranks, axes of length 1, dtypes, and the values of static arguments.
+
+In: a definition, with arguments of a call or with annotations and `shapes`. Out: `Signature`. Layer: above `frontend`.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import libcst as cst
+import numpy as np
+
+from flatgrad.annotations import annotated_type, shapes_from_text
+from flatgrad.errors import Problem, SignatureError
+from flatgrad.frontend.constants import NotConstant, evaluate
+from flatgrad.frontend.source import Definition, NameUnknown
+from flatgrad.graph.size import Expression, Size, Symbol, symbolic
+from flatgrad.graph.values import FLOAT, Type
+from flatgrad.infer import type_of
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One parameter of the user's function. `default` is its syntax, or None."""
+
+    name: str
+    syntax: cst.Param
+    keyword_only: bool = False
+
+    @property
+    def default(self) -> cst.BaseExpression | None:
+        return self.syntax.default
+
+
+@dataclass(frozen=True, slots=True)
+class Static:
+    """An argument that is known when the code is written."""
+
+    value: Any
+
+
+@dataclass(slots=True)
+class Signature:
+    """A `Type` or a `Static` for each parameter, in order. `notes` says what was taken for granted."""
+
+    parameters: dict[str, Type | Static]
+    notes: list[str] = field(default_factory=list)
+    # the number of each symbol that arguments were given for
+    sizes: dict[Symbol, int] = field(default_factory=dict)
+
+
+def parameters_of(definition: Definition) -> list[Parameter]:
+    """Return the parameters of a function. Raises SignatureError for ``*args`` and ``**kwargs``."""
+    params = definition.syntax.params
+    for star in (params.star_arg, params.star_kwarg):
+        if isinstance(star, cst.Param):
+            raise SignatureError(
+                definition.source.problem(
+                    f"the parameter `{star.name.value}` takes any number of arguments", star, "name each parameter"
+                )
+            )
+    positional = [Parameter(param.name.value, param) for param in (*params.posonly_params, *params.params)]
+    return positional + [Parameter(param.name.value, param, keyword_only=True) for param in params.kwonly_params]
+
+
+def signature_of_arguments(
+    definition: Definition, arguments: Mapping[str, Any], pinned: frozenset[str] = frozenset()
+) -> Signature:
+    """Return the signature of a call. `pinned` parameters are numbers that decide what code is written.
+
+    Raises SignatureError for arguments that have no type here.
+    """
+    signature = Signature({})
+    named: dict[str, Symbol] = {}
+    for parameter in parameters_of(definition):
+        argument = arguments[parameter.name]
+        if parameter.name in pinned or is_static_argument(argument):
+            signature.parameters[parameter.name] = Static(argument)
+            continue
+        try:
+            array = np.asarray(argument) if isinstance(argument, np.ndarray | np.generic) else argument
+            found = type_of(array) if isinstance(array, int | float | np.ndarray) else None
+        except ValueError:
+            found = None
+        if found is None or found.dtype.kind not in "fbiu":
+            kind = f"{found.dtype} values" if found is not None else f"a {type(argument).__name__}"
+            message = f"the argument `{parameter.name}` is {kind}"
+            hint = "give a float, an int or a NumPy array of real numbers"
+            raise SignatureError(definition.source.problem(message, parameter.syntax, hint))
+        names = _names_of_axes(definition, parameter, found.rank)
+        sizes = tuple(
+            _observed(signature, named, int(size), name) for size, name in zip(found.shape, names, strict=True)
+        )
+        signature.parameters[parameter.name] = Type(found.dtype, sizes, found.weak)
+    return signature
+
+
+def is_static_argument(argument: Any) -> bool:
+    """Tell whether an argument is part of the signature by its value: text, truth values, None, and tuples of such."""
+    if isinstance(argument, tuple):
+        return all(is_static_argument(part) or isinstance(part, int | float) for part in argument)
+    return argument is None or isinstance(argument, str | bool | type | np.dtype)
+
+
+def _names_of_axes(definition: Definition, parameter: Parameter, rank: int) -> list[str | None]:
+    """Return the names that the annotation gives to the axes, where it speaks of such an array."""
+    annotation = parameter.syntax.annotation
+    found = annotated_type(annotation.annotation, definition) if annotation is not None else None
+    if found is None or found.shape is None or len(found.shape) != rank:
+        return [None] * rank
+    return [str(size) if isinstance(size, str) and size.isidentifier() else None for size in found.shape]
+
+
+def _observed(signature: Signature, named: dict[str, Symbol], number: int, name: str | None) -> Size:
+    """Return the size of an axis of an argument: 1, or a symbol whose number is noted."""
+    if number == 1:
+        return 1
+    size = symbolic(name)
+    symbol = size.terms[0][0][0]
+    if name is not None:
+        known = named.get(name)
+        if known is not None and signature.sizes[known] == number:
+            return Expression((((known,), 1),))
+        if known is not None:
+            symbol.name = None
+        else:
+            named[name] = symbol
+    signature.sizes[symbol] = number
+    return size
+
+
+def signature_of_annotations(
+    definition: Definition, shapes: str | Mapping[str, Any] | None = None, pinned: frozenset[str] = frozenset()
+) -> Signature:
+    """Return the signature that annotations, `shapes` and defaults tell.
+
+    `pinned` parameters are numbers that decide what code is written: they have their defaults. `shapes` is text such as ``"X=(n,d) labels=int(n,)"``, or a mapping from names to shapes. Raises SignatureError for a
+    parameter that is used as an array and whose rank is not known.
+    """
+    signature = Signature({})
+    symbols: dict[str, Size] = {}
+    parameters = parameters_of(definition)
+    given = shapes_from_text(shapes, definition) if isinstance(shapes, str) else _from_mapping(shapes or {}, definition)
+    unknown = [name for name in given if name not in {parameter.name for parameter in parameters}]
+    if unknown:
+        raise SignatureError(f"shapes has `{unknown[0]}`, which is not a parameter of `{definition.syntax.name.value}`")
+    assumed: list[str] = []
+    problems: list[Problem] = []
+    for parameter in parameters:
+        if parameter.name in pinned:
+            signature.parameters[parameter.name] = _default(definition, parameter)
+            continue
+        annotation = parameter.syntax.annotation
+        found = given.get(parameter.name)
+        if found is None and annotation is not None:
+            found = annotated_type(annotation.annotation, definition)
+        if found is not None and found.shape is not None:
+            if found.static:
+                signature.parameters[parameter.name] = _default(definition, parameter)
+                continue
+            sizes = tuple(_size(size, symbols) for size in found.shape)
+            signature.parameters[parameter.name] = Type(found.dtype, sizes, found.weak)
+        elif parameter.default is not None and found is None:
+            signature.parameters[parameter.name] = _default_or_float(definition, parameter)
+        elif found is not None or (use := _use_as_array(definition, parameter.name)) is not None:
+            place = use if found is None else parameter.syntax
+            problems.append(_rank_problem(definition, parameter, place))
+        else:
+            signature.parameters[parameter.name] = FLOAT
+            assumed.append(parameter.name)
+    if problems:
+        raise SignatureError(problems)
+    if assumed:
+        signature.notes.append(f"taken as float: {', '.join(assumed)} (say otherwise with shapes, as in x=(n,))")
+    return signature
+
+
+def _from_mapping(shapes: Mapping[str, Any], definition: Definition) -> dict[str, Any]:
+    text = " ".join(
+        f"{name}={shape}" if isinstance(shape, str) else f"{name}=({','.join(map(str, shape))},)".replace("(,)", "()")
+        for name, shape in shapes.items()
+    )
+    return shapes_from_text(text, definition)
+
+
+def _size(size: int | str, symbols: dict[str, Size]) -> Size:
+    if isinstance(size, int):
+        return size
+    if size == "_":
+        return symbolic()
+    return symbols.setdefault(size, symbolic(size))
+
+
+def _rank_problem(definition: Definition, parameter: Parameter, place: cst.CSTNode) -> Problem:
+    name = parameter.name
+    return definition.source.problem(
+        f"`{name}` is an array, and its rank is not known",
+        place,
+        f"annotate it, as in {name}: Float[np.ndarray, \"n d\"], or give its shape: --shapes \"{name}=(n,d)\"",
+    )
+
+
+def _default(definition: Definition, parameter: Parameter) -> Static:
+    if parameter.default is None:
+        message = f"`{parameter.name}` decides what code is written, and has no default"
+        raise SignatureError(
+            definition.source.problem(message, parameter.syntax, f"give it a default: {parameter.name}=...")
+        )
+    return Static(default_value(definition, parameter))
+
+
+def _default_or_float(definition: Definition, parameter: Parameter) -> Type | Static:
+    value = default_value(definition, parameter)
+    return Static(value) if is_static_argument(value) else type_of(value)
+
+
+def default_value(definition: Definition, parameter: Parameter) -> Any:
+    """Return the value of a parameter's default. Raises SignatureError where it can't be told."""
+    assert parameter.default is not None
+    text = cst.Module([]).code_for_node(parameter.default)
+    try:
+        return evaluate(ast.parse(text, mode="eval").body, definition.names.find)
+    except NameUnknown as error:
+        raise SignatureError(definition.source.problem(error.message, parameter.default, error.hint)) from None
+    except NotConstant as error:
+        message = f"the default of `{parameter.name}` {error.reason}"
+        raise SignatureError(definition.source.problem(message, parameter.default)) from None
+
+
+ARRAY_FUNCTIONS = frozenset({
+    "len", "dot", "matmul", "inner", "outer", "vdot", "sum", "mean", "prod", "max", "min", "var", "std", "reshape",
+    "ravel", "transpose", "swapaxes", "moveaxis", "squeeze", "expand_dims", "broadcast_to", "concatenate", "stack",
+    "split", "zeros_like", "ones_like", "full_like", "norm", "softmax", "log_softmax", "logsumexp",
+    "softmax_cross_entropy", "einsum", "tensordot", "argmax", "argmin",
+})  # fmt: skip
+
+
+class _Uses(cst.CSTVisitor):
+    """Finds the first use of a parameter that only an array allows."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.name = name
+        self.found: cst.CSTNode | None = None
+
+    def _is(self, node: cst.CSTNode) -> bool:
+        return isinstance(node, cst.Name) and node.value == self.name
+
+    def _note(self, node: cst.CSTNode) -> None:
+        self.found = self.found or node
+
+    def visit_Subscript(self, node: cst.Subscript) -> None:
+        if self._is(node.value):
+            self._note(node)
+
+    def visit_Attribute(self, node: cst.Attribute) -> None:
+        if self._is(node.value):
+            self._note(node)
+
+    def visit_BinaryOperation(self, node: cst.BinaryOperation) -> None:
+        if isinstance(node.operator, cst.MatrixMultiply) and (self._is(node.left) or self._is(node.right)):
+            self._note(node)
+
+    def visit_Call(self, node: cst.Call) -> None:
+        function = node.func.attr if isinstance(node.func, cst.Attribute) else node.func
+        takes_arrays = isinstance(function, cst.Name) and function.value in ARRAY_FUNCTIONS
+        has_axis = any(arg.keyword is not None and arg.keyword.value in ("axis", "keepdims") for arg in node.args)
+        if (takes_arrays or has_axis) and any(self._is(arg.value) for arg in node.args):
+            self._note(node)
+
+
+def _use_as_array(definition: Definition, name: str) -> cst.CSTNode | None:
+    uses = _Uses(name)
+    definition.syntax.body.visit(uses)
+    return uses.found
+

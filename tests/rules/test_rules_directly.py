@@ -1,0 +1,369 @@
+"""Tests made from the records: each rule, called as the NumPy function that it is, on each of its samples.
+
+Central differences are the oracle. Nothing here reads source or builds graphs, so that a failure is a wrong rule.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+import itertools
+import pkgutil
+import textwrap
+
+import numpy as np
+import pytest
+
+import flatgrad.rules
+from flatgrad.binding import bound
+from flatgrad.graph.size import Expression
+from flatgrad.graph.values import FLOAT, List, Slice, Type, Value, leaves, mapped
+from flatgrad.registry import positive, records
+
+for module in pkgutil.walk_packages(flatgrad.rules.__path__, "flatgrad.rules."):
+    importlib.import_module(module.name)
+
+RECORDS = records()
+DIFFERENTIATED = [record for record in RECORDS if record.gradient is not None]
+STEP, RTOL, ATOL = 1e-6, 1e-6, 1e-7
+
+
+def tuples(structure):
+    """Return nested lists as tuples."""
+    return tuple(map(tuples, structure)) if isinstance(structure, list | tuple) else structure
+
+
+def full_name(function):
+    return f"{getattr(function, '__module__', 'ndarray')}.{function.__name__}"
+
+
+def takes(function, sample):
+    """Tell whether a function can be called on a sample: those of `math`, and max and min, want numbers."""
+    parts = (*sample.args, *sample.attributes.values())
+    numbers_only = full_name(function).startswith("math.") or function in (max, min, round)
+    return not (numbers_only and any(isinstance(part, np.ndarray) for part in parts))
+
+
+CASES = [
+    pytest.param(record, function, sample, id=f"{full_name(function)}({sample})")
+    for record in DIFFERENTIATED
+    for function in record.functions
+    for sample in record.samples
+    if takes(function, sample)
+]
+FUNCTIONS = [
+    pytest.param(record, function, id=full_name(function)) for record in DIFFERENTIATED for function in record.functions
+]
+# Python numbers have no dtype of their own
+ARRAY_CASES = [
+    case for case in CASES if not any(isinstance(leaf, int | float) for leaf in leaves(tuples(case.values[2].args)))
+]
+KINKS = [
+    pytest.param(record, kink, id=f"{record.name}: {kink.point}") for record in DIFFERENTIATED for kink in record.kinks
+]
+SHAPES = [
+    pytest.param(record, function, sample, id=f"{full_name(function)}({sample})")
+    for record in RECORDS
+    for function in record.functions
+    for sample in record.samples
+    if takes(function, sample)
+]
+SCALAR_FUNCTIONS = [
+    pytest.param(record, id=record.name)
+    for record in DIFFERENTIATED
+    if record.elementwise and not record.linear and len(record.inputs) == 1
+]
+
+
+class Call:
+    """A call of an operation, with its inputs by name: lists of arrays are tuples, as rules get them."""
+
+    def __init__(self, record, function, args, attributes):
+        self.record, self.function = record, function
+        self.arguments, self.positional = bound(function, record, args, attributes)
+        if full_name(function).startswith(("_operator.", "ndarray.")):
+            # operators and methods of arrays take no names
+            self.positional = len(self.arguments)
+        for name in record.inputs:
+            if name in self.arguments:
+                self.arguments[name] = tuples(self.arguments[name])
+
+    def result(self, **changed):
+        """Call the function, with some of the inputs changed."""
+        arguments = {**self.arguments, **changed}
+        values = list(arguments.values())
+        return self.function(*values[: self.positional], **dict(list(arguments.items())[self.positional :]))
+
+    def gradients(self, y, grad_y):
+        """Call the rule and return its gradients by the names of the inputs."""
+        parameters = inspect.signature(self.record.gradient).parameters
+        inputs = [self.arguments.get(name, parameters[name].default) for name in self.record.inputs]
+        attributes = {name: value for name, value in self.arguments.items() if name not in self.record.inputs}
+        # the gradients of inputs that are not differentiated are worked out too, where log(-2) may come up
+        with np.errstate(all="ignore"):
+            returned = self.record.gradient(*inputs, y, grad_y, **attributes)
+        names = returned_names(self.record.gradient)
+        return dict(zip(names, [returned] if len(names) == 1 else returned, strict=True))
+
+
+def returned_names(rule):
+    """Return the inputs whose gradients a rule returns, read from its return statement."""
+    tree = ast.parse(textwrap.dedent(inspect.getsource(rule)))
+    statements = [node.value for node in ast.walk(tree) if isinstance(node, ast.Return)]
+    returns = [node.elts if isinstance(node, ast.Tuple) else [node] for node in statements]
+    names = [[part.id.removeprefix("grad_") for part in parts] for parts in returns]
+    assert names and all(one == names[0] for one in names), "a rule returns the same names everywhere"
+    return names[0]
+
+
+def is_floating(leaf):
+    return isinstance(leaf, float) or (isinstance(leaf, np.ndarray | np.generic) and leaf.dtype.kind == "f")
+
+
+def differentiated(call, sample):
+    """Return the names of the inputs of a sample that have a gradient."""
+    names = [name for name in call.record.inputs if name in call.arguments]
+    names = [name for name in names if any(is_floating(leaf) for leaf in leaves(call.arguments[name]))]
+    return [name for name in names if sample.wrt is None or name in sample.wrt]
+
+
+def upstream(y):
+    """Return fixed gradients of a result, or of each of several."""
+    if isinstance(y, list | tuple):
+        return tuple(upstream(part) for part in y)
+    return np.asarray(positive(*np.shape(y)), getattr(y, "dtype", np.float64))[()]
+
+
+def weighted(y, grad_y):
+    """Return the sum of all that a call returns, each number times its upstream gradient."""
+    return sum(
+        np.sum(np.multiply(part, weight)) for part, weight in zip(leaves(tuples(y)), leaves(grad_y), strict=True)
+    )
+
+
+def by_differences(call, name, grad_y):
+    """Return the gradients of the leaves of one input, by central differences; None for a leaf that has none."""
+    parts = list(leaves(call.arguments[name]))
+
+    def loss(k, part):
+        remaining = iter([*parts[:k], part, *parts[k + 1 :]])
+        return weighted(call.result(**{name: mapped(call.arguments[name], lambda _: next(remaining))}), grad_y)
+
+    def slope(k, place):
+        centre = np.asarray(parts[k])[place]
+        step = STEP * max(1.0, abs(centre))
+        sides = []
+        for moved in (centre + step, centre - step):
+            changed = np.array(parts[k])
+            changed[place] = moved
+            sides.append(loss(k, changed if isinstance(parts[k], np.ndarray) else float(changed)))
+        return (sides[0] - sides[1]) / (2 * step)
+
+    return [
+        np.reshape([slope(k, place) for place in np.ndindex(np.shape(part))], np.shape(part))
+        if is_floating(part)
+        else None
+        for k, part in enumerate(parts)
+    ]
+
+
+def summed_to(gradient, shape):
+    """Undo broadcasting."""
+    gradient = np.asarray(gradient)
+    gradient = gradient.sum(axis=tuple(range(gradient.ndim - len(shape))))
+    axes = tuple(k for k, size in enumerate(shape) if size == 1 and gradient.shape[k] != 1)
+    return np.broadcast_to(gradient.sum(axis=axes, keepdims=True), shape)
+
+
+def by_rule(call, gradients, name):
+    """Return the gradients of the leaves of one input, as the rule gives them."""
+    shapes = [np.shape(leaf) for leaf in leaves(call.arguments[name])]
+    return [summed_to(g, shape) for g, shape in zip(leaves(tuples(gradients[name])), shapes, strict=True)]
+
+
+def agree(actual, expected, factor=1.0):
+    return all(
+        np.allclose(factor * a, e, rtol=RTOL, atol=ATOL) for a, e in zip(actual, expected, strict=True) if e is not None
+    )
+
+
+@pytest.mark.parametrize(("record", "function"), FUNCTIONS)
+def test_every_function_has_samples(record, function):
+    """An operation that nothing tries would never be checked; math functions need a sample of numbers."""
+    assert any(takes(function, sample) for sample in record.samples)
+
+
+@pytest.mark.parametrize(("record", "function", "sample"), CASES)
+def test_rule_matches_central_differences(record, function, sample):
+    """The gradient is the derivative."""
+    call = Call(record, function, sample.args, sample.attributes)
+    y = call.result()
+    grad_y = upstream(y)
+    gradients = call.gradients(y, grad_y)
+    names = differentiated(call, sample)
+    assert names
+    for name in names:
+        assert name in gradients, f"no gradient of {name}: name the others in wrt"
+        for actual, expected in zip(by_rule(call, gradients, name), by_differences(call, name, grad_y), strict=True):
+            if expected is not None:
+                np.testing.assert_allclose(actual, expected, rtol=RTOL, atol=ATOL, err_msg=f"gradient of {name}")
+
+
+@pytest.mark.parametrize(("record", "function"), FUNCTIONS)
+def test_samples_see_a_gradient_that_is_slightly_wrong(record, function):
+    """The comparison above would fail for each gradient if it were 0.1 % off: the samples and tolerances can see."""
+    unseen = set()
+    seen = set()
+    for sample in record.samples:
+        if not takes(function, sample):
+            continue
+        call = Call(record, function, sample.args, sample.attributes)
+        y = call.result()
+        grad_y = upstream(y)
+        gradients = call.gradients(y, grad_y)
+        for name in differentiated(call, sample):
+            expected = by_differences(call, name, grad_y)
+            actual = by_rule(call, gradients, name)
+            (unseen if agree(actual, expected, 1.001) else seen).add(name)
+    assert seen
+    assert not unseen - seen
+
+
+@pytest.mark.parametrize(("record", "function", "sample"), SHAPES)
+def test_shape_rule_gives_the_real_shape(record, function, sample):
+    """What inference says of a result is what NumPy makes."""
+    call = Call(record, function, sample.args, sample.attributes)
+    leading = [name for name in record.inputs if name in call.arguments] or list(call.arguments)[: call.positional]
+    # what is not differentiated may need the numbers, as np.arange does
+    number = FLOAT if record.inputs else None
+    inputs = [as_value(call.arguments[name], number) for name in leading]
+    attributes = {name: as_value(value, None) for name, value in call.arguments.items() if name not in leading}
+    shapes = record.shape(*inputs, **attributes)
+    with np.errstate(all="ignore"):
+        y = call.result()
+    made = [np.shape(part) for part in y] if isinstance(shapes, list) else [np.shape(y)]
+    said = shapes if isinstance(shapes, list) else [shapes]
+    assert list(map(len, said)) == list(map(len, made))
+    for rule_size, size in zip(itertools.chain(*said), itertools.chain(*made), strict=True):
+        # how many elements a mask picks is data
+        assert rule_size == size or isinstance(rule_size, Expression)
+
+
+def as_value(argument, number):
+    """Return an argument as the front end has it: values for arrays, and for floats where `number` is a type."""
+    if isinstance(argument, list):
+        return List(as_value(part, number) for part in argument)
+    if isinstance(argument, tuple):
+        return tuple(as_value(part, number) for part in argument)
+    if isinstance(argument, slice):
+        return Slice(argument.start, argument.stop, argument.step)
+    if isinstance(argument, np.ndarray | np.generic):
+        return Value(Type(argument.dtype, argument.shape))
+    return Value(number) if number is not None and isinstance(argument, float) else argument
+
+
+@pytest.mark.parametrize(("record", "kink"), KINKS)
+def test_gradient_at_a_kink_is_the_declared_one(record, kink):
+    """The choices where no derivative exists are those of the table, exactly."""
+    call = Call(record, record.functions[0], kink.args, dict(kink.attributes))
+    with np.errstate(all="ignore"):
+        y = call.result()
+    gradients = call.gradients(y, mapped(tuples(y), np.ones_like))
+    for name, expected in zip(record.inputs, kink.gradients, strict=False):
+        if expected is not None:
+            for actual, chosen in zip(by_rule(call, gradients, name), leaves(tuples(expected)), strict=True):
+                np.testing.assert_array_equal(actual, chosen)
+
+
+FAR = [s * m for m in (0.0, 1e-300, 1e-150, 1e-8, 30.0, 750.0, 1e8, 1e200, 1e300) for s in (1.0, -1.0)]
+ALMOST_ONE = [1 - 1e-6, 1 + 1e-6, 1e-6 - 1]
+
+
+def value_at(call, name, x):
+    """Return the result at a number, nan where there is none."""
+    try:
+        with np.errstate(all="ignore"):
+            return float(call.result(**{name: np.float64(x)}))
+    except (ValueError, OverflowError):
+        return np.nan
+
+
+def slope_between(call, name, a, b):
+    """Return the slope of the line through two points; nan where it is too small for a float."""
+    rise = value_at(call, name, b) - value_at(call, name, a)
+    slope = rise / (b - a)
+    return np.nan if rise and not slope else slope
+
+
+@pytest.mark.parametrize("record", SCALAR_FUNCTIONS)
+@pytest.mark.parametrize("x", [*FAR, *ALMOST_ONE])
+def test_no_surprise_at_extremes(record, x):
+    """Where the function is finite and smooth, however large or small x is, its gradient is finite and right."""
+    (name,) = record.inputs
+    call = Call(record, record.functions[0], (np.float64(x),), record.samples[0].attributes)
+    step = 1e-8 if x in ALMOST_ONE else max(abs(x) * 1e-4, 1e-304)
+    y = value_at(call, name, x)
+    slope = slope_between(call, name, x - step, x + step)
+    others = [slope_between(call, name, *ends) for ends in ((x - 2 * step, x + 2 * step), (x - step, x), (x, x + step))]
+    # slopes that differ with the step or the side belong to a point that is not smooth at this scale
+    if not np.all(np.isfinite([y, slope, *others])) or not np.allclose(others, slope, rtol=1e-2, atol=0):
+        return
+    gradient = call.gradients(np.float64(y), np.float64(1.0))[name]
+    rounding = 8 * np.spacing(abs(y)) / step
+    assert abs(gradient - slope) <= 1e-2 * abs(slope) + rounding + 1e-290
+
+
+@pytest.mark.parametrize("record", SCALAR_FUNCTIONS)
+def test_no_nan_where_the_function_settles(record):
+    """Where the function has a finite value at infinity, as tanh has, its gradient there is not nan."""
+    (name,) = record.inputs
+    for x in (np.inf, -np.inf):
+        call = Call(record, record.functions[0], (np.float64(x),), record.samples[0].attributes)
+        y = value_at(call, name, x)
+        if np.isfinite(y):
+            assert not np.isnan(call.gradients(np.float64(y), np.float64(1.0))[name]), f"at {x}"
+
+
+@pytest.mark.parametrize(("record", "function", "sample"), ARRAY_CASES)
+def test_float32_stays_float32(record, function, sample):
+    """A gradient has the dtype of its variable: no constant in a rule makes float64 of float32."""
+    call = Call(record, function, sample.args, sample.attributes)
+    for name in record.inputs:
+        if name in call.arguments:
+            call.arguments[name] = mapped(
+                call.arguments[name], lambda leaf: np.float32(leaf) if is_floating(leaf) else leaf
+            )
+    y = call.result()
+    if any(np.asarray(leaf).dtype != np.float32 for leaf in leaves(tuples(y))):
+        pytest.skip("the function itself makes float64")
+    gradients = call.gradients(y, upstream(y))
+    for name in differentiated(call, sample):
+        for leaf, gradient in zip(leaves(call.arguments[name]), leaves(tuples(gradients[name])), strict=True):
+            assert not is_floating(leaf) or gradient.dtype == np.float32, f"gradient of {name}"
+
+
+SCALARS = [pytest.param(record, id=record.name) for record in RECORDS if record.scalar is not None]
+
+
+@pytest.mark.parametrize("record", SCALARS)
+def test_scalar_form_is_the_same_function(record):
+    """What is written for Python floats gives NumPy's numbers, also for nan, inf and zeros, or raises."""
+    names = record.inputs or tuple(p.name for p in record.parameters)[: len(record.samples[0].args)]
+    compared = 0
+    for numbers in itertools.product((-1.5, -0.5, 0.0, 0.25, 2.0, np.inf, np.nan), repeat=len(names)):
+        try:
+            if isinstance(record.scalar, str):
+                written = record.scalar.format(**{name: name for name in names})
+                made = eval(written, {}, dict(zip(names, numbers, strict=True)))
+            else:
+                made = record.scalar(*numbers)
+        except (ValueError, OverflowError, ZeroDivisionError):
+            continue
+        if isinstance(made, complex):
+            continue
+        with np.errstate(all="ignore"):
+            expected = record.functions[0](*map(np.float64, numbers))
+        np.testing.assert_allclose(made, expected, rtol=1e-15, atol=1e-15, err_msg=str(numbers))
+        compared += 1
+    assert compared
