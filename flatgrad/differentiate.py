@@ -20,6 +20,7 @@ from flatgrad.errors import Problem, UnsupportedError
 from flatgrad.frontend.rule_bodies import read_rule
 from flatgrad.graph.size import equal, is_one, SizeUnknown
 from flatgrad.graph.values import FLOAT, Constant, Graph, Node, Type, Value, leaves, mapped
+from flatgrad.infer import makes_number
 from flatgrad.registry import Record, lookup
 from flatgrad.rules.program import named
 from flatgrad.rules.shapes import reduced
@@ -45,8 +46,8 @@ class _Backward:
         self.forward = list(graph.nodes)
         self.parts: dict[Value, list[Value]] = {}
         self.gradients: dict[Value, Value] = {}
-        # where a gradient is zero because np.where took the other side
-        self.masks: dict[Value, Value] = {}
+        # where a gradient is zero because np.where took the other side: the condition, and the side that counts
+        self.masks: dict[Value, tuple[Value, bool]] = {}
         self.active = self._active()
         self.waiting = self._uses_that_matter()
 
@@ -124,13 +125,15 @@ class _Backward:
         given = {name: _plain(argument, name in record.inputs) for name, argument in arguments.items()}
         missing = {name: None for name in record.inputs if name not in given}
         body = read_rule(self.builder, record.gradient, {**missing, **given, "y": y, "grad_y": grad_y}, names)
+        passed_on: dict[Value, list[Value]] = {value: [] for value in sources}
         for name in names:
-            pairs = zip(_values(arguments[name]), _values(body[name]), strict=True)
-            for value, gradient in pairs:
+            for value, gradient in zip(_values(arguments[name]), _values(body[name]), strict=True):
                 if value in sources:
-                    masked = self._masked(record, arguments, grad_y, gradient) if not several else gradient
-                    self._add_part(value, self._fitted(masked, value))
-        for value in sources:
+                    masked = gradient if several else self._masked(node, record, name, arguments, grad_y, gradient)
+                    passed_on[value].append(masked)
+        for value, gradients in passed_on.items():
+            for gradient in gradients:
+                self._add_part(value, self._fitted(gradient, value))
             self.waiting[value] -= 1
             if not self.waiting[value]:
                 self._sum_up(value)
@@ -162,6 +165,8 @@ class _Backward:
             steps = [parts[k : k + LONGEST_SUM] for k in range(0, len(parts), LONGEST_SUM)]
             parts = [self._sum(step, pinned=len(steps) > 1) for step in steps]
         gradient = parts[0]
+        if value.type.weak and value in self.wrt and not _is_number(gradient):
+            gradient = self.builder.apply(float, gradient)
         if gradient.primal is not value:
             if gradient.primal is not None or gradient.node is None or gradient.node.forward is None:
                 gradient = self._named(gradient)
@@ -181,23 +186,28 @@ class _Backward:
             self.masks[node.output] = self.masks[gradient]
         return node.output
 
-    def _masked(self, record: Record, arguments: Mapping[str, Any], grad_y: Value, gradient: Value) -> Value:
+    def _masked(
+        self, node: Node, record: Record, name: str, arguments: Mapping[str, Any], grad_y: Value, gradient: Any
+    ) -> Any:
         """Put the mask of np.where on last, so that nan or inf of the side that is not taken goes no further."""
+        if not isinstance(gradient, Value):
+            return gradient
         if record.functions[0] is np.where:
-            self.masks[gradient] = arguments["condition"]
+            self.masks[gradient] = arguments[record.inputs[0]], name == record.inputs[1]
             return gradient
-        mask = self.masks.get(grad_y)
-        if mask is None or not isinstance(gradient, Value):
+        if grad_y not in self.masks:
             return gradient
+        mask, side = self.masks[grad_y]
         if record.shape is reduced:
             axis = _plain(arguments.get("axis"), False)
             if axis is not None and not _plain(arguments.get("keepdims", False), False) and mask.rank:
                 mask = self.builder.apply(np.expand_dims, mask, axis)
         elif not record.elementwise:
             return gradient
-        if not record.linear and gradient is not grad_y:
-            gradient = self.builder.apply(np.where, mask, gradient, 0.0)
-        self.masks[gradient] = mask
+        if gradient is not grad_y and not record.linear and not _scales_by_constant(node):
+            sides = (gradient, 0) if side else (0, gradient)
+            gradient = self.builder.apply(np.where, mask, *sides)
+        self.masks[gradient] = mask, side
         return gradient
 
     def _fitted(self, gradient: Any, value: Value) -> Value:
@@ -212,9 +222,12 @@ class _Backward:
             if gradient.rank >= value.rank and _was_broadcast(size, gradient.shape[len(extra) + axis])
         )
         if extra or kept:
-            gradient = self._summed(np.sum, gradient, extra, kept)
-            if mask is not None and mask.rank >= gradient.rank:
-                self.masks[gradient] = self._summed(np.any, mask, extra, kept)
+            summed = self._summed(np.sum, gradient, extra, kept)
+            if mask is not None and mask[0].shape == gradient.shape:
+                # np.any of the places that count: for the other side, those where the condition does not hold
+                reduce = np.any if mask[1] else np.all
+                self.masks[summed] = self._summed(reduce, mask[0], extra, kept), mask[1]
+            gradient = summed
         elif gradient.shape != value.shape and gradient.rank <= value.rank and not value.type.weak and (
             gradient.rank < value.rank or any(is_one(g) and not is_one(v) for g, v in zip(gradient.shape, value.shape))
         ):
@@ -249,6 +262,16 @@ class _Backward:
         else:
             cast = self.builder.apply(np.ndarray.astype, gradient, wanted.dtype, form="method")
         return cast
+
+
+def _is_number(gradient: Value) -> bool:
+    return gradient.type.weak or gradient.node is None or makes_number(gradient.node)
+
+
+def _scales_by_constant(node: Node) -> bool:
+    """Tell whether a node multiplies or divides by a number: what is zero stays zero."""
+    numbers = [item for item in node.arguments.values() if not isinstance(item, Value) or isinstance(item, Constant)]
+    return node.function in (operator.mul, operator.truediv, np.multiply, np.divide) and len(numbers) == 1
 
 
 def _was_broadcast(size: Any, gradient_size: Any) -> bool:

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from flatgrad.graph.values import Call, Constant, List, Slice, Slot, Type, Value, leaves, mapped, packed
-from flatgrad.registry import Record
+from flatgrad.graph.values import Call, Constant, List, Node, Slice, Slot, Type, Value, leaves, mapped, packed
+from flatgrad.registry import Record, lookup
 
 
 class DtypeUnsupported(Exception):
@@ -42,7 +42,7 @@ def infer(
     shapes = record.shape(*inputs, **attributes)
     if record.dtype is None:
         values, call = taken_apart or packed(arguments)
-        dtype, weak = _tried(function, call, *_kinds(values, call), positional)
+        dtype, weak, _ = _tried(function, call, *_kinds(values, call), positional)
     else:
         answer = record.dtype(*inputs, **attributes)
         dtype, weak = answer if isinstance(answer, tuple) else (answer, False)
@@ -51,6 +51,14 @@ def infer(
     if isinstance(shapes, list):
         return [Type(dtype, shape, weak) for shape in shapes]
     return Type(dtype, shapes, weak)
+
+
+def makes_number(node: Node) -> bool:
+    """Tell whether an operation of rank 0 makes a number, not an array without axes, as np.where does."""
+    record = lookup(node.function)
+    if record is None or record.dtype is not None:
+        return False
+    return not _tried(node.function, node.call, *_kinds(node.inputs, node.call), node.positional)[2]
 
 
 def unwrapped(structure: Any) -> Any:
@@ -85,7 +93,7 @@ def _kinds(values: tuple[Value, ...], call: Call) -> tuple[tuple[Operand, ...], 
 @lru_cache(maxsize=4096)
 def _tried(
     function: Callable[..., Any], call: Call, operands: tuple[Operand, ...], kinds: tuple[type, ...], positional: int
-) -> tuple[np.dtype[Any], bool]:
+) -> tuple[np.dtype[Any], bool, bool]:
     examples = [_example(*operand) for operand in operands]
     built = [
         (name, _python(mapped(structure, lambda leaf: examples[leaf.index] if isinstance(leaf, Slot) else leaf)))
@@ -96,7 +104,7 @@ def _tried(
         result = function(*[argument for _, argument in built[:positional]], **dict(built[positional:]))
     if isinstance(result, tuple | list):
         result = result[0]
-    return np.asarray(result).dtype, type(result) in (int, float, bool)
+    return np.asarray(result).dtype, type(result) in (int, float, bool), isinstance(result, np.ndarray)
 
 
 def _example(dtype: np.dtype[Any], rank: int, weak: bool) -> Any:

@@ -40,8 +40,8 @@ COMMA_IF_BROKEN: tuple[Element, ...] = (Tag(Kind.IF_BROKEN), ",", END)
 class Need(Enum):
     """What an expression that does not fit gets.
 
-    NEVER: no parentheses, it starts with a bracket and breaks there. BEST: parentheses if it fits with them and can't be
-    broken in its own brackets. MULTILINE: parentheses, unless `can_omit_parentheses`.
+    NEVER: no parentheses, it starts with a bracket and breaks there. BEST: parentheses if it fits with them and does
+    not where it is broken in its own brackets. MULTILINE: parentheses, unless `can_omit_parentheses`.
     """
 
     NEVER = auto()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import keyword
 import operator
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -117,7 +118,8 @@ class Printer:
             name = "nan" if np.isnan(item) else "inf"
             return ("-" * (item < 0)) + self._member("np", name), UNARY if item < 0 else ATOM
         if isinstance(item, bool | int | float):
-            return repr(item), UNARY if item < 0 or str(item)[0] == "-" else ATOM
+            text = re.sub(r"e([+-])0*", lambda match: "e" + match[1].strip("+"), repr(item))
+            return text, UNARY if text[0] == "-" else ATOM
         if isinstance(item, str):
             return quoted(item), ATOM
         if isinstance(item, np.dtype):

@@ -39,10 +39,10 @@ def laid_out(statement: str, indent: int = 0, width: int = 120, comment: str = "
     """Return the lines of a statement that stands on one line, indented, as `ruff format` leaves them.
 
     A statement that fits, and one that can't be broken, is one line. The comment (with its ``#``) ends the last line,
-    or goes with a name or number that gets parentheses of its own.
+    or goes with a name or number that gets parentheses of its own. A comment or nothing in place of a statement stays.
     """
-    line = " " * indent + statement + ("  " + comment if comment else "")
-    if width_of(line) <= width or statement.split(maxsplit=1)[0].rstrip(":") in _PLAIN:
+    line = (" " * indent + statement + ("  " + comment if comment else "")).rstrip()
+    if width_of(line) <= width or statement.startswith("#") or statement.split(maxsplit=1)[0].rstrip(":") in _PLAIN:
         return [line]
     variants = _Statement(statement, comment).variants()
     for elements in variants[:-1]:
@@ -191,12 +191,12 @@ class _Statement:
     def _parenthesized(self, expression: Expression, always: bool = False) -> list[Element]:
         """Return an expression that gets parentheses if it needs them; `always`: rather than stay too long."""
         need = need_of(expression)
-        if need is Need.NEVER and not always:
+        if need is Need.NEVER:
             return self._breaker.elements(expression, OUTSIDE)
         number = next(self._numbers)
         if need is Need.BEST and not always:
             return self._best(self._breaker.elements(expression, number), number)
-        if need is Need.NEVER or can_omit_parentheses(expression):
+        if can_omit_parentheses(expression):
             return self._optional(self._breaker.elements(expression, number), number)
         return self._if_expands(self._breaker.elements(expression, INSIDE))
 

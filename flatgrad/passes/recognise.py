@@ -50,7 +50,8 @@ def _recognised(form: Form, node: Node) -> Recognised | None:
     assert record is not None
     names = {parameter.name for parameter in record.parameters}
     for bindings in matches(pattern_of(form.written), node.output, lambda value: True):
-        arguments = {name: _argument(bound) for name, bound in bindings.items() if name in names} | form.attributes
+        arguments = {name: _argument(bound) for name, bound in bindings.items() if name in names}
+        arguments.update(form.attributes)
         x = arguments["x"]
         # a Python int has no elementwise functions that keep its type, and a number no axes
         if not isinstance(x, Value) or x.dtype.kind != "f" or ("axis" in arguments and not x.rank):
