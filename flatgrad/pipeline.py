@@ -13,7 +13,7 @@ from typing import Any
 
 from flatgrad.builder import Builder, StaticNeeded
 from flatgrad.differentiate import differentiate
-from flatgrad.emit.module import Differentiated, written_module
+from flatgrad.emission.module import Differentiated, written_module
 from flatgrad.errors import Problem, ShapeError, SignatureError
 from flatgrad.frontend.reader import Reader
 from flatgrad.frontend.rule_bodies import READERS

@@ -1,6 +1,6 @@
 """Breaks a statement that is too long for its line, where `ruff format` would break it.
 
-In: one statement on one line, spaced as the formatter spaces it. Out: its lines. Layer: emit, above `breaking`.
+In: one statement on one line, spaced as the formatter spaces it. Out: its lines. Layer: emission, above `breaking`.
 
 Where a statement has several forms, each is tried in the formatter's order.
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import re
 
-from flatgrad.emit.breaking import (
+from flatgrad.emission.breaking import (
     COMMA_IF_BROKEN,
     GROUP,
     INDENT,
@@ -25,8 +25,8 @@ from flatgrad.emit.breaking import (
     is_plain,
     need_of,
 )
-from flatgrad.emit.fitting import BROKEN, END, FLAT, Element, Kind, Printer, Tag, width_of
-from flatgrad.emit.reading import Bracket, Chain, Expression, Item, Token, expression_of, items_of, tokens_of
+from flatgrad.emission.fitting import BROKEN, END, FLAT, Element, Kind, Printer, Tag, width_of
+from flatgrad.emission.reading import Bracket, Chain, Expression, Item, Token, expression_of, items_of, tokens_of
 
 _BROKEN_GROUP = Tag(Kind.GROUP, broken=True)
 _OPEN_IF_BROKEN: tuple[Element, ...] = (Tag(Kind.IF_BROKEN), "(", END)

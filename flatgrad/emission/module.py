@@ -1,6 +1,6 @@
 """The emitted module: functions with their docstrings, imports, constants and helpers, laid out by templates.
 
-In: a differentiated function. Out: the source of a module. Layer: top of `emit`.
+In: a differentiated function. Out: the source of a module. Layer: top of `emission`.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from flatgrad.emit.expressions import Printer
-from flatgrad.emit.layout import laid_out
-from flatgrad.emit.lines import Lines
-from flatgrad.emit.names import Names
-from flatgrad.emit.spelling import Spelling
-from flatgrad.emit.templates import rendered
-from flatgrad.emit.writer import Writer
+from flatgrad.emission.expressions import Printer
+from flatgrad.emission.layout import laid_out
+from flatgrad.emission.lines import Lines
+from flatgrad.emission.names import Names
+from flatgrad.emission.spelling import Spelling
+from flatgrad.emission.templates import rendered
+from flatgrad.emission.writer import Writer
 from flatgrad.graph.size import Expression, Symbol, resolved
 from flatgrad.graph.values import Constant, Graph, Node, Value, leaves
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from flatgrad.emit.spelling import PLACEHOLDER, Spelling
+from flatgrad.emission.spelling import PLACEHOLDER, Spelling
 from flatgrad.graph.size import is_one, resolved
 from flatgrad.graph.values import Constant, List, Node, Slice, Slot, Value
 from flatgrad.registry import lookup

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from flatgrad.emit.layout import laid_out
+from flatgrad.emission.layout import laid_out
 
 WIDTH = 120
 SEPARATOR = "    # ---"

@@ -10,9 +10,9 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from flatgrad.emit.expressions import ATOM, Printer
-from flatgrad.emit.lines import Lines
-from flatgrad.emit.names import Names
+from flatgrad.emission.expressions import ATOM, Printer
+from flatgrad.emission.lines import Lines
+from flatgrad.emission.names import Names
 from flatgrad.graph.values import Constant, Node, Value
 from flatgrad.rules.indexing import placed, repeats
 from flatgrad.rules.program import assertion

@@ -12,8 +12,8 @@ import itertools
 from collections.abc import Iterator, Sequence
 from enum import Enum, auto
 
-from flatgrad.emit.fitting import END, Element, Kind, Tag
-from flatgrad.emit.reading import (
+from flatgrad.emission.fitting import END, Element, Kind, Tag
+from flatgrad.emission.reading import (
     ATTRIBUTE,
     CONDITIONAL,
     PRECEDENCE,

@@ -1,6 +1,6 @@
 """The texts that are laid out by templates. Templates get text as data: nothing in it can act as a template.
 
-In: a template's name and its parts. Out: text. Layer: bottom of `emit`.
+In: a template's name and its parts. Out: text. Layer: bottom of `emission`.
 """
 
 from __future__ import annotations

@@ -1,0 +1,69 @@
+"""The examples run, print what they promise, and their backward passes are emitted from the command line."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+EXAMPLES = ROOT / "examples"
+
+
+def run(*arguments):
+    """Return what Python prints, with warnings as errors."""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", *map(str, arguments)],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    return done.stdout
+
+
+def test_neuron_prints_the_numbers_of_the_lecture():
+    assert run(EXAMPLES / "neuron.py").splitlines() == [
+        "L = 0.7311",
+        "grad_w0 = -0.1966",
+        "grad_x0 = 0.3932",
+        "grad_w1 = -0.3932",
+        "grad_x1 = -0.5898",
+        "grad_w2 = 0.1966",
+    ]
+
+
+def test_squared_norm_prints_the_numbers_of_the_lecture():
+    assert run(EXAMPLES / "squared_norm.py").splitlines() == [
+        "q = [0.22, 0.26]",
+        "f = 0.116",
+        "grad_W = [[0.088, 0.176], [0.104, 0.208]]",
+        "grad_x = [-0.112, 0.636]",
+    ]
+
+
+def test_two_layer_learns():
+    losses = [float(loss) for loss in re.findall(r"loss (\S+)", run(EXAMPLES / "two_layer.py"))]
+    assert losses == sorted(losses, reverse=True)
+    assert losses[-1] < 0.05 * losses[0]
+
+
+def test_regression_fits_with_a_right_gradient():
+    printed = run(EXAMPLES / "regression.py")
+    assert float(re.search(r"central differences: (\S+)", printed)[1]) < 1e-6
+    assert "442 patients" in printed
+    start, end = map(float, re.search(r"loss (\S+) -> (\S+)", printed).groups())
+    assert end < 0.2 * start
+    assert "def pseudo_huber_value_and_grad(w, X, y, *, grad_loss=1.0):" in printed
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.stem)
+def test_emitted_module_is_complete(path, tmp_path):
+    output = tmp_path / "out.py"
+    assert run("-m", "flatgrad", "emit", path, "-o", output) == ""
+    assert run("-c", f"import runpy; print(*runpy.run_path({str(output)!r}))").count("_value_and_grad") == 1
+    assert run("-m", "flatgrad", "emit", path, "-o", output, "--check") == ""
