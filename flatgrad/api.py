@@ -89,9 +89,7 @@ def grad(
     return _described(gradients, function, "grad")
 
 
-def vjp(
-    function: Callable[..., Any], /, *args: Any, wrt: Wrt = None, **kwargs: Any
-) -> tuple[Any, Callable[..., Any]]:
+def vjp(function: Callable[..., Any], /, *args: Any, wrt: Wrt = None, **kwargs: Any) -> tuple[Any, Callable[..., Any]]:
     """Return the value of `function` and its pullback.
 
     The pullback takes the upstream gradient, of the value's shape (one for each real value where there are several), and

@@ -1,7 +1,7 @@
 """The command line: ``flatgrad emit FILE.py[:FUNC]``.
 
-In: arguments. Out: a module on standard output or in a file, and the exit status: 0 done, 1 `--check` found a difference,
-2 bad input. The user's file is read and never run. Layer: top.
+In: arguments. Out: a module on standard output or in a file, and the exit status: 0 done, 1 `--check` found a
+difference, 2 bad input. The user's file is read and never run. Layer: top.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return BAD_INPUT
     except BrokenPipeError:
-        # the reader has all that it wants; what is still buffered must not raise again when Python exits
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # the reader has all that it wants
+        _discard_standard_output()
         return 0
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -145,7 +145,7 @@ def _check_output(output: str, file: str, definitions: Sequence[Definition]) -> 
         names = ", ".join(definition.display for definition in definitions)
         hint = f"name one, as in {file}:{definitions[0].display}"
         raise SignatureError(Problem(f"-o takes one function, and the file has several: {names}", hint, file))
-    if os.path.isdir(output):
+    if os.path.isdir(output or os.curdir):
         raise OutputError(Problem("the output is a folder", "name a file in it", output))
     if os.path.exists(output) and os.path.samefile(output, file):
         raise OutputError(Problem("the output is the file that is read", "name another file", output))
@@ -207,6 +207,16 @@ def _replace(path: str, data: bytes) -> None:
 
 def _show(text: str) -> None:
     """Print source: coloured on a terminal, as UTF-8 bytes elsewhere, which is how Python reads source."""
+    try:
+        _print(text)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        _discard_standard_output()
+        raise OutputError(Problem(f"can't write: {error.strerror}", file="standard output")) from None
+
+
+def _print(text: str) -> None:
     if sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb":
         from rich.console import Console
         from rich.syntax import Syntax
@@ -218,3 +228,8 @@ def _show(text: str) -> None:
         sys.stdout.flush()
         sys.stdout.buffer.write(text.encode())
     sys.stdout.flush()
+
+
+def _discard_standard_output() -> None:
+    """Keep what is still buffered from raising again when Python exits."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -18,7 +18,7 @@ import numpy as np
 from flatgrad.builder import Builder
 from flatgrad.errors import Problem, UnsupportedError
 from flatgrad.frontend.rule_bodies import read_rule
-from flatgrad.graph.size import equal, is_one, SizeUnknown
+from flatgrad.graph.size import SizeUnknown, equal, is_one
 from flatgrad.graph.values import FLOAT, Constant, Graph, Node, Type, Value, leaves, mapped
 from flatgrad.infer import makes_number
 from flatgrad.registry import Record, lookup
@@ -214,7 +214,6 @@ class _Backward:
         """Return a gradient in the shape and dtype of its variable: what was broadcast is summed."""
         if not isinstance(gradient, Value):
             gradient = Constant(gradient, FLOAT)
-        mask = self.masks.get(gradient)
         extra = tuple(range(gradient.rank - value.rank))
         kept = tuple(
             len(extra) + axis
@@ -223,14 +222,13 @@ class _Backward:
         )
         if extra or kept:
             summed = self._summed(np.sum, gradient, extra, kept)
+            mask = self.masks.get(gradient)
             if mask is not None and mask[0].shape == gradient.shape:
                 # np.any of the places that count: for the other side, those where the condition does not hold
                 reduce = np.any if mask[1] else np.all
                 self.masks[summed] = self._summed(reduce, mask[0], extra, kept), mask[1]
             gradient = summed
-        elif gradient.shape != value.shape and gradient.rank <= value.rank and not value.type.weak and (
-            gradient.rank < value.rank or any(is_one(g) and not is_one(v) for g, v in zip(gradient.shape, value.shape))
-        ):
+        elif _is_smaller(gradient, value):
             gradient = self.builder.apply(np.full_like, value, gradient)
         return self._cast(gradient, value.type)
 
@@ -262,6 +260,13 @@ class _Backward:
         else:
             cast = self.builder.apply(np.ndarray.astype, gradient, wanted.dtype, form="method")
         return cast
+
+
+def _is_smaller(gradient: Value, value: Value) -> bool:
+    """Tell whether a gradient has to be broadcast to become its variable's."""
+    if gradient.rank != value.rank:
+        return True
+    return any(is_one(g) and not is_one(v) for g, v in zip(gradient.shape, value.shape, strict=True))
 
 
 def _is_number(gradient: Value) -> bool:

@@ -68,7 +68,7 @@ def unwrapped(structure: Any) -> Any:
 
 def type_of(number: Any) -> Type:
     """Return the type of a Python number or an array."""
-    if isinstance(number, bool | int | float):
+    if isinstance(number, bool | int | float) and not isinstance(number, np.generic):
         return Type(np.dtype(type(number)), (), weak=True)
     array = np.asarray(number)
     return Type(array.dtype, array.shape)
@@ -120,4 +120,3 @@ def _python(structure: Any) -> Any:
     if isinstance(structure, Slice):
         return slice(structure.start, structure.stop, structure.step)
     return structure
-

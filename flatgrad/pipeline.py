@@ -66,9 +66,7 @@ class _Recorded:
         return found
 
 
-def emit(
-    definition: Definition, signature: Signature, options: Options, *, split: bool | None = None
-) -> Emitted:
+def emit(definition: Definition, signature: Signature, options: Options, *, split: bool | None = None) -> Emitted:
     """Return the backward pass of a function for a signature.
 
     `split` asks for a forward and a backward function; None takes these for a result that is not one real number.
@@ -208,9 +206,7 @@ def _is_differentiable(signature: Signature, name: str) -> bool:
     return not isinstance(known, Static) and known.is_real
 
 
-def _chosen_parameters(
-    definition: Definition, signature: Signature, options: Options
-) -> tuple[tuple[str, ...], bool]:
+def _chosen_parameters(definition: Definition, signature: Signature, options: Options) -> tuple[tuple[str, ...], bool]:
     """Return the parameters whose gradients are returned, and whether there is one by itself."""
     if options.wrt is None:
         chosen = tuple(name for name in signature.parameters if _is_differentiable(signature, name))

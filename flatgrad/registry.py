@@ -30,7 +30,7 @@ from flatgrad.graph.size import Shape
 Function = Callable[..., Any]
 F = TypeVar("F", bound=Function)
 ShapeRule = Callable[..., Any]
-DtypeRule = Callable[..., np.dtype[Any]]
+DtypeRule = Callable[..., np.dtype[Any] | tuple[np.dtype[Any], bool]]
 
 
 class Sample:
@@ -234,5 +234,16 @@ def _spread(shape: tuple[int, ...], low: float, high: float) -> Any:
 
 
 __all__ = [
-    "Kink", "Record", "Sample", "Shape", "above_one", "lookup", "no_gradient", "positive", "real", "records", "rule", "within_one",
+    "Kink",
+    "Record",
+    "Sample",
+    "Shape",
+    "above_one",
+    "lookup",
+    "no_gradient",
+    "positive",
+    "real",
+    "records",
+    "rule",
+    "within_one",
 ]

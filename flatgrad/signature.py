@@ -81,8 +81,8 @@ def signature_of_arguments(
             signature.parameters[parameter.name] = Static(argument)
             continue
         try:
-            array = np.asarray(argument) if isinstance(argument, np.ndarray | np.generic) else argument
-            found = type_of(array) if isinstance(array, int | float | np.ndarray) else None
+            known = isinstance(argument, int | float | np.ndarray | np.generic)
+            found = type_of(argument) if known else None
         except ValueError:
             found = None
         if found is None or found.dtype.kind not in "fbiu":
@@ -92,7 +92,7 @@ def signature_of_arguments(
             raise SignatureError(definition.source.problem(message, parameter.syntax, hint))
         names = _names_of_axes(definition, parameter, found.rank)
         sizes = tuple(
-            _observed(signature, named, int(size), name) for size, name in zip(found.shape, names, strict=True)
+            _observed(signature, named, size, name) for size, name in zip(np.shape(argument), names, strict=True)
         )
         signature.parameters[parameter.name] = Type(found.dtype, sizes, found.weak)
     return signature
@@ -165,9 +165,10 @@ def signature_of_annotations(
             signature.parameters[parameter.name] = Type(found.dtype, sizes, found.weak)
         elif parameter.default is not None and found is None:
             signature.parameters[parameter.name] = _default_or_float(definition, parameter)
-        elif found is not None or (use := _use_as_array(definition, parameter.name)) is not None:
-            place = use if found is None else parameter.syntax
-            problems.append(_rank_problem(definition, parameter, place))
+        elif found is not None:
+            problems.append(_rank_problem(definition, parameter, parameter.syntax))
+        elif (use := _use_as_array(definition, parameter.name)) is not None:
+            problems.append(_rank_problem(definition, parameter, use))
         else:
             signature.parameters[parameter.name] = FLOAT
             assumed.append(parameter.name)
@@ -199,7 +200,7 @@ def _rank_problem(definition: Definition, parameter: Parameter, place: cst.CSTNo
     return definition.source.problem(
         f"`{name}` is an array, and its rank is not known",
         place,
-        f"annotate it, as in {name}: Float[np.ndarray, \"n d\"], or give its shape: --shapes \"{name}=(n,d)\"",
+        f'annotate it, as in {name}: Float[np.ndarray, "n d"], or give its shape: --shapes "{name}=(n,d)"',
     )
 
 
@@ -276,4 +277,3 @@ def _use_as_array(definition: Definition, name: str) -> cst.CSTNode | None:
     uses = _Uses(name)
     definition.syntax.body.visit(uses)
     return uses.found
-

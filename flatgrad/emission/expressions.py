@@ -157,7 +157,14 @@ class Printer:
     def _prefix(self, node: Node, symbol: str, precedence: int) -> Text:
         (operand,) = [self._in_call(node, structure) for _, structure in node.call]
         text, bound = self.item(operand)
-        if symbol == "-" and bound == PRODUCT and not text.startswith(("-", "(-")) and " @ " not in text and "%" not in text and "//" not in text:
+        if (
+            symbol == "-"
+            and bound == PRODUCT
+            and not text.startswith(("-", "(-"))
+            and " @ " not in text
+            and "%" not in text
+            and "//" not in text
+        ):
             # -a * b is (-a) * b: the same number as -(a * b)
             return "-" + text, PRODUCT
         return symbol + self.operand(operand, precedence), precedence
@@ -167,7 +174,10 @@ class Printer:
         name = node.function.__name__
         arguments = list(node.call)[1:]
         if name in ("reshape", "transpose") and arguments and isinstance(arguments[0][1], tuple):
-            return f"{owner}.{name}({', '.join(self.operand(self._in_call(node, part), CONDITIONAL) for part in arguments[0][1])})", ATOM
+            return (
+                f"{owner}.{name}({', '.join(self.operand(self._in_call(node, part), CONDITIONAL) for part in arguments[0][1])})",
+                ATOM,
+            )
         return f"{owner}.{name}({self._arguments(node, 1)})", ATOM
 
     def _arguments(self, node: Node, first: int) -> str:
@@ -208,6 +218,8 @@ class Printer:
         if isinstance(index, tuple) and not isinstance(index, List) and index:
             inner = ", ".join(self.index(part) for part in index)
             return inner + "," * (len(index) == 1)
+        if isinstance(index, slice):
+            index = Slice(index.start, index.stop, index.step)
         if isinstance(index, Slice):
             return self._slice(index)
         return self.item(index)[0]
@@ -225,7 +237,9 @@ class Printer:
 
     def _size_of_axis(self, node: Node) -> Text:
         array, axis = node.arguments.values()
-        return self._axis_size(array, axis.number if isinstance(axis, Constant) else axis, from_user=node.forward is None)
+        return self._axis_size(
+            array, axis.number if isinstance(axis, Constant) else axis, from_user=node.forward is None
+        )
 
     def _axis_size(self, array: Value, axis: int, *, from_user: bool = False) -> Text:
         if axis in (0, -array.rank) and not from_user:
@@ -245,7 +259,7 @@ class Printer:
         return " * ".join(sizes), ATOM if len(sizes) == 1 else PRODUCT
 
     def _formatted(self, node: Node) -> Text:
-        pieces = []
+        pieces: list[Any] = []
         for part in node.arguments.values():
             if isinstance(part, str):
                 pieces.append(part.replace("{", "{{").replace("}", "}}"))

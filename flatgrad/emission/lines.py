@@ -78,7 +78,6 @@ class Lines:
                 reader[value] = place
         return host
 
-
     def _lines_with_a_gradient(self, graph: Graph) -> dict[Value, list[Node]]:
         """Return for each value the lines that read it and have a gradient, the last first."""
         differentiated = {node.forward for node in graph.nodes if node.forward is not None}

@@ -120,7 +120,9 @@ class _Module:
         return found
 
     def _constant_lines(self) -> list[str]:
-        return [f"{name} = {self.printer.static(constant.number)[0]}" for name, constant in sorted(self.constants.items())]
+        return [
+            f"{name} = {self.printer.static(constant.number)[0]}" for name, constant in sorted(self.constants.items())
+        ]
 
     # functions
 
@@ -142,13 +144,14 @@ class _Module:
         saved = self._saved(forward, backward)
         saved_text = self._tuple(saved)
         value_text = self._structure(function.returned)
+        value_words = value_text[1:-1] if isinstance(function.returned, tuple) else value_text
         upstream = ", ".join(self.names.name(value) for value in function.upstream)
         gradients = self._gradients_text()
-        body = [f"{saved_text} = saved"] if saved else []
+        body = [f"{_bare(saved_text)} = saved"] if saved else []
         forward_text = rendered(
             "pass.py.jinja",
             signature="\n".join(laid_out(f"def {function.name}_forward({self._parameters(joint=False)}):")),
-            docstring=self._docstring(f"Return {value_text} and what {function.name}_backward needs."),
+            docstring=self._docstring(f"Return {value_words} and what {function.name}_backward needs."),
             body=self._indented(self.writer.forward(forward)),
             returned="\n".join(laid_out(f"return {value_text}, {saved_text}", 4)),
         )
@@ -157,7 +160,7 @@ class _Module:
             signature="\n".join(laid_out(f"def {function.name}_backward(saved, {upstream}):")),
             docstring=f'    """Return {gradients.strip("()").rstrip(",")}."""',
             body=[line for text in body for line in laid_out(text, 4)] + self._indented(self.writer.backward(backward)),
-            returned="\n".join(laid_out(f"return {gradients}", 4)),
+            returned="\n".join(laid_out(f"return {_bare(gradients)}", 4)),
         )
         return [forward_text, backward_text]
 
@@ -213,7 +216,9 @@ class _Module:
         if not paragraphs:
             return f'    """{summary}"""'
         lines = [summary, "", *paragraphs]
-        return '    """' + "\n".join("    " + line if k and line else line for k, line in enumerate(lines)) + '\n    """'
+        return (
+            '    """' + "\n".join("    " + line if k and line else line for k, line in enumerate(lines)) + '\n    """'
+        )
 
     def _shapes(self) -> str:
         parameters = self.function.parameters
@@ -244,6 +249,11 @@ class _Module:
                 result += laid_out(line, 4)
             result += laid_out(last, 4, comment=comment)
         return result
+
+
+def _bare(text: str) -> str:
+    """Return a tuple without its parentheses, where it has more than one part."""
+    return text if text.endswith(",)") or not text.startswith("(") else text[1:-1]
 
 
 def _is_late(node: Node) -> bool:

@@ -36,7 +36,7 @@ class Names:
             elif value.name is not None:
                 wanted = self._free(value.name, wished=True)
             else:
-                wanted = self._primals.pop(value, None) or self._temporary()
+                wanted = self._primals.pop(value, "") or self._temporary()
             self.of[value] = wanted
             self.taken.add(wanted)
         return self.of[value]

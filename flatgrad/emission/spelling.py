@@ -22,7 +22,7 @@ from flatgrad.registry import lookup
 from flatgrad.rules.program import EFFECTS
 
 # NumPy has two names for these, and `__name__` is not the one that people write
-FAMILIAR_NAMES = {np.absolute: "abs", np.remainder: "mod"}
+FAMILIAR_NAMES: dict[Any, str] = {np.absolute: "abs", np.remainder: "mod"}
 
 PLACEHOLDER = re.compile(r"\{(\w+)\}")
 

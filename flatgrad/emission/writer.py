@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from flatgrad.emission.expressions import ATOM, Printer
+from flatgrad.emission.expressions import ATOM, Printer, Text
 from flatgrad.emission.lines import Lines
 from flatgrad.emission.names import Names
 from flatgrad.graph.values import Constant, Node, Value
@@ -39,7 +39,12 @@ class Writer:
             if node in self._own:
                 self.written[node] = self._line(node)
             else:
-                self.printer.texts[node.output] = self.printer.expression(node)
+                self.printer.texts[node.output] = self._inside(node)
+
+    def _inside(self, node: Node) -> Text:
+        text, precedence = self.printer.expression(node)
+        # the shape of an array with one axis, unpacked into its only size
+        return (text + "[0]" if node.function is np.shape and not node.output.rank else text), precedence
 
     def _line(self, node: Node) -> str:
         if node.function is placed:
@@ -74,7 +79,11 @@ class Writer:
         zeros = f"{name} = {self.printer.spelling.np()}.zeros_like({like})"
         if repeats(index):
             inside = self.printer.index(index)
-            inside = f"({inside})" if isinstance(index, tuple) and len(index) > 1 else inside
+            if ":" in inside:
+                # outside of brackets, slices need np.s_
+                inside = f"{self.printer.spelling.np()}.s_[{inside}]"
+            elif isinstance(index, tuple) and len(index) > 1:
+                inside = f"({inside})"
             added = f"{self.printer.spelling.np()}.add.at({name}, {inside}, {values})"
         else:
             added = f"{name}[{self.printer.index(index)}] = {values}"

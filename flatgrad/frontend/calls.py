@@ -20,7 +20,7 @@ from flatgrad.graph.values import Constant, List, Slice, Value
 from flatgrad.infer import type_of
 from flatgrad.registry import lookup, records
 from flatgrad.rules.creation import size_of_axis
-from flatgrad.rules.static import is_constant
+from flatgrad.rules.static import is_constant, new_axes
 
 # pure functions that may be called when the code is written, on what is known then
 STATIC_FUNCTIONS: frozenset[Any] = frozenset({
@@ -31,7 +31,9 @@ STATIC_FUNCTIONS: frozenset[Any] = frozenset({
 })  # fmt: skip
 
 # functions whose calls are read in ways of their own
-READ_SPECIALLY: frozenset[Any] = frozenset({is_constant, isinstance, len, np.ndim, np.iscomplexobj, tuple, list, sum, print})
+READ_SPECIALLY: frozenset[Any] = frozenset(
+    {is_constant, new_axes, isinstance, len, np.ndim, np.iscomplexobj, tuple, list, sum, print}
+)
 
 # attributes of an array that are read as functions of it
 PROPERTIES: dict[str, Callable[..., Any]] = {"T": np.transpose, "mT": np.matrix_transpose, "size": np.size}
@@ -107,6 +109,8 @@ def call(reader: Reader, function: Any, args: list[Any], kwargs: dict[str, Any],
     """Return what a call gives: worked out where all is known, a node of the graph otherwise."""
     if function is is_constant:
         return is_static(args[0])
+    if function is new_axes:
+        return new_axes(*args)
     if function is isinstance:
         return _is_instance(reader, args, syntax)
     static = all(is_static(item) for item in (*args, *kwargs.values()))
@@ -133,10 +137,10 @@ def call(reader: Reader, function: Any, args: list[Any], kwargs: dict[str, Any],
 def _of_the_same_module(reader: Reader, function: Any, args: list[Any]) -> Any:
     """Return the function of `math` for a rule's NumPy function, where the user's code is written with `math`."""
     forward = reader.builder.forward
-    if forward is None or forward.function.__module__ != "math":
+    if forward is None or getattr(forward.function, "__module__", None) != "math":
         return function
     record = lookup(function)
-    twin = record.scalar if record is not None else None
+    twin: Any = record.scalar if record is not None else None
     plain = all(not isinstance(arg, Value) or arg.type.weak for arg in args)
     return twin if plain and getattr(twin, "__module__", None) == "math" else function
 
@@ -169,9 +173,7 @@ def _sum(reader: Reader, args: list[Any], syntax: cst.Call) -> Any:
     return total
 
 
-def _call_method(
-    reader: Reader, method: Method, args: list[Any], kwargs: dict[str, Any], syntax: cst.Call
-) -> Any:
+def _call_method(reader: Reader, method: Method, args: list[Any], kwargs: dict[str, Any], syntax: cst.Call) -> Any:
     name, value = method.name, method.value
     if value.type.weak:
         reader.fail(f"a Python number has no `{name}`", syntax.func)
@@ -180,7 +182,7 @@ def _call_method(
         if not (isinstance(args[0], Value) and isinstance(args[0].known, tuple)) and args[0] is not None:
             args = [tuple(args)]
     for owner in (np, np.ndarray):
-        function = getattr(owner, name, None)
+        function: Any = getattr(owner, name, None)
         if lookup(function) is not None:
             return reader.apply(syntax, function, value, *args, form="method", **kwargs)
     return reader.fail(

@@ -27,6 +27,7 @@ def read_formatted_string(reader: Reader, syntax: cst.FormattedString) -> Any:
         if isinstance(part, cst.FormattedStringText):
             parts.append(part.value.replace("{{", "{").replace("}}", "}").encode().decode("unicode_escape"))
             continue
+        assert isinstance(part, cst.FormattedStringExpression)
         if part.format_spec and not all(isinstance(piece, cst.FormattedStringText) for piece in part.format_spec):
             reader.fail("a format that is itself computed can't be kept", part, "write the format's numbers")
         spec = "".join(piece.value for piece in part.format_spec or () if isinstance(piece, cst.FormattedStringText))

@@ -36,6 +36,7 @@ STATIC_COMPARISON: dict[str, Callable[..., Any]] = {
     "Is": operator.is_, "IsNot": operator.is_not, "In": lambda a, b: a in b, "NotIn": lambda a, b: a not in b,
 }  # fmt: skip
 
+
 def is_static(item: Any) -> bool:
     """Tell whether all of an item is known when the code is written."""
     return all(not isinstance(leaf, Value) or isinstance(leaf, Constant) for leaf in leaves(item))
@@ -229,6 +230,8 @@ def static_call(
         result = result.item()
     if isinstance(result, list):
         return List(result)
+    if isinstance(result, slice):
+        return Slice(result.start, result.stop, result.step)
     number = isinstance(result, int | float | np.generic) and not isinstance(result, bool)
     if reader.inlined or not (number or isinstance(result, np.ndarray)):
         return result
@@ -303,7 +306,9 @@ def read_comparison(reader: Reader, syntax: cst.Comparison) -> Any:
     return result
 
 
-def _dynamic_comparison(reader: Reader, compare: Callable[..., Any], left: Any, right: Any, syntax: cst.Comparison) -> Any:
+def _dynamic_comparison(
+    reader: Reader, compare: Callable[..., Any], left: Any, right: Any, syntax: cst.Comparison
+) -> Any:
     if isinstance(getattr(left, "known", left), tuple) or isinstance(getattr(right, "known", right), tuple):
         # shapes compare as tuples do: one truth value
         return reader.builder.node(compare, {"a": left, "b": right}, [BOOLEAN]).output

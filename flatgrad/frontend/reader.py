@@ -85,8 +85,7 @@ class Reader:
         Raises the problems found, all together.
         """
         self.variables.update(arguments)
-        body = definition.body
-        self.block(body.body if isinstance(body, cst.IndentedBlock) else (cst.SimpleStatementLine(body.body),))
+        self.block(statements_of(definition.body))
         if self.problems:
             problems = [problem for error in self.problems for problem in error.problems]
             kinds = {type(error) for error in self.problems}
@@ -196,7 +195,19 @@ class Reader:
         trailing = ""
         if isinstance(line, cst.SimpleStatementLine) and line.trailing_whitespace.comment is not None:
             trailing = line.trailing_whitespace.comment.value
+        if self.source.has_inner_comments:
+            inner = _InnerComments()
+            for part in line.body if isinstance(line, cst.SimpleStatementLine) else (line.test,):
+                part.visit(inner)
+            comments += inner.comments
         self.builder.statement = Statement(self.source.location(line), tuple(comments), trailing)
+
+
+def statements_of(body: cst.BaseSuite) -> Sequence[cst.CSTNode]:
+    """Return the statements of a body, in lines of their own or behind the colon."""
+    if isinstance(body, cst.SimpleStatementSuite):
+        return [cst.SimpleStatementLine(body.body)]
+    return body.body
 
 
 class AssignedNames(cst.CSTVisitor):
@@ -233,6 +244,17 @@ class AssignedNames(cst.CSTVisitor):
         elif isinstance(target, cst.Tuple | cst.List):
             for element in target.elements:
                 self._collect(element.value)
+
+
+class _InnerComments(cst.CSTVisitor):
+    """Collects the comments inside a statement of several lines."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.comments: list[str] = []
+
+    def visit_Comment(self, node: cst.Comment) -> None:
+        self.comments.append(node.value)
 
 
 def called(function: Callable[..., Any]) -> str:

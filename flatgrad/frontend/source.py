@@ -170,6 +170,18 @@ class Source:
         return Problem(f"syntax error: {error.msg}", "", self.file, line, column, end, text)
 
     @cached_property
+    def has_inner_comments(self) -> bool:
+        """Whether there are comments inside brackets, between the lines of a statement."""
+        depth = 0
+        if "#" in self.text:
+            for token in tokenize.generate_tokens(io.StringIO(self.text).readline):
+                if token.type == tokenize.OP:
+                    depth += (token.string in "([{") - (token.string in ")]}")
+                elif token.type == tokenize.COMMENT and depth:
+                    return True
+        return False
+
+    @cached_property
     def _positions(self) -> Mapping[cst.CSTNode, CodeRange]:
         with deep_recursion():
             return MetadataWrapper(self.module, unsafe_skip_copy=True).resolve(PositionProvider)

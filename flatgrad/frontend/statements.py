@@ -6,7 +6,7 @@ import libcst as cst
 
 from flatgrad.frontend.effects import EXPRESSION_STATEMENTS, asserted
 from flatgrad.frontend.expressions import BINARY, operation, truth
-from flatgrad.frontend.reader import IN_PLACE_HINT, Reader, performs
+from flatgrad.frontend.reader import IN_PLACE_HINT, Reader, performs, statements_of
 from flatgrad.frontend.unpacking import assign, bind
 from flatgrad.graph.values import Value
 from flatgrad.registry import lookup
@@ -28,8 +28,7 @@ def read_if(reader: Reader, syntax: cst.If) -> None:
             break
         branch = branch.orelse
     if branch is not None:
-        body = branch.body
-        reader.block(body.body if isinstance(body, cst.IndentedBlock) else [cst.SimpleStatementLine(body.body)])
+        reader.block(statements_of(branch.body))
 
 
 @performs(cst.Pass)

@@ -28,11 +28,6 @@ def show(graph: Graph, results: Sequence[Value] = ()) -> str:
     return "\n".join(lines) + "\n"
 
 
-def show_node(node: Node) -> str:
-    """Return the text of one node by itself."""
-    return _Labels().node(node)
-
-
 def _lines(nodes: Sequence[Node], labels: _Labels, indent: str) -> Iterator[str]:
     section = ""
     for node in nodes:

@@ -12,6 +12,7 @@ import inspect
 import math
 import operator
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -27,7 +28,6 @@ from flatgrad.rules.shapes import normal_axes, reduced
 COMMUTATIVE = frozenset({operator.add, operator.mul, np.maximum, np.minimum, np.logaddexp})
 
 Bindings = dict[str, Any]
-Test = Callable[[Value], bool]
 
 
 class Absent:
@@ -35,10 +35,11 @@ class Absent:
 
 
 class Axes(NamedTuple):
-    """The axes of an operation: counted from the front, and as they were written."""
+    """The axes of an operation: counted from the front, as they were written, and whether they were written at all."""
 
     normal: tuple[int, ...]
     written: Any
+    given: bool = True
 
 
 class View(NamedTuple):
@@ -49,27 +50,65 @@ class View(NamedTuple):
     kept: bool
 
 
-def matches(pattern: Any, item: Any, is_transparent: Test, bindings: Bindings | None = None) -> Iterator[Bindings]:
-    """Return each way in which an item fits a pattern.
+class Terms(NamedTuple):
+    """What matching goes by: whether the operation behind a value may be looked at, and which values are the same."""
 
-    `is_transparent` tells whether the operation behind a value below the root may be looked at.
-    """
-    return _matches(pattern, item, lambda value: value is item or is_transparent(value), bindings or {})
+    is_transparent: Callable[[Value], bool]
+    is_same: Callable[[Value, Value], bool]
 
 
-def _matches(pattern: Any, item: Any, is_transparent: Test, bindings: Bindings) -> Iterator[Bindings]:
+def matches(pattern: Operation, node: Node, terms: Terms) -> Iterator[Bindings]:
+    """Return each way in which the result of a node fits a pattern."""
+    if _may_match(pattern, node):
+        result = node.output
+        for view in _views(result, terms._replace(is_transparent=lambda value: True)):
+            if view.record is pattern.record:
+                yield from _arguments_match(pattern, view, terms, {})
+
+
+def _may_match(pattern: Operation, node: Node) -> bool:
+    """Tell by a glance at a node's inputs whether it is worth while to match it."""
+    operations, has_number = _operands(pattern)
+    if has_number and not _has_number(node):
+        return False
+    return all(any(_may_be(value, record) for value in node.inputs) for record in operations)
+
+
+@cache
+def _operands(pattern: Operation) -> tuple[frozenset[Record], bool]:
+    """Return the operations right below a pattern's own, and whether there is a number among them."""
+    parts = [part.pattern if isinstance(part, Step) else part for part in pattern.arguments.values()]
+    numbers = [part for part in parts if isinstance(part, int | float) and not isinstance(part, bool)]
+    return frozenset(part.record for part in parts if isinstance(part, Operation)), bool(numbers)
+
+
+def _has_number(node: Node) -> bool:
+    in_call = any(isinstance(structure, int | float) for _, structure in node.call)
+    return in_call or any(isinstance(value, Constant) for value in node.inputs)
+
+
+def _may_be(value: Value, record: Record) -> bool:
+    node = value.node
+    if node is None:
+        return False
+    if node.function in RESHAPED or node.function in (named, math.log) or node.function in record.functions:
+        return True
+    return node.recognised is not None and node.recognised.function in record.functions
+
+
+def _matches(pattern: Any, item: Any, terms: Terms, bindings: Bindings) -> Iterator[Bindings]:
     if isinstance(pattern, Variable):
         if pattern.name not in bindings:
             yield {**bindings, pattern.name: item}
-        elif _same(bindings[pattern.name], item):
+        elif _same(bindings[pattern.name], item, terms):
             yield bindings
     elif isinstance(pattern, Operation):
         if isinstance(item, Value):
-            for view in _views(_original(item), is_transparent):
+            for view in _views(_original(item), terms):
                 if view.record is pattern.record:
-                    yield from _arguments_match(pattern, view, is_transparent, bindings)
+                    yield from _arguments_match(pattern, view, terms, bindings)
     elif isinstance(pattern, Step):
-        for found in _matches(pattern.pattern, item, is_transparent, bindings):
+        for found in _matches(pattern.pattern, item, terms, bindings):
             yield {pattern.name: item, **found}
     elif _is_number(item, pattern):
         yield bindings
@@ -81,12 +120,16 @@ def _original(value: Value) -> Value:
     return value
 
 
-def _same(a: Any, b: Any) -> bool:
+def is_computed_alike(a: Value, b: Value) -> bool:
+    """Tell whether two values are the same one, or come about in the same way."""
+    return a is b or identity(a) == identity(b)
+
+
+def _same(a: Any, b: Any, terms: Terms) -> bool:
     if isinstance(a, Axes) and isinstance(b, Axes):
         return a.normal == b.normal
     if isinstance(a, Value) and isinstance(b, Value):
-        a, b = _original(a), _original(b)
-        return a is b or identity(a) == identity(b)
+        return terms.is_same(_original(a), _original(b))
     return type(a) is type(b) and bool(a == b)
 
 
@@ -108,9 +151,9 @@ def record_of(function: Callable[..., Any], arguments: Mapping[str, Any]) -> Rec
     return lookup(np.log if function is math.log and len(arguments) == 1 else function)
 
 
-def _views(value: Value, is_transparent: Test) -> Iterator[View]:
+def _views(value: Value, terms: Terms) -> Iterator[View]:
     node = value.node
-    if node is None or isinstance(value, Constant) or len(node.outputs) != 1 or not is_transparent(value):
+    if node is None or isinstance(value, Constant) or len(node.outputs) != 1 or not terms.is_transparent(value):
         return
     calls = [(node.function, node.arguments)]
     if node.recognised is not None:
@@ -121,7 +164,7 @@ def _views(value: Value, is_transparent: Test) -> Iterator[View]:
             yield View(record, arguments, bool(arguments.get("keepdims", False)))
     change = RESHAPED.get(node.function)
     if change is not None:
-        for view in _views(_original(node.inputs[0]), is_transparent):
+        for view in _views(_original(node.inputs[0]), terms):
             if view.record.shape is reduced:
                 axes, rank = _axes(view).normal, _operand(view).rank
                 if change(node, axes, rank, view.kept):
@@ -139,7 +182,7 @@ def _axes(view: View) -> Axes:
     rank = _operand(view).rank
     if np.expand_dims in view.record.functions:
         rank += len(written) if isinstance(written, tuple) else 1
-    return Axes(tuple(sorted(normal_axes(written, rank))), written)
+    return Axes(tuple(sorted(normal_axes(written, rank))), written, "axis" in view.arguments)
 
 
 def _default(record: Record, name: str) -> Any:
@@ -182,7 +225,7 @@ RESHAPED: dict[Callable[..., Any], Callable[[Node, tuple[int, ...], int, bool], 
 # Arguments
 
 
-def _arguments_match(pattern: Operation, view: View, is_transparent: Test, bindings: Bindings) -> Iterator[Bindings]:
+def _arguments_match(pattern: Operation, view: View, terms: Terms, bindings: Bindings) -> Iterator[Bindings]:
     names = dict.fromkeys((*pattern.arguments, *view.arguments))
     pairs: list[tuple[Any, Any]] = []
     for name in names:
@@ -194,7 +237,7 @@ def _arguments_match(pattern: Operation, view: View, is_transparent: Test, bindi
             item = _axes(view)
             if not isinstance(wanted, Variable):
                 wanted = Axes(normal_axes(wanted, _operand(view).rank), wanted)
-                if not _same(wanted, item):
+                if not _same(wanted, item, terms):
                     return
                 continue
         elif isinstance(wanted, Variable) and name not in view.arguments:
@@ -208,10 +251,10 @@ def _arguments_match(pattern: Operation, view: View, is_transparent: Test, bindi
             pairs.append((keepdims, view.kept or Absent))
         elif not _is_kept(view) if keepdims else view.kept:
             return
-    yield from _all_match(pairs, is_transparent, bindings)
+    yield from _all_match(pairs, terms, bindings)
     if not COMMUTATIVE.isdisjoint(pattern.record.functions):
         (left, a), (right, b) = pairs
-        yield from _all_match([(left, b), (right, a)], is_transparent, bindings)
+        yield from _all_match([(left, b), (right, a)], terms, bindings)
 
 
 def _is_kept(view: View) -> bool:
@@ -220,10 +263,10 @@ def _is_kept(view: View) -> bool:
     return view.kept or axes == tuple(range(len(axes)))
 
 
-def _all_match(pairs: list[tuple[Any, Any]], is_transparent: Test, bindings: Bindings) -> Iterator[Bindings]:
+def _all_match(pairs: list[tuple[Any, Any]], terms: Terms, bindings: Bindings) -> Iterator[Bindings]:
     if not pairs:
         yield bindings
         return
     (pattern, item), *rest = pairs
-    for bound in _matches(pattern, item, is_transparent, bindings):
-        yield from _all_match(rest, is_transparent, bound)
+    for bound in _matches(pattern, item, terms, bindings):
+        yield from _all_match(rest, terms, bound)

@@ -29,9 +29,9 @@ BEFORE: tuple[Pass, ...] = (
 
 # on the joint graph, for both styles
 PASSES: tuple[Pass, ...] = (
-    simplify,  # no multiplication by 1, no double minus
     share,  # nothing is computed twice
-    simplify,  # x + x may only show once its parts are one
+    simplify,  # no multiplication by 1, no double minus
+    share,  # what has become the same by now
     prune,  # nothing superfluous
 )
 

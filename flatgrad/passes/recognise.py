@@ -13,11 +13,13 @@ from typing import Any
 
 from flatgrad.graph.values import Graph, Node, Recognised, Value
 from flatgrad.infer import infer
-from flatgrad.passes.matching import Axes, Bindings, matches, record_of
+from flatgrad.passes.matching import Axes, Bindings, Terms, is_computed_alike, matches, record_of
 from flatgrad.passes.pattern import Operation, pattern_of, records_in
 from flatgrad.passes.rewriting import same_array
 from flatgrad.registry import Record, lookup
 from flatgrad.rules.forms import FORMS, Form
+
+TERMS = Terms(is_transparent=lambda value: True, is_same=is_computed_alike)
 
 
 def recognise(graph: Graph, results: Sequence[Value]) -> list[Value]:
@@ -46,10 +48,10 @@ def _forms_by_root(present: set[Record | None]) -> dict[Record | None, list[Form
 
 
 def _recognised(form: Form, node: Node) -> Recognised | None:
-    record = lookup(form.function)
-    assert record is not None
+    record, pattern = lookup(form.function), pattern_of(form.written)
+    assert record is not None and isinstance(pattern, Operation)
     names = {parameter.name for parameter in record.parameters}
-    for bindings in matches(pattern_of(form.written), node.output, lambda value: True):
+    for bindings in matches(pattern, node, TERMS):
         arguments = {name: _argument(bound) for name, bound in bindings.items() if name in names}
         arguments.update(form.attributes)
         x = arguments["x"]

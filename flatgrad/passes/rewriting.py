@@ -64,7 +64,7 @@ def substitute(node: Node, replaced: Mapping[Value, Value]) -> None:
     if any(value in replaced for value in node.inputs):
         node.inputs = tuple([replaced.get(value, value) for value in node.inputs])
     form = node.recognised
-    if form is not None and replaced:
+    if form is not None and replaced and node.forward is None:
         arguments = {
             name: mapped(item, lambda leaf: _replaced(leaf, replaced)) for name, item in form.arguments.items()
         }

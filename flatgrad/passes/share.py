@@ -8,14 +8,27 @@ In: a joint graph. Out: the same without repetitions; the first one stays. Layer
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+import operator
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
+import numpy as np
+
 from flatgrad.builder import Builder
-from flatgrad.graph.values import Constant, Graph, Node, Slot, Value, leaves
+from flatgrad.graph.values import Constant, Graph, Node, Slice, Slot, Value
 from flatgrad.passes.rewriting import standing_in, substitute
 from flatgrad.registry import lookup
-from flatgrad.rules.program import EFFECTS
+from flatgrad.rules.program import EFFECTS, named
+
+# two spellings of one operation on arrays; others, such as math.exp and np.exp, may differ in the last bit
+OPERATORS: dict[Callable[..., Any], Callable[..., Any]] = {
+    np.add: operator.add,
+    np.subtract: operator.sub,
+    np.multiply: operator.mul,
+    np.divide: operator.truediv,
+    np.negative: operator.neg,
+    np.matmul: operator.matmul,
+}
 
 
 def share(graph: Graph, results: Sequence[Value]) -> list[Value]:
@@ -40,16 +53,24 @@ def share(graph: Graph, results: Sequence[Value]) -> list[Value]:
 
 def _key(node: Node) -> Hashable:
     """Return what two operations with the same results have in common; None for one that is to stay."""
-    # names, copies and text have no record; what has an effect or a body of its own stays
-    if lookup(node.function) is None or node.function in EFFECTS or node.bodies:
+    # literals and text have no record; second names, and what has an effect or a body of its own, stay as well
+    if lookup(node.function) is None or node.function is named or node.function in EFFECTS or node.bodies:
         return None
-    call = tuple([(name, structure, _kinds(structure)) for name, structure in node.call])
-    return (node.function, call, tuple(map(_identity, node.inputs)), len(node.outputs))
+    call = tuple([(name, _written(structure)) for name, structure in node.call])
+    types = tuple([value.type.weak for value in node.outputs])
+    return (OPERATORS.get(node.function, node.function), call, tuple(map(_identity, node.inputs)), types)
 
 
-def _kinds(structure: Any) -> tuple[Hashable, ...]:
-    # 2, 2.0 and True are equal as keys, and so are 0.0 and -0.0
-    return tuple([(type(leaf), None if type(leaf) is Slot else repr(leaf)) for leaf in leaves(structure)])
+def _written(structure: Any) -> Hashable:
+    """Return a key of a part of a call: x[[0, 1]] is not x[0, 1], and 2, 2.0 and True are not the same argument."""
+    if type(structure) is Slot:
+        return structure.index
+    if isinstance(structure, tuple):
+        return (type(structure), *map(_written, structure))
+    if isinstance(structure, Slice):
+        return (Slice, *map(_written, (structure.start, structure.stop, structure.step)))
+    # the text of a long array leaves numbers out
+    return id(structure) if isinstance(structure, np.ndarray) else (type(structure), repr(structure))
 
 
 def _identity(value: Value) -> Hashable:

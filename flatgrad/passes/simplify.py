@@ -12,6 +12,7 @@ only where its right side has the type of its left side.
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
@@ -21,16 +22,18 @@ import numpy as np
 from flatgrad.builder import Builder
 from flatgrad.graph.values import Constant, Graph, Node, Value, leaves
 from flatgrad.infer import type_of, unwrapped
-from flatgrad.passes.matching import Absent, Axes, matches, record_of
+from flatgrad.passes.matching import Absent, Axes, Terms, matches, record_of
 from flatgrad.passes.pattern import Operation, Pattern, Variable, pattern_in
 from flatgrad.passes.rewriting import is_step, rewrite, same_type
 from flatgrad.registry import Record
+from flatgrad.rules.program import named
 
 # the left side of `+` and `*` stands for both orders of the operands
 EQUATIONS = (
     "x * 1 = x",
     "x / 1 = x",
     "x ** 1 = x",
+    "x - 0 = x",
     "-(-x) = x",
     "x + -y = x - y",
     "x - -y = x + y",
@@ -40,9 +43,14 @@ EQUATIONS = (
     "x + x = 2 * x",
     "np.where(c, np.where(c, x, 0), 0) = np.where(c, x, 0)",
     "np.where(c, 0, np.where(c, 0, x)) = np.where(c, 0, x)",
+    "np.where(c, np.where(c, x, 0) * y, 0) = np.where(c, x * y, 0)",
+    "np.where(c, np.where(c, x, 0) / y, 0) = np.where(c, x / y, 0)",
     "np.transpose(np.transpose(x)) = x",
     "np.expand_dims(np.sum(x, axis=axis), axis=axis) = np.sum(x, axis=axis, keepdims=True)",
 )
+
+# by now equal values are one
+TERMS = Terms(is_transparent=is_step, is_same=operator.is_)
 
 Equation = tuple[Operation, Pattern]
 
@@ -75,15 +83,21 @@ def _simpler(builder: Builder, node: Node, table: Mapping[Record, list[Equation]
         return None
     nodes = builder.graph.nodes
     for left, right in table.get(record, ()):
-        for bindings in matches(left, node.output, is_step):
+        for bindings in matches(left, node, TERMS):
             if not all(_is_real(bound) for bound in bindings.values()):
                 continue
             before = len(nodes)
             value = _written(builder, right, bindings, table)
-            if isinstance(value, Value) and same_type(value.type, node.output.type):
+            made = nodes[before:]
+            if isinstance(value, Value) and same_type(value.type, node.output.type) and _raise_alike(made, node):
                 return value
             del nodes[before:]
     return _folded(node, record)
+
+
+def _raise_alike(made: Sequence[Node], node: Node) -> bool:
+    """Tell whether operations are NumPy's where the original is: Python's own raise where NumPy's make inf."""
+    return node.output.type.weak or not any(value.type.weak for each in made for value in each.outputs)
 
 
 def _is_real(bound: Any) -> bool:
@@ -97,7 +111,9 @@ def _written(
     """Append what a pattern says, simplified, and return its value."""
     if isinstance(pattern, Variable):
         bound = bindings[pattern.name]
-        return bound.written if isinstance(bound, Axes) else bound
+        if isinstance(bound, Axes):
+            return bound.written if bound.given else Absent
+        return bound
     if not isinstance(pattern, Operation):
         return pattern
     arguments = {name: _written(builder, part, bindings, table) for name, part in pattern.arguments.items()}
@@ -113,7 +129,12 @@ def _written(
 
 def _folded(node: Node, record: Record) -> Constant | None:
     """Return the number that an operation on plain numbers gives."""
-    if not record.elementwise or not node.output.type.weak or not all(map(_is_plain_number, node.inputs)):
+    if (
+        not record.elementwise
+        or node.function is named
+        or not node.output.type.weak
+        or not all(map(_is_plain_number, node.inputs))
+    ):
         return None
     numbers = [unwrapped(argument) for argument in node.arguments.values()]
     if not all(isinstance(number, int | float) for number in leaves(tuple(numbers))):

@@ -18,9 +18,10 @@ from flatgrad.builder import Builder
 from flatgrad.graph.size import SizeUnknown
 from flatgrad.graph.values import Graph, Node, Type, Value
 from flatgrad.infer import infer
-from flatgrad.passes.rewriting import is_step, rewrite, same_type
+from flatgrad.passes.rewriting import is_backward, rewrite, same_type
 from flatgrad.registry import Record, lookup
 from flatgrad.rules.indexing import placed
+from flatgrad.rules.program import named
 
 
 def spread_scalars(graph: Graph, results: Sequence[Value]) -> list[Value]:
@@ -30,7 +31,7 @@ def spread_scalars(graph: Graph, results: Sequence[Value]) -> list[Value]:
 
 def _spread(builder: Builder, node: Node) -> Value | None:
     record = lookup(node.function)
-    if record is None or node.form or not (record.elementwise or node.function is placed):
+    if record is None or node.form or node.function is named or not (record.elementwise or node.function is placed):
         return None
     arguments = node.arguments
     filled = {name: fill for name, item in arguments.items() if name != "like" and (fill := _filling(item)) is not None}
@@ -54,7 +55,12 @@ def _spread(builder: Builder, node: Node) -> Value | None:
 
 def _filling(item: Any) -> Node | None:
     """Return the operation that fills an array, if that is what an item is."""
-    if not isinstance(item, Value) or not is_step(item):
+    # a gradient that the user has a name for is shown as it is
+    if (
+        not isinstance(item, Value)
+        or not is_backward(item)
+        or (item.primal is not None and item.primal.name is not None)
+    ):
         return None
     node = item.node
     is_fill = node is not None and node.function is np.full_like and set(node.arguments) == {"x", "fill_value"}

@@ -32,6 +32,7 @@ from flatgrad.graph.size import (
 from flatgrad.graph.values import Constant, Slot, Value, leaves
 from flatgrad.registry import Sample, no_gradient, real, rule
 from flatgrad.rules.shapes import normal_axes, shape_of
+from flatgrad.rules.static import axes_count
 
 INT = np.dtype(np.int64)
 FLOAT = np.dtype(np.float64)
@@ -99,7 +100,7 @@ def known_result(function: Callable[..., Any], arguments: Mapping[str, Any]) -> 
     """Return the size, or the sizes of the shape, that the result of a call stands for; None where nothing is known."""
     operands = list(arguments.values())
     first = operands[0] if operands else None
-    if function in (np.shape, np.size, np.ndim, len, size_of_axis) and isinstance(first, Value):
+    if function in (np.shape, np.size, np.ndim, len, size_of_axis, axes_count) and isinstance(first, Value):
         return _known_of_array(function, first, arguments.get("axis"))
     if function is operator.getitem and isinstance(first, Value) and isinstance(first.known, tuple):
         index = known_size(arguments["index"])

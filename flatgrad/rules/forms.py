@@ -23,7 +23,8 @@ from flatgrad import nn
 from flatgrad.graph.size import Shape
 from flatgrad.registry import Sample, rule
 from flatgrad.rules.indexing import getitem_shape, placed
-from flatgrad.rules.shapes import dtype_of_first
+from flatgrad.rules.shapes import dtype_of_first, reduced
+from flatgrad.rules.static import axes_count
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -182,7 +183,7 @@ def _shape_at(x: Any, *, index: Any, **_: Any) -> Shape:
     return getitem_shape(x, index=index)
 
 
-def _dtype_at(x: Any, **_: Any) -> np.dtype[Any]:
+def _dtype_of_first(x: Any, **_: Any) -> np.dtype[Any]:
     return dtype_of_first(x)
 
 
@@ -195,7 +196,7 @@ LABELS = np.array([2, 0])
 @rule(
     log_softmax_at,
     shape=_shape_at,
-    dtype=_dtype_at,
+    dtype=_dtype_of_first,
     samples=[
         Sample(X, p=P, index=(np.arange(2), LABELS), axis=1, second=False),
         Sample(X, p=P, index=(0, 1), axis=-1, second=False),
@@ -208,7 +209,7 @@ def grad_log_softmax_at(x, y, grad_y, *, p, index, axis):
     return grad_x
 
 
-@form(log_softmax_at)
+@form(log_softmax_at, words="picked from the log-softmax of {x}{along}")
 def log_of_softmax_at(x, *, index, axis):
     p = nn.softmax(x, axis=axis)
     return np.log(p[index])
@@ -256,11 +257,60 @@ def log_softmax_by_logsumexp(x, *, axis):
 # Variance
 
 
-@form(np.var, words="the variance of {x}{along}")
-def variance_written_out(x, *, axis):
-    return np.mean((x - np.mean(x, axis=axis, keepdims=True)) ** 2, axis=axis)
+def variance_of_centered(x: Any, *, centered: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """Return the variance of x; `centered` is x minus its mean, which its derivative needs."""
+    return np.var(x, axis=axis, keepdims=keepdims)
 
 
-@form(np.var, words="the variance of {x}{along}", keepdims=True)
-def variance_written_out_kept(x, *, axis):
-    return np.mean((x - np.mean(x, axis=axis, keepdims=True)) ** 2, axis=axis, keepdims=True)
+def _shape_of_variance(x: Any, *, axis: Any = None, keepdims: bool = False, **_: Any) -> Shape:
+    return reduced(x, axis, keepdims=keepdims)
+
+
+# numbers whose means float32 holds exactly too
+UNEVEN = np.array([[1.0, 2.5, 4.0, 0.5], [3.0, -1.5, 0.25, 2.25]])
+CENTERED = (UNEVEN - 1.5).astype(np.float32)
+CENTERED_ROWS = (UNEVEN - np.mean(UNEVEN, axis=1, keepdims=True)).astype(np.float32)
+
+
+@rule(
+    variance_of_centered,
+    shape=_shape_of_variance,
+    dtype=_dtype_of_first,
+    samples=[
+        Sample(UNEVEN, centered=CENTERED, second=False),
+        Sample(UNEVEN, centered=CENTERED_ROWS, axis=1, second=False),
+        Sample(UNEVEN, centered=CENTERED_ROWS, axis=-1, keepdims=True, second=False),
+    ],
+)
+def grad_variance_of_centered(x, y, grad_y, *, centered, axis=None, keepdims=False):
+    if axis is not None and not keepdims:
+        grad_y = np.expand_dims(grad_y, axis)
+    grad_x = grad_y * 2 / axes_count(x, axis) * centered
+    return grad_x
+
+
+VARIANCE = "the variance of {x}{along}"
+
+
+@form(variance_of_centered, words=VARIANCE)
+def variance_by_power(x, *, axis):
+    centered = x - np.mean(x, axis=axis, keepdims=True)
+    return np.mean(centered**2, axis=axis)
+
+
+@form(variance_of_centered, words=VARIANCE, keepdims=True)
+def variance_by_power_kept(x, *, axis):
+    centered = x - np.mean(x, axis=axis, keepdims=True)
+    return np.mean(centered**2, axis=axis, keepdims=True)
+
+
+@form(variance_of_centered, words=VARIANCE)
+def variance_by_product(x, *, axis):
+    centered = x - np.mean(x, axis=axis, keepdims=True)
+    return np.mean(centered * centered, axis=axis)
+
+
+@form(variance_of_centered, words=VARIANCE, keepdims=True)
+def variance_by_product_kept(x, *, axis):
+    centered = x - np.mean(x, axis=axis, keepdims=True)
+    return np.mean(centered * centered, axis=axis, keepdims=True)

@@ -30,6 +30,7 @@ from flatgrad.graph.values import Constant, List, Slice, Value
 from flatgrad.registry import Sample, real, rule
 from flatgrad.rules.creation import identity, known_size, unknown_size
 from flatgrad.rules.shapes import dtype_of_first, normal_axis, shape_of
+from flatgrad.rules.static import new_axes
 
 # The length of a slice
 
@@ -257,6 +258,9 @@ MASK = np.array([True, False, True])
         Sample(real(6, 3), index=(slice(1, None, 2), None)),
         Sample(real(4), index=slice(None, None, -1)),
         Sample(real(2, 3, 4), index=(Ellipsis, 0)),
+        Sample(real(3), index=(slice(None), None)),
+        Sample(real(2, 3), index=(None, Ellipsis, None, slice(None))),
+        Sample(real(2, 3), index=slice(None)),
         Sample(real(4), index=np.array([1, 1, 3])),
         Sample(real(4), index=[0, 0, 2]),
         Sample(real(3, 4), index=(np.arange(3), np.array([2, 0, 2]))),
@@ -266,7 +270,13 @@ MASK = np.array([True, False, True])
     ],
 )
 def grad_getitem(x, y, grad_y, *, index):
-    grad_x = placed(grad_y, index, x)
+    axes = new_axes(index, np.ndim(x))
+    if axes is None:
+        grad_x = placed(grad_y, index, x)
+    elif axes == ():
+        grad_x = grad_y
+    else:
+        grad_x = np.squeeze(grad_y, axis=axes)
     return grad_x
 
 

@@ -5,11 +5,14 @@ None of it has a gradient. The functions say what a node means; the emitted code
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from flatgrad.markers import stop_gradient
-from flatgrad.registry import no_gradient
-from flatgrad.rules.shapes import dtype_of_first, elementwise, same
+from flatgrad.registry import Sample, no_gradient, real, rule
+from flatgrad.rules.shapes import elementwise, same
 
 
 def literal(number: Any) -> Any:
@@ -45,10 +48,22 @@ def formatted(*parts: Any) -> str:
 
 
 def _converted(number: Any, conversion: str | None) -> Any:
-    return {None: lambda x: x, "r": repr, "s": str, "a": ascii}[conversion](number)
+    converters: dict[str, Callable[[Any], str]] = {"r": repr, "s": str, "a": ascii}
+    return number if conversion is None else converters[conversion](number)
 
 
 EFFECTS = (assertion, print)
 
+
+def _type_of_first(x: Any) -> tuple[np.dtype[Any], bool]:
+    return x.dtype, x.type.weak
+
+
+@rule(named, shape=same, dtype=_type_of_first, samples=[Sample(real(2, 3)), Sample(real())], linear=True, view=True)
+def grad_named(x, y, grad_y):
+    grad_x = grad_y
+    return grad_x
+
+
 no_gradient(conjunction, disjunction, shape=elementwise)
-no_gradient(stop_gradient, shape=same, dtype=dtype_of_first)
+no_gradient(stop_gradient, shape=same, dtype=_type_of_first)

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from flatgrad.graph.values import List, Slice
 from flatgrad.registry import Sample, no_gradient, real
 from flatgrad.rules.shapes import no_axes
 
@@ -20,6 +21,26 @@ def is_constant(value: Any) -> bool:
     """
     # np.float64 is a subclass of float, and comes out of arrays
     return isinstance(value, int | float) and not isinstance(value, np.generic)
+
+
+def new_axes(index: Any, rank: int) -> int | tuple[int, ...] | None:
+    """Return the axes that None puts into an array of this rank, or None where the index does more than that."""
+    parts = index if isinstance(index, tuple) and not isinstance(index, List) else (index,)
+    if not all(part is None or part is Ellipsis or part in (Slice(), slice(None)) for part in map(_plain, parts)):
+        return None
+    spelled = sum(part is not None and part is not Ellipsis for part in parts)
+    axes: list[int] = []
+    position = 0
+    for part in parts:
+        if part is None:
+            axes.append(position)
+        position += rank - spelled if part is Ellipsis else 1
+    return axes[0] if len(axes) == 1 else tuple(axes)
+
+
+def _plain(part: Any) -> Any:
+    # an array compares elementwise, and is more than None, a full slice or an ellipsis anyhow
+    return part if part is None or isinstance(part, Slice | slice | type(Ellipsis)) else 0
 
 
 def axes_count(x: Any, axis: int | tuple[int, ...] | None = None) -> int:

@@ -7,39 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 import flatgrad
 from flatgrad.cli import main
 
 ROOT = Path(__file__).parents[2]
-SQUARE = "def square(x: float):\n    return x * x\n"
-TWO = """from flatgrad import flatgrad
-
-
-@flatgrad
-def first(x: float):
-    return x * 2
-
-
-@flatgrad(wrt="b", style="compact")
-def second(a: float, b: float):
-    return a * b * 3
-
-
-def third(x: float):
-    return x
-"""
-
-
-@pytest.fixture
-def file(tmp_path, monkeypatch):
-    """A folder to work in, with square.py and two.py."""
-    monkeypatch.chdir(tmp_path)
-    Path("square.py").write_text(SQUARE)
-    Path("two.py").write_text(TWO)
-    return tmp_path
 
 
 def command(*arguments, **options):
@@ -124,7 +97,7 @@ def test_what_was_taken_for_granted_goes_to_standard_error(file, capsys):
 @pytest.mark.parametrize("path", ["with space.py", "C:odd.py", "a:b/f.py", "ünï.py"])
 def test_paths_with_colons_spaces_and_accents(file, capsys, path):
     Path(path).parent.mkdir(exist_ok=True)
-    Path(path).write_text(SQUARE)
+    Path(path).write_text(Path("square.py").read_text())
     for argument in (path, f"{path}:square", str(file / path)):
         assert main(["emit", argument]) == 0
         assert f"from {Path(path).name}:1." in capsys.readouterr().out
@@ -190,18 +163,19 @@ def test_full_disk_is_one_clear_error(file, monkeypatch, capsys):
         ("square.py/out.py", "can't write the file: Not a directory"),
         (".", "the output is a folder"),
         ("square.py", "the output is the file that is read"),
-        ("", "can't write the file: No such file or directory"),
+        ("", "the output is a folder"),
         ("nul\0", "can't write the file: "),
     ],
 )
 def test_output_that_cannot_be_written(file, capsys, output, message):
     before = names(file)
+    square = Path("square.py").read_text()
     assert main(["emit", "square.py", "-o", output]) == 2
     error = capsys.readouterr().err
-    assert error.startswith(f"{output}: {message}")
+    assert error.startswith(f"{output}: {message}" if output else message)
     assert "Traceback" not in error
     assert names(file) == before
-    assert Path("square.py").read_text() == SQUARE
+    assert Path("square.py").read_text() == square
 
 
 def test_several_functions_do_not_fit_into_one_output(file, capsys):
@@ -245,102 +219,6 @@ def test_check_without_an_output_is_bad_input(file, capsys):
         main(["emit", "square.py", "--check"])
     assert exit.value.code == 2
     assert "--check needs -o" in capsys.readouterr().err
-
-
-# bad input
-
-NUMPY = "import numpy as np\n\n\n"
-
-BAD_SOURCES = {
-    "syntax error": ("def f(x):\n    return x +\n", [], "2:", "syntax error"),
-    "unknown function of NumPy": (NUMPY + "def f(x: float):\n    return np.i0(x)\n", [], "5:12", "np.i0"),
-    "misspelled function": (NUMPY + "def f(x: float):\n    return np.tahn(x)\n", [], "5:12", "tanh"),
-    "while": ("def f(x: float):\n    while x > 1:\n        x = x / 2\n    return x\n", [], "2:5", "while"),
-    "in place": (
-        NUMPY + "def f(x):\n    y = x * 2\n    y[0] = 1.0\n    return np.sum(y)\n",
-        ["--shapes", "x=(n,)"],
-        "6:5",
-        "assignment into an array",
-    ),
-    "rank unknown": ("def f(X):\n    return X[0, 0]\n", [], "2:12", "`X` is an array, and its rank is not known"),
-    "shapes that cannot match": (
-        "def f(X, w):\n    return (X @ w).sum()\n",
-        ["--shapes", "X=(4,3) w=(2,)"],
-        "2:13",
-        "3 and 2",
-    ),
-    "unknown wrt": ("def f(x: float):\n    return x\n", ["--wrt", "W"], "1:5", "`W`"),
-    "undefined name": ("def f(x: float):\n    return x * factor\n", [], "2:16", "`factor` is not defined"),
-    "starred parameter": ("def f(*x):\n    return x[0]\n", [], "1:7", "any number of arguments"),
-    "bad option of the decorator": (
-        'from flatgrad import flatgrad\n\n\n@flatgrad(style="long")\ndef f(x: float):\n    return x\n',
-        [],
-        "4:17",
-        "there is no style 'long'",
-    ),
-}
-
-
-@pytest.mark.parametrize("case", BAD_SOURCES)
-def test_bad_source_is_one_message_at_its_place(file, capsys, case):
-    text, options, place, fragment = BAD_SOURCES[case]
-    Path("bad.py").write_text(text)
-    before = names(file)
-    assert main(["emit", "bad.py", "-o", "out.py", *options]) == 2
-    captured = capsys.readouterr()
-    assert captured.err.startswith(f"bad.py:{place}")
-    assert fragment in captured.err
-    assert len(re.findall("^bad.py:", captured.err, re.MULTILINE)) == 1
-    assert captured.out == ""
-    assert names(file) == before
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["missing.py"], "missing.py: can't read the file: No such file or directory"),
-        (["."], ".: can't read the file: Is a directory"),
-        (["square.py:cube"], "square.py: the file has no function cube"),
-        (["square.py:"], "square.py:: can't read the file"),
-        (["latin.py"], "latin.py: line 1 can't be decoded as utf-8"),
-        (["empty.py"], "empty.py: the file is empty"),
-        (["only_numbers.py"], "only_numbers.py: the file has no function"),
-        (["several.py"], "several.py: the file has several functions: f, g"),
-        (["square.py", "--shapes", "x=("], "shapes can't be read"),
-        (["square.py", "--shapes", "y=(n,)"], "shapes has `y`, which is not a parameter of `square`"),
-        (["square.py", "--wrt", ""], "wrt has ''"),
-        (["square.py", "--wrt", ","], "wrt has ''"),
-        (["square.py", "--wrt", "x,x"], "wrt names x more than once"),
-    ],
-)
-def test_bad_input_is_one_message_without_a_traceback(file, capsys, arguments, message):
-    Path("latin.py").write_bytes("# caf\u00e9\n".encode("latin-1"))
-    Path("empty.py").write_text("")
-    Path("only_numbers.py").write_text("x = 1\n")
-    Path("several.py").write_text("def f(x):\n    return x\n\n\ndef g(x):\n    return x\n")
-    before = names(file)
-    assert main(["emit", *arguments, *(["-o", "out.py"])]) == 2
-    captured = capsys.readouterr()
-    assert captured.err.startswith(message)
-    assert "Traceback" not in captured.err
-    assert captured.out == ""
-    assert names(file) == before
-
-
-def test_problems_of_all_functions_are_shown_and_nothing_is_printed(file, capsys):
-    Path("two.py").write_text(TWO.replace("x * 2", "x * y").replace("a * b * 3", "a * c"))
-    assert main(["emit", "two.py"]) == 2
-    captured = capsys.readouterr()
-    assert re.findall(r"^two.py:(\d+:\d+)", captured.err, re.MULTILINE) == ["6:16", "11:16"]
-    assert captured.out == ""
-
-
-@pytest.mark.parametrize("arguments", [[], ["emit"], ["write"], ["emit", "f.py", "--style", "long"], ["emit", "f.py", "--chek"]])
-def test_wrong_usage_exits_with_2(capsys, arguments):
-    with pytest.raises(SystemExit) as exit:
-        main(arguments)
-    assert exit.value.code == 2
-    assert capsys.readouterr().err.startswith("usage: flatgrad")
 
 
 def test_version_and_help(capsys):
@@ -392,6 +270,20 @@ def test_closed_pipe_is_no_error(file):
     assert process.returncode == 0
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no device that is always full")
+def test_full_standard_output_is_one_clear_error(file):
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "flatgrad", "emit", "square.py"],
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            stdout=full,
+            stderr=subprocess.PIPE,
+            timeout=60,
+        )
+    assert done.returncode == 2
+    assert done.stderr == b"standard output: can't write: No space left on device\n"
+
+
 def on_terminal(*arguments, **environment):
     """Return what the command shows on a terminal of 80 columns."""
     main_end, other_end = pty.openpty()
@@ -413,7 +305,9 @@ def on_terminal(*arguments, **environment):
 
 
 def test_colour_on_a_terminal_only_and_the_same_text(file, capsys):
-    Path("long.py").write_text("def f(" + ", ".join(f"parameter{k}: float" for k in range(9)) + "):\n    return parameter0 * 2\n")
+    Path("long.py").write_text(
+        "def f(" + ", ".join(f"parameter{k}: float" for k in range(9)) + "):\n    return parameter0 * 2\n"
+    )
     main(["emit", "long.py"])
     plain = capsys.readouterr().out
     coloured = on_terminal("emit", "long.py", NO_COLOR="")
@@ -421,52 +315,3 @@ def test_colour_on_a_terminal_only_and_the_same_text(file, capsys):
     assert re.sub(r"\x1b\[[0-9;]*m", "", coloured) == plain
     assert on_terminal("emit", "long.py", NO_COLOR="1") == plain
     assert on_terminal("emit", "long.py", NO_COLOR="", TERM="dumb") == plain
-
-
-# what the user wrote stays text
-
-HOSTILE = r'''import numpy as np
-
-
-def f(x: "{{ 7 * 7 }}", y: 'float"""' = 2.0):
-    """Ends \""" early, {{ x }} {% for %} {# gone #} \\ and \n
-    ''' + "'''" + r'''; import os; os._exit(3) # \N{BULLET} \x22\x22\x22
-    """
-    z = x * y  # """ {{ 1 / 0 }} {% raise %} \
-    # {% endraw %} """
-    return z * 2
-'''
-
-
-def test_hostile_text_comes_out_as_text(file, capsys):
-    Path("f.py").write_text(HOSTILE)
-    assert main(["emit", "f.py"]) == 0, capsys.readouterr().err
-    out = capsys.readouterr().out
-    assert "{{ 1 / 0 }} {% raise %}" in out
-    assert "{{ x }} {% for %} {# gone #}" in out
-    namespace = {}
-    exec(compile(out, "out.py", "exec"), namespace)
-    assert set(namespace) - {"__builtins__", "__doc__", "np"} == {"f_value_and_grad"}
-    assert namespace["f_value_and_grad"](3.0, 5.0) == (30.0, (10.0, 6.0))
-
-
-@pytest.mark.parametrize("name", ['a""".py', "a\\.py", "{{ 7 * 7 }}.py", "a\nimport os.py", '"""; raise SystemExit.py'])
-def test_hostile_file_name_comes_out_as_text(file, capsys, name):
-    Path(name).write_text(SQUARE)
-    assert main(["emit", name]) == 0
-    namespace = {}
-    exec(compile(capsys.readouterr().out, "out.py", "exec"), namespace)
-    assert set(namespace) - {"__builtins__", "__doc__"} == {"square_value_and_grad"}
-    assert "49" not in namespace["__doc__"]
-
-
-def test_emitted_module_is_right(file, capsys):
-    Path("f.py").write_text(NUMPY + "def f(X, w):\n    return np.sum(np.tanh(X @ w) ** 2)\n")
-    assert main(["emit", "f.py", "--shapes", "X=(n,d) w=(d,)"]) == 0
-    namespace = {}
-    exec(capsys.readouterr().out, namespace)
-    rng = np.random.default_rng(0)
-    X, w, move = rng.standard_normal((4, 3)), rng.standard_normal(3), 1e-6 * rng.standard_normal(3)
-    _, (_, grad_w) = namespace["f_value_and_grad"](X, w)
-    difference = namespace["f_value_and_grad"](X, w + move)[0] - namespace["f_value_and_grad"](X, w - move)[0]
-    np.testing.assert_allclose(2 * grad_w @ move, difference, rtol=1e-6)

@@ -73,11 +73,12 @@ def traced(function, *arguments):
     return graph, result.value
 
 
-def joint(function, *arguments, wrt=None):
-    """Return the joint graph of a scalar function, its result and gradients, and the upstream parameter is the last."""
+def joint(function, *arguments, before=()):
+    """Return the joint graph of a scalar function, and its result and gradients. Its last parameter is the upstream one."""
     graph, result = traced(function, *arguments)
-    wanted = [value for value in graph.parameters if (wrt is None and value.type.is_real) or value.name in (wrt or ())]
-    gradients = differentiate(graph, wanted, [result])
+    for each in before:
+        (result,) = each(graph, [result])
+    gradients = differentiate(graph, [value for value in graph.parameters if value.type.is_real], [result])
     results = [result, *gradients.values()]
     verify(graph, results)
     return graph, results

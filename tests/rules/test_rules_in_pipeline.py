@@ -1,0 +1,315 @@
+"""Tests made from the records: each operation on each of its samples, written in a function and sent through everything.
+
+The function is read, differentiated, simplified and written out in both styles, and what was written runs. Central differences of the
+function itself are the oracle.
+"""
+
+from __future__ import annotations
+
+import importlib
+import itertools
+import linecache
+import pkgutil
+import textwrap
+
+import numpy as np
+import pytest
+
+import flatgrad.rules
+from flatgrad.api import emit, value_and_grad, vjp
+from flatgrad.graph.values import leaves
+from flatgrad.options import Options
+from flatgrad.registry import positive, records
+
+for module in pkgutil.walk_packages(flatgrad.rules.__path__, "flatgrad.rules."):
+    importlib.import_module(module.name)
+
+DIFFERENTIATED = [record for record in records() if record.gradient is not None]
+OPERATORS = {
+    "add": "{} + {}", "sub": "{} - {}", "mul": "{} * {}", "truediv": "{} / {}", "mod": "{} % {}", "pow": "{} ** {}",
+    "neg": "-{}", "pos": "+{}", "matmul": "{} @ {}",
+}  # fmt: skip
+HEAD = "import math\nimport numpy as np\nfrom flatgrad import nn\n\n\n"
+STEP, RTOL, ATOL = 1e-6, 1e-6, 1e-7
+STYLES = ("flat", "compact")
+numbers = itertools.count()
+
+
+def tuples(structure):
+    """Return nested lists as tuples."""
+    return tuple(map(tuples, structure)) if isinstance(structure, list | tuple) else structure
+
+
+def module_of(function):
+    return getattr(function, "__module__", None) or "ndarray"
+
+
+def takes(function, sample):
+    """Tell whether a function can be called on a sample: those of `math`, and max and min, want numbers."""
+    parts = (*sample.args, *sample.attributes.values())
+    numbers_only = module_of(function) == "math" or function in (max, min)
+    return not (numbers_only and any(isinstance(part, np.ndarray) for part in parts))
+
+
+def is_floating(leaf):
+    return isinstance(leaf, float) or (isinstance(leaf, np.ndarray) and leaf.dtype.kind == "f")
+
+
+class Written:
+    """A call of an operation as the text of a function: what is data becomes a parameter, all else stands in the text.
+
+    `wrt` are the parameters to differentiate with respect to.
+    """
+
+    def __init__(self, record, function, sample):
+        self.arguments = {}
+        self.wrt = []
+        self.record, self.function, self.sample = record, function, sample
+
+    def call(self, as_method=False):
+        """Return the call's text."""
+        names = [*self.record.inputs, *(f"argument{k}" for k in range(9))]
+        args = [self.item(arg, name) for arg, name in zip(self.sample.args, names, strict=False)]
+        module, name = module_of(self.function), self.function.__name__
+        if module == "_operator" and name == "getitem":
+            return f"{args[0]}[{self.index(self.sample.attributes['index'])}]"
+        if module == "_operator":
+            return OPERATORS[name].format(*args)
+        # these methods take their arguments by place only
+        nameless = as_method and name in ("transpose", "swapaxes", "reshape", "clip")
+        attributes = {key: self.item(value, key) for key, value in self.sample.attributes.items()}
+        args += [value if nameless else f"{key}={value}" for key, value in attributes.items()]
+        if module == "ndarray" or as_method:
+            return f"{args[0]}.{name}({', '.join(args[1:])})"
+        prefix = {"numpy": "np.", "math": "math.", "flatgrad.nn": "nn.", "builtins": ""}[module]
+        return f"{prefix}{name}({', '.join(args)})"
+
+    def item(self, item, name):
+        """Return the text of an argument."""
+        if isinstance(item, np.ndarray | np.generic) or isinstance(item, float):
+            # constants are the business of other tests
+            parameter = f"{name}{len(self.arguments)}"
+            self.arguments[parameter] = item
+            differentiated = self.sample.wrt is None or name in self.sample.wrt
+            if is_floating(item) and name in self.record.inputs and differentiated:
+                self.wrt.append(parameter)
+            return parameter
+        if isinstance(item, tuple | list) and not all(isinstance(leaf, int) for leaf in leaves(tuples(item))):
+            return f"[{', '.join(self.item(part, name) for part in item)}]"
+        if isinstance(item, type):
+            return f"np.{item.__name__}"
+        return repr(item)
+
+    def index(self, item):
+        """Return the text of what stands between the brackets of a subscript."""
+        if isinstance(item, tuple):
+            return ", ".join(map(self.index, item))
+        if isinstance(item, slice):
+            bounds = ["" if bound is None else str(bound) for bound in (item.start, item.stop, item.step)]
+            return ":".join(bounds[:2] if item.step is None else bounds)
+        return "..." if item is ... else self.item(item, "index")
+
+
+def defined(text):
+    """Return the function `f` that a text defines, with its source where flatgrad looks for it."""
+    file = f"<sample {next(numbers)}>"
+    linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)
+    namespace = {"__name__": "sample"}
+    exec(compile(text, file, "exec"), namespace)
+    return namespace["f"]
+
+
+def function_of(written, as_method=False):
+    """Return the function that makes the call; several results are taken apart and returned as a tuple."""
+    call = written.call(as_method)
+    head = f"{HEAD}def f({', '.join(written.arguments)}):\n"
+    function = defined(f"{head}    return {call}\n")
+    if isinstance(function(*written.arguments.values()), tuple | list):
+        names = ", ".join(f"y{k}" for k in range(len(function(*written.arguments.values()))))
+        function = defined(f"{head}    {names} = {call}\n    return {names}\n")
+    return function
+
+
+def upstream(y):
+    """Return fixed gradients of the results."""
+    results = y if isinstance(y, tuple) else (y,)
+    return [np.asarray(positive(*np.shape(part)), getattr(part, "dtype", np.float64))[()] for part in results]
+
+
+def weighted(y, weights):
+    """Return the sum of all results, each number times its upstream gradient."""
+    results = y if isinstance(y, tuple) else (y,)
+    return sum(np.sum(np.multiply(part, weight)) for part, weight in zip(results, weights, strict=True))
+
+
+def by_differences(function, arguments, name, weights):
+    """Return the gradient with respect to one parameter, by central differences."""
+    centre = arguments[name]
+    gradient = np.zeros(np.shape(centre))
+    for place in np.ndindex(np.shape(centre)):
+        step = STEP * max(1.0, abs(np.asarray(centre)[place]))
+        sides = []
+        for shift in (step, -step):
+            moved = np.array(centre, dtype=np.float64)
+            moved[place] += shift
+            moved = moved if isinstance(centre, np.ndarray) else float(moved)
+            sides.append(weighted(function(**{**arguments, name: moved}), weights))
+        gradient[place] = (sides[0] - sides[1]) / (2 * step)
+    return gradient
+
+
+def assert_identical(actual, expected):
+    """The same number of results, of the same types and dtypes, bit for bit."""
+    assert type(actual) is type(expected)
+    if isinstance(expected, tuple):
+        for one, other in zip(actual, expected, strict=True):
+            assert_identical(one, other)
+        return
+    assert getattr(actual, "dtype", None) == getattr(expected, "dtype", None)
+    assert np.shape(actual) == np.shape(expected)
+    assert np.array(actual).tobytes() == np.array(expected).tobytes()
+
+
+def assert_like(gradient, argument, name):
+    """A gradient has the shape and the dtype of its variable; that of a Python float is one."""
+    assert np.shape(gradient) == np.shape(argument), f"shape of the gradient of {name}"
+    assert np.asarray(gradient).dtype == np.asarray(argument).dtype, f"dtype of the gradient of {name}"
+    if type(argument) is float:
+        assert isinstance(gradient, float), f"type of the gradient of {name}"
+
+
+def gradients_of(function, arguments, wrt, style):
+    """Return what `vjp` gives for the fixed upstream gradients, having checked its value."""
+    function.__flatgrad__ = Options(style=style)
+    y, pullback = vjp(function, *arguments.values(), wrt=tuple(wrt))
+    assert_identical(y, function(*arguments.values()))
+    gradients = dict(zip(wrt, pullback(*upstream(y)), strict=True))
+    for name, gradient in gradients.items():
+        assert_like(gradient, arguments[name], name)
+    return gradients
+
+
+# the functions of flatgrad.rules itself only come up in backward passes: those of the others make use of them here
+CASES = [
+    pytest.param(record, function, sample, id=f"{module_of(function)}.{function.__name__}({sample})")
+    for record in DIFFERENTIATED
+    for function in record.functions
+    for sample in record.samples
+    if takes(function, sample) and not module_of(function).startswith("flatgrad.rules.")
+]
+
+
+@pytest.mark.parametrize(("record", "function", "sample"), CASES)
+def test_written_gradient_matches_central_differences(record, function, sample):
+    """What comes out of the whole pipeline is the derivative, and the forward value is what the function returns."""
+    written = Written(record, function, sample)
+    f = function_of(written)
+    arguments, wrt = written.arguments, written.wrt
+    assert wrt
+    y = f(*arguments.values())
+    expected = {name: by_differences(f, arguments, name, upstream(y)) for name in wrt}
+    for style in STYLES:
+        for name, gradient in gradients_of(f, arguments, wrt, style).items():
+            np.testing.assert_allclose(gradient, expected[name], rtol=RTOL, atol=ATOL, err_msg=f"{style}: {name}")
+    if not isinstance(y, tuple) and np.shape(y) == ():
+        value, gradients = value_and_grad(f, wrt=tuple(wrt))(*arguments.values())
+        assert_identical(value, y)
+        for name, gradient in zip(wrt, gradients, strict=True):
+            assert_like(gradient, arguments[name], name)
+            scaled = expected[name] / upstream(y)[0]
+            np.testing.assert_allclose(gradient, scaled, rtol=RTOL, atol=ATOL, err_msg=name)
+
+
+METHODS = [
+    case
+    for case in CASES
+    if hasattr(np.ndarray, case.values[1].__name__)
+    and module_of(case.values[1]) == "numpy"
+    and isinstance(case.values[2].args[0], np.ndarray)
+]
+
+
+@pytest.mark.parametrize(("record", "function", "sample"), METHODS)
+def test_method_has_the_gradient_of_the_function(record, function, sample):
+    """`x.sum(axis=0)` is `np.sum(x, axis=0)`."""
+    written, twin = Written(record, function, sample), Written(record, function, sample)
+    f, method = function_of(written), function_of(twin, as_method=True)
+    expected = gradients_of(f, written.arguments, written.wrt, "flat")
+    actual = gradients_of(method, twin.arguments, twin.wrt, "flat")
+    for name, gradient in actual.items():
+        assert_identical(gradient, expected[name])
+
+
+def converted(arguments, dtype):
+    """Return the arguments with floating point arrays, and numbers where `dtype` is that of numbers, of another kind."""
+    return {
+        name: np.asarray(item, dtype)[()] if isinstance(item, np.ndarray) and is_floating(item) else item
+        for name, item in arguments.items()
+    }
+
+
+@pytest.mark.parametrize(
+    ("record", "function", "sample"),
+    [case for case in CASES if any(isinstance(leaf, np.ndarray) for leaf in leaves(tuples(case.values[2].args)))],
+)
+def test_float32_stays_float32(record, function, sample):
+    """The gradient of a float32 array is one, and about what it is for float64."""
+    written = Written(record, function, sample)
+    f = function_of(written)
+    narrow = converted(written.arguments, np.float32)
+    expected = gradients_of(f, converted(narrow, np.float64), written.wrt, "flat")
+    for style in STYLES:
+        for name, gradient in gradients_of(f, narrow, written.wrt, style).items():
+            np.testing.assert_allclose(gradient, expected[name], rtol=2e-4, atol=2e-5, err_msg=f"{style}: {name}")
+
+
+NUMBERS = [
+    case
+    for case in CASES
+    if all(isinstance(part, int | float) for part in (*case.values[2].args, *case.values[2].attributes.values()))
+]
+
+
+@pytest.mark.parametrize(("record", "function", "sample"), NUMBERS)
+def test_numpy_numbers_are_as_good_as_python_floats(record, function, sample):
+    """A np.float64 gets a np.float64 for its gradient, the same number as a float gets."""
+    written = Written(record, function, sample)
+    f = function_of(written)
+    expected = gradients_of(f, written.arguments, written.wrt, "flat")
+    arguments = {name: np.float64(item) for name, item in written.arguments.items()}
+    for style in STYLES:
+        for name, gradient in gradients_of(f, arguments, written.wrt, style).items():
+            np.testing.assert_allclose(gradient, expected[name], rtol=1e-14, atol=0, err_msg=f"{style}: {name}")
+
+
+@pytest.mark.parametrize(
+    ("record", "function", "sample"),
+    [case for case in NUMBERS if case.values[0].scalar is not None or module_of(case.values[1]) in ("math", "builtins")],
+)
+def test_math_target_needs_no_numpy(record, function, sample):
+    """Code for Python floats has the same gradients without NumPy."""
+    written = Written(record, function, sample)
+    f = function_of(written)
+    arguments, wrt = written.arguments, tuple(written.wrt)
+    expected = value_and_grad(f, wrt=wrt)(*arguments.values())
+    for style in STYLES:
+        text = emit(f, *arguments.values(), wrt=wrt, style=style, target="math")
+        code = "\n".join(line for line in text.splitlines() if not line.lstrip().startswith(("#", '"""')))
+        assert "np." not in code and "numpy" not in code
+        value, gradients = value_and_grad(f, wrt=wrt, style=style, target="math")(*arguments.values())
+        assert type(value) in (float, int)
+        np.testing.assert_allclose(value, expected[0], rtol=1e-15, atol=0)
+        for name, gradient, other in zip(wrt, gradients, expected[1], strict=True):
+            assert type(gradient) is float, name
+            np.testing.assert_allclose(gradient, other, rtol=1e-14, atol=1e-16, err_msg=name)
+
+
+def test_the_oracle_sees_a_gradient_that_is_slightly_wrong():
+    """The comparison would fail if a gradient were 0.1 % off."""
+    f = defined(textwrap.dedent(HEAD) + "def f(x):\n    return np.sin(x)\n")
+    arguments = {"x": np.array([0.3, 1.2])}
+    expected = by_differences(f, arguments, "x", upstream(f(**arguments)))
+    actual = gradients_of(f, arguments, ["x"], "flat")["x"]
+    np.testing.assert_allclose(actual, expected, rtol=RTOL)
+    with pytest.raises(AssertionError):
+        np.testing.assert_allclose(actual * 1.001, expected, rtol=RTOL)
