@@ -37,6 +37,10 @@ def differentiate(graph: Graph, wrt: Sequence[Value], results: Sequence[Value]) 
     return _Backward(graph, wrt, results).run()
 
 
+# Where a gradient is zero because np.where took the other side: conditions, each with the side that counts.
+Masks = tuple[tuple[Value, bool], ...]
+
+
 class _Backward:
     def __init__(self, graph: Graph, wrt: Sequence[Value], results: Sequence[Value]) -> None:
         self.graph = graph
@@ -46,8 +50,7 @@ class _Backward:
         self.forward = list(graph.nodes)
         self.parts: dict[Value, list[Value]] = {}
         self.gradients: dict[Value, Value] = {}
-        # where a gradient is zero because np.where took the other side: the condition, and the side that counts
-        self.masks: dict[Value, tuple[Value, bool]] = {}
+        self.masks: dict[Value, Masks] = {}
         self.active = self._active()
         self.waiting = self._uses_that_matter()
 
@@ -177,7 +180,26 @@ class _Backward:
         total = parts[0]
         for part in parts[1:]:
             total = self.builder.apply(operator.add, total, part)
+        if all(part in self.masks for part in parts):
+            self.masks[total] = self._united([self.masks[part] for part in parts])
         return self._named(total) if pinned else total
+
+    def _united(self, masks: Sequence[Masks]) -> Masks:
+        """Return where any of several masked gradients may not be zero."""
+        if all(mask == masks[0] for mask in masks):
+            return masks[0]
+        united = self._kept_places(masks[0])
+        for mask in masks[1:]:
+            united = self.builder.apply(np.logical_or, united, self._kept_places(mask))
+        return ((united, True),)
+
+    def _kept_places(self, masks: Masks) -> Value:
+        """Return masks as one condition, true where a gradient may not be zero."""
+        places = [mask if side else self.builder.apply(np.logical_not, mask) for mask, side in masks]
+        kept: Value = places[0]
+        for place in places[1:]:
+            kept = self.builder.apply(np.logical_and, kept, place)
+        return kept
 
     def _named(self, gradient: Value) -> Value:
         """Return a second name for a gradient: each variable has a gradient of its own name."""
@@ -192,23 +214,44 @@ class _Backward:
         """Put the mask of np.where on last, so that nan or inf of the side that is not taken goes no further."""
         if not isinstance(gradient, Value):
             return gradient
+        masks = self.masks.get(grad_y, ())
         if record.functions[0] is np.where:
-            self.masks[gradient] = arguments[record.inputs[0]], name == record.inputs[1]
-            return gradient
-        if grad_y not in self.masks:
-            return gradient
-        mask, side = self.masks[grad_y]
+            side = name == record.inputs[1]
+            self.masks[gradient] = (*masks, (arguments[record.inputs[0]], side))
+        elif masks:
+            masks = self._moved(record, name, arguments, masks, grad_y, gradient)
+            if masks and gradient is not grad_y and not record.linear and not _scales_by_constant(node):
+                for mask, side in masks:
+                    sides = (gradient, 0) if side else (0, gradient)
+                    gradient = self.builder.apply(np.where, mask, *sides)
+            if masks:
+                self.masks[gradient] = masks
+        return gradient
+
+    def _moved(
+        self, record: Record, name: str, arguments: Mapping[str, Any], masks: Masks, grad_y: Value, gradient: Value
+    ) -> Masks:
+        """Return masks for the gradient of an input; none where its elements mix those of the result."""
+        if record.elementwise:
+            return masks
         if record.shape is reduced:
             axis = _plain(arguments.get("axis"), False)
-            if axis is not None and not _plain(arguments.get("keepdims", False), False) and mask.rank:
-                mask = self.builder.apply(np.expand_dims, mask, axis)
-        elif not record.elementwise:
-            return gradient
-        if gradient is not grad_y and not record.linear and not _scales_by_constant(node):
-            sides = (gradient, 0) if side else (0, gradient)
-            gradient = self.builder.apply(np.where, mask, *sides)
-        self.masks[gradient] = mask, side
-        return gradient
+            if axis is None or _plain(arguments.get("keepdims", False), False):
+                return masks
+            return tuple(
+                (self.builder.apply(np.expand_dims, mask, axis) if mask.rank == grad_y.rank else mask, side)
+                for mask, side in masks
+                if mask.rank in (0, grad_y.rank)
+            )
+        if record.gradient is None or not (record.linear and record.view):
+            return ()
+        # what only moves elements about moves the places that count in the same way
+        places = self._kept_places(masks)
+        if places.shape != grad_y.shape:
+            places = self.builder.apply(np.broadcast_to, places, self.builder.apply(np.shape, grad_y))
+        given = {key: _plain(argument, key in record.inputs) for key, argument in arguments.items()}
+        moved = read_rule(self.builder, record.gradient, {**given, "y": None, "grad_y": places}, [name])[name]
+        return ((moved, True),) if isinstance(moved, Value) else ()
 
     def _fitted(self, gradient: Any, value: Value) -> Value:
         """Return a gradient in the shape and dtype of its variable: what was broadcast is summed."""
@@ -222,11 +265,9 @@ class _Backward:
         )
         if extra or kept:
             summed = self._summed(np.sum, gradient, extra, kept)
-            mask = self.masks.get(gradient)
-            if mask is not None and mask[0].shape == gradient.shape:
-                # np.any of the places that count: for the other side, those where the condition does not hold
-                reduce = np.any if mask[1] else np.all
-                self.masks[summed] = self._summed(reduce, mask[0], extra, kept), mask[1]
+            masks = self.masks.get(gradient)
+            if masks is not None:
+                self.masks[summed] = ((self._summed_places(masks, gradient, extra, kept), True),)
             gradient = summed
         elif _is_smaller(gradient, value):
             gradient = self.builder.apply(np.full_like, value, gradient)
@@ -246,6 +287,14 @@ class _Backward:
             index: Any = 0 if len(extra) == 1 else (0,) * len(extra)
             summed = self.builder.apply(operator.getitem, summed, index=index)
         return summed
+
+    def _summed_places(self, masks: Masks, gradient: Value, extra: tuple[int, ...], kept: tuple[int, ...]) -> Value:
+        """Return where a sum of a masked gradient may not be zero."""
+        places = self._kept_places(masks)
+        missing = gradient.rank - places.rank
+        extra = tuple(axis - missing for axis in extra if axis >= missing)
+        kept = tuple(axis - missing for axis in kept if axis >= missing and not is_one(places.shape[axis - missing]))
+        return self._summed(np.any, places, extra, kept) if extra or kept else places
 
     def _cast(self, gradient: Value, wanted: Type) -> Value:
         if gradient.dtype == wanted.dtype or wanted.dtype.kind != "f":

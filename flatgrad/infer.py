@@ -33,10 +33,8 @@ def infer(
 
     Raises SizeMismatch, SizeUnknown, DtypeUnsupported, and what the function itself raises on such dtypes.
     """
-    if record.inputs:
-        leading = [name for name in record.inputs if name in arguments]
-    else:
-        leading = list(arguments)[:positional]
+    names = record.inputs or list(arguments)[:positional]
+    leading = [name for name in names if name in arguments]
     inputs = [arguments[name] for name in leading]
     attributes = {name: unwrapped(argument) for name, argument in arguments.items() if name not in leading}
     shapes = record.shape(*inputs, **attributes)

@@ -23,7 +23,7 @@ from flatgrad.graph.size import SizeUnknown
 from flatgrad.graph.values import Constant, Graph, Value, leaves, mapped
 from flatgrad.graph.verify import verify
 from flatgrad.options import Options
-from flatgrad.passes.ordered import BEFORE, COMPACT, PASSES
+from flatgrad.passes.ordered import BEFORE, COMPACT, PASSES, Pass
 from flatgrad.signature import (
     Signature,
     Static,
@@ -99,6 +99,7 @@ def emit_from_annotations(
 
 def _emit(definition: Definition, signature: Signature, options: Options, split: bool | None) -> Emitted:
     graph, arguments, returned, names = read(definition, signature)
+    (returned,) = _passed(graph, [returned], BEFORE)
     results = [leaf for leaf in leaves(returned) if isinstance(leaf, Value) and leaf.type.is_real]
     scalar = len(results) == 1 and results[0] is returned and not results[0].rank
     if split is None:
@@ -157,6 +158,17 @@ def _named_results(reader: Reader, returned: Any, definition: Definition) -> Any
     return mapped(returned, named)
 
 
+def _passed(graph: Graph, structures: Sequence[Any], passes: Sequence[Pass]) -> list[Any]:
+    """Put a graph through passes, and return the structures of results with what stands for their values now."""
+    values = [leaf for leaf in leaves(tuple(structures)) if isinstance(leaf, Value)]
+    kept = values
+    for each in passes:
+        kept = each(graph, kept)
+    verify(graph, kept)
+    now = dict(zip(values, kept, strict=True))
+    return [mapped(item, lambda leaf: now[leaf] if isinstance(leaf, Value) else leaf) for item in structures]
+
+
 def _differentiated(
     definition: Definition,
     signature: Signature,
@@ -168,21 +180,14 @@ def _differentiated(
     bare: bool,
     options: Options,
 ) -> Differentiated:
-    returned_values = [leaf for leaf in leaves(returned) if isinstance(leaf, Value)]
-    for each in BEFORE:
-        returned_values = each(graph, returned_values)
-        verify(graph, returned_values)
     own_parameters = len(graph.parameters)
     wanted = [arguments[name] for name in wrt if _is_differentiable(signature, name)]
     gradients = differentiate(graph, wanted, list(dict.fromkeys(results)))
     upstream = graph.parameters[own_parameters:]
-    kept = [*returned_values, *(gradients[value] for value in wanted)]
-    for each in (*PASSES, *(COMPACT if options.style == "compact" else ())):
-        kept = each(graph, kept)
-        verify(graph, kept)
-    substituted = iter(kept)
-    returned = mapped(returned, lambda leaf: next(substituted) if isinstance(leaf, Value) else leaf)
-    final = {value: next(substituted) for value in wanted}
+    verify(graph, results)
+    passes = (*PASSES, *(COMPACT if options.style == "compact" else ()))
+    returned, *kept = _passed(graph, [returned, *(gradients[value] for value in wanted)], passes)
+    final = dict(zip(wanted, kept, strict=True))
     parameters = parameters_of(definition)
     static = {name: known.value for name, known in signature.parameters.items() if isinstance(known, Static)}
     return Differentiated(

@@ -155,10 +155,11 @@ def no_gradient(
     samples: Sequence[Sample] = (),
     dtype: DtypeRule | None = None,
     scalar: Function | str | None = None,
+    view: bool = False,
 ) -> None:
     """Declare operations whose results have no gradient: whole numbers, comparisons, shapes, constants."""
     for function in functions:
-        _declare((function,), None, shape, dtype, samples, (), scalar, None, False, False)
+        _declare((function,), None, shape, dtype, samples, (), scalar, None, False, view)
 
 
 def _declare(

@@ -17,11 +17,11 @@ import numpy as np
 from flatgrad.emission.spelling import PLACEHOLDER, Spelling
 from flatgrad.graph.size import is_one, resolved
 from flatgrad.graph.values import Constant, List, Node, Slice, Slot, Value
+from flatgrad.markers import stop_gradient
 from flatgrad.registry import lookup
 from flatgrad.rules.creation import size_of_axis
 from flatgrad.rules.program import conjunction, disjunction, formatted, literal, named
 from flatgrad.rules.static import axes_count
-from flatgrad.markers import stop_gradient
 
 CONDITIONAL, OR, AND, NOT, COMPARED, BIT_OR, BIT_XOR, BIT_AND, SHIFT, SUM, PRODUCT, UNARY, POWER, ATOM = range(1, 15)
 
@@ -164,6 +164,7 @@ class Printer:
             and " @ " not in text
             and "%" not in text
             and "//" not in text
+            and _is_signed(operand)
         ):
             # -a * b is (-a) * b: the same number as -(a * b)
             return "-" + text, PRODUCT
@@ -183,7 +184,7 @@ class Printer:
     def _arguments(self, node: Node, first: int) -> str:
         texts = []
         for k, (name, structure) in enumerate(node.call):
-            if k >= first:
+            if k >= first and not (k >= node.positional and node.forward is not None and _is_default(name, structure)):
                 text = self.item(self._in_call(node, structure))[0]
                 texts.append(text if k < node.positional else f"{name}={text}")
         return ", ".join(texts)
@@ -274,6 +275,22 @@ class Printer:
         if isinstance(operand, Constant) and operand.name is None and operand not in self.texts:
             return self.constant(operand)
         return self.item(operand)
+
+
+def _is_default(name: str, argument: Any) -> bool:
+    """Tell whether an argument that a rule passes on says what NumPy does without it."""
+    return (name == "axis" and argument is None) or (name == "keepdims" and argument is False)
+
+
+def _is_signed(product: Value) -> bool:
+    """Tell whether a sign may move to the first factor: truth values and numbers without a sign don't take one."""
+    while product.dtype.kind in "fi" and product.node is not None and _is_product(product.node):
+        product = product.node.inputs[0]
+    return product.dtype.kind in "fi"
+
+
+def _is_product(node: Node) -> bool:
+    return INFIX.get(node.function, ("", 0))[1] == PRODUCT
 
 
 def _nested(numbers: Any) -> Any:

@@ -14,6 +14,8 @@ import textwrap
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import libcst as cst
+import libcst as cst
 import numpy as np
 
 from flatgrad.errors import Problem, UnsupportedError
@@ -104,20 +106,19 @@ class Spelling:
     def _helper(self, function: Callable[..., Any]) -> str:
         """Have the source of a Python function copied into the module, and return its name."""
         name = self._free(function.__name__)
-        source = textwrap.dedent(inspect.getsource(function))
-        source = source[source.index("def ") :].replace(f"def {function.__name__}(", f"def {name}(", 1)
-        # a helper stands by itself: no annotations that would need imports of their own
-        source = re.sub(r"(\w+): (?:Any|float|np\.ndarray)(?=[,)= ])", r"\1", source.split("\n", 1)[0]) + (
-            "\n" + source.split("\n", 1)[1]
-        )
-        source = re.sub(r"\) -> [^\n]*:\n", "):\n", source, count=1)
-        self.helpers[name] = source.rstrip()
-        names = set(function.__code__.co_names)
-        if "np" in names:
-            self.np()
-        for used in names:
+        definition = cst.parse_module(textwrap.dedent(inspect.getsource(function))).body[0]
+        assert isinstance(definition, cst.FunctionDef)
+        plain = definition.visit(_Unannotated())
+        assert isinstance(plain, cst.FunctionDef)
+        plain = plain.with_changes(name=cst.Name(name), decorators=(), leading_lines=(), returns=None)
+        self.helpers[name] = cst.Module([plain]).code.rstrip()
+        for used in function.__code__.co_names:
             found = function.__globals__.get(used)
-            if getattr(found, "__module__", None) == "math" and getattr(math, used, None) is found:
+            if found is np:
+                self.np()
+            elif found is math:
+                self.module("math")
+            elif getattr(math, used, None) is found and found is not None:
                 self.member("math", used)
         return name
 
@@ -138,6 +139,13 @@ class Spelling:
         fixed = {"np"} if self.numpy else set()
         called = {text for text in self._texts.values() if text.isidentifier()}
         return fixed | called | set(self.modules.values()) | set(self.members.values()) | set(self.helpers)
+
+
+class _Unannotated(cst.CSTTransformer):
+    """Leaves the annotations of parameters out: a helper in the emitted module imports nothing for them."""
+
+    def leave_Param(self, original_node: cst.Param, updated_node: cst.Param) -> cst.Param:
+        return updated_node.with_changes(annotation=None, equal=cst.MaybeSentinel.DEFAULT)
 
 
 def numpy_name(function: Callable[..., Any]) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 from flatgrad.emission.expressions import ATOM, Printer, Text
 from flatgrad.emission.lines import Lines
 from flatgrad.emission.names import Names
-from flatgrad.graph.values import Constant, Node, Value
+from flatgrad.graph.values import Constant, List, Node, Value
 from flatgrad.rules.indexing import placed, repeats
 from flatgrad.rules.program import assertion
 
@@ -129,14 +129,14 @@ class Writer:
         host = self.lines.host[node.forward]
         line = self.written.get(host, "").split("\n")[0]
         recognised = node.forward.recognised
-        if recognised is not None and recognised.words:
+        if recognised is not None and recognised.words and host is node.forward:
             words = self._words(recognised.words, recognised.arguments)
             if words:
-                inside = not any(
-                    value.node in self._own and value.node is not host and value not in recognised.arguments.values()
+                spread_out = any(
+                    value.node in self._own and value not in recognised.arguments.values()
                     for value in node.forward.inputs
                 )
-                subject = line if inside and host is node.forward else self._target(host)
+                subject = self._target(host) if spread_out else line
                 return shortened(f"# {subject} is {words}")
         return shortened(f"# {line}") if line else ""
 

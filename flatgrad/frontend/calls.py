@@ -177,10 +177,9 @@ def _call_method(reader: Reader, method: Method, args: list[Any], kwargs: dict[s
     name, value = method.name, method.value
     if value.type.weak:
         reader.fail(f"a Python number has no `{name}`", syntax.func)
-    if name in ("reshape", "transpose") and args and not isinstance(args[0], tuple):
+    if name in ("reshape", "transpose") and args and not _is_tuple(args[0]):
         # these two take the parts of their tuple one by one as well
-        if not (isinstance(args[0], Value) and isinstance(args[0].known, tuple)) and args[0] is not None:
-            args = [tuple(args)]
+        args = [tuple(args)]
     for owner in (np, np.ndarray):
         function: Any = getattr(owner, name, None)
         if lookup(function) is not None:
@@ -188,6 +187,11 @@ def _call_method(reader: Reader, method: Method, args: list[Any], kwargs: dict[s
     return reader.fail(
         f"the method `{name}` has no rule", syntax.func, "flatgrad.registry.rule declares one for a function"
     )
+
+
+def _is_tuple(argument: Any) -> bool:
+    """Tell whether an argument is a tuple, a shape, or the None that stands for one."""
+    return argument is None or isinstance(argument, tuple) or isinstance(getattr(argument, "known", None), tuple)
 
 
 def _require_known(reader: Reader, function: Any, syntax: cst.Call) -> None:

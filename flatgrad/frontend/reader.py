@@ -7,6 +7,7 @@ neither is an error at its place. Layer: above `builder`.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
@@ -17,8 +18,10 @@ from flatgrad.builder import Builder, StaticNeeded
 from flatgrad.errors import FlatgradError, Problem, ShapeError, UnsupportedError
 from flatgrad.frontend.source import Names, Source
 from flatgrad.graph.size import SizeMismatch, SizeUnknown
-from flatgrad.graph.values import Constant, Statement, Value
+from flatgrad.graph.values import Constant, Statement, Value, leaves, leaves
 from flatgrad.infer import DtypeUnsupported, type_of
+from flatgrad.registry import lookup
+from flatgrad.registry import lookup
 
 
 class Unfinished:
@@ -37,7 +40,7 @@ NOTHING = object()
 
 Expression = Callable[["Reader", Any], Any]
 EXPRESSIONS: dict[type[cst.CSTNode], Expression] = {}
-STATEMENTS: dict[type[cst.CSTNode], Callable[["Reader", Any], None]] = {}
+STATEMENTS: dict[type[cst.CSTNode], Callable[[Reader, Any], None]] = {}
 
 
 def reads(*classes: type[cst.CSTNode]) -> Callable[[Expression], Expression]:
@@ -139,7 +142,12 @@ class Reader:
         """Append an operation; what is wrong with it is reported at `syntax`."""
         try:
             location = None if self.inlined else self.source.location(syntax)
-            return self.builder.apply(function, *args, form=form, location=location, **kwargs)
+            result = self.builder.apply(function, *args, form=form, location=location, **kwargs)
+            record = lookup(function)
+            if record is not None and record.view:
+                # what is viewed has a second name, too
+                self.shared.update(leaf for leaf in leaves(args) if isinstance(leaf, Value))
+            return result
         except SizeMismatch as error:
             self.fail(f"shapes do not fit in {called(function)}: {error}", syntax, kind=ShapeError)
         except SizeUnknown as error:
@@ -208,6 +216,18 @@ def statements_of(body: cst.BaseSuite) -> Sequence[cst.CSTNode]:
     if isinstance(body, cst.SimpleStatementSuite):
         return [cst.SimpleStatementLine(body.body)]
     return body.body
+
+
+def shares_memory(value: Value) -> bool:
+    """Tell whether an array may be a view of another one: what is picked by arrays of indices is a copy."""
+    node = value.node
+    record = lookup(node.function) if node is not None else None
+    if node is None or record is None or not record.view:
+        return node is None
+    if node.function is operator.getitem:
+        picked = [leaf for leaf in leaves(node.arguments["index"]) if isinstance(leaf, Value) and leaf.rank]
+        return value.rank > 0 and not picked
+    return True
 
 
 class AssignedNames(cst.CSTVisitor):

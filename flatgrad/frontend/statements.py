@@ -6,10 +6,9 @@ import libcst as cst
 
 from flatgrad.frontend.effects import EXPRESSION_STATEMENTS, asserted
 from flatgrad.frontend.expressions import BINARY, operation, truth
-from flatgrad.frontend.reader import IN_PLACE_HINT, Reader, performs, statements_of
+from flatgrad.frontend.reader import IN_PLACE_HINT, Reader, performs, shares_memory, statements_of
 from flatgrad.frontend.unpacking import assign, bind
 from flatgrad.graph.values import Value
-from flatgrad.registry import lookup
 
 
 @performs(cst.SimpleStatementLine)
@@ -87,8 +86,7 @@ def read_augmented_assign(reader: Reader, syntax: cst.AugAssign) -> None:
 
 def _require_own(reader: Reader, name: str, before: Value, after: Value, syntax: cst.AugAssign) -> None:
     """Refuse `x += ...` where the array may have a second name: NumPy would change it under that name too."""
-    record = lookup(before.node.function) if before.node is not None else None
-    if before.node is None or before in reader.shared or (record is not None and record.view):
+    if before in reader.shared or shares_memory(before):
         reader.fail(
             f"`{name}` may be another array's memory, which this changes too", syntax, f"write {name} = {name} + ..."
         )

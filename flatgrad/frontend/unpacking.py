@@ -9,7 +9,7 @@ import libcst as cst
 import numpy as np
 
 from flatgrad.frontend.reader import IN_PLACE_HINT, Reader
-from flatgrad.graph.size import resolved
+from flatgrad.graph.size import SizeUnknown, resolved
 from flatgrad.graph.values import INTEGER, Constant, List, Value
 from flatgrad.infer import type_of
 from flatgrad.rules.program import literal
@@ -57,9 +57,11 @@ def parts(reader: Reader, item: Any, syntax: cst.CSTNode) -> tuple[Any, ...]:
         rows = resolved(item.shape[0])
         if isinstance(rows, int):
             return tuple([reader.apply(syntax, operator.getitem, item, index=k) for k in range(rows)])
-        reader.fail(
+        error = SizeUnknown((rows,))
+        error.problem = reader.problem(  # type: ignore[attr-defined]
             "the number of rows to unpack is not known", syntax, "give it a number in the shapes: shapes='x=(3,)'"
         )
+        raise error
     return reader.fail("only tuples, shapes and arrays can be unpacked", syntax)
 
 

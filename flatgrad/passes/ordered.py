@@ -24,6 +24,7 @@ Pass = Callable[[Graph, Sequence[Value]], list[Value]]
 
 # on the forward graph, before it is differentiated
 BEFORE: tuple[Pass, ...] = (
+    share,  # what is computed twice has one gradient
     recognise,  # known functions that are written out get the derivative of the known function
 )
 

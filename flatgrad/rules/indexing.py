@@ -252,6 +252,7 @@ MASK = np.array([True, False, True])
     shape=getitem_shape,
     dtype=dtype_of_first,
     linear=True,
+    view=True,
     samples=[
         Sample(real(4), index=2),
         Sample(real(4, 3), index=(1, -1)),

@@ -81,6 +81,7 @@ def arrayed(x: Any, **_: Any) -> Shape:
     np.asarray,
     shape=arrayed,
     linear=True,
+    view=True,
     samples=[
         Sample(real(2, 3)),
         Sample(real()),
@@ -229,6 +230,7 @@ def array_split_shapes(x: Any, *, indices_or_sections: Any, axis: int = 0) -> li
     shape=split_shapes,
     dtype=dtype_of_first,
     linear=True,
+    view=True,
     samples=[
         Sample(real(6), indices_or_sections=3),
         Sample(real(6), indices_or_sections=[1, 4]),
@@ -245,6 +247,7 @@ def grad_split(x, y, grad_y, *, indices_or_sections, axis=0):
     shape=array_split_shapes,
     dtype=dtype_of_first,
     linear=True,
+    view=True,
     samples=[Sample(real(7), indices_or_sections=3), Sample(real(6), indices_or_sections=[1, 4])],
 )
 def grad_array_split(x, y, grad_y, *, indices_or_sections, axis=0):

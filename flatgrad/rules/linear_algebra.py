@@ -278,12 +278,12 @@ def grad_tensordot(a, b, y, grad_y, *, axes=2):
     kept_of_b = [k for k in range(b.ndim) if k not in in_b]
     kept = len(kept_of_a)
     # the contracted axes come out in the order that they have in the other operand
-    order_a = kept_of_a + [pair[1] for pair in sorted(zip(in_b, in_a))]
-    order_b = [pair[1] for pair in sorted(zip(in_a, in_b))] + kept_of_b
+    order_a = kept_of_a + [pair[1] for pair in sorted(zip(in_b, in_a, strict=True))]
+    order_b = [pair[1] for pair in sorted(zip(in_a, in_b, strict=True))] + kept_of_b
     grad_a = np.tensordot(grad_y, b, axes=(tuple(range(kept, grad_y.ndim)), tuple(kept_of_b)))
     grad_b = np.tensordot(a, grad_y, axes=(tuple(kept_of_a), tuple(range(kept))))
     if order_a != sorted(order_a):
-        grad_a = np.transpose(grad_a, tuple([pair[1] for pair in sorted(zip(order_a, range(a.ndim)))]))
+        grad_a = np.transpose(grad_a, tuple([pair[1] for pair in sorted(zip(order_a, range(a.ndim), strict=True))]))
     if order_b != sorted(order_b):
-        grad_b = np.transpose(grad_b, tuple([pair[1] for pair in sorted(zip(order_b, range(b.ndim)))]))
+        grad_b = np.transpose(grad_b, tuple([pair[1] for pair in sorted(zip(order_b, range(b.ndim), strict=True))]))
     return grad_a, grad_b

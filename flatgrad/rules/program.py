@@ -66,4 +66,4 @@ def grad_named(x, y, grad_y):
 
 
 no_gradient(conjunction, disjunction, shape=elementwise)
-no_gradient(stop_gradient, shape=same, dtype=_type_of_first)
+no_gradient(stop_gradient, shape=same, dtype=_type_of_first, view=True)

@@ -114,6 +114,7 @@ def number(x: Any) -> Shape:
     shape=reshaped,
     dtype=dtype_of_first,
     linear=True,
+    view=True,
     samples=[
         Sample(real(2, 6), shape=(3, 4)),
         Sample(real(2, 6), shape=12),
@@ -132,6 +133,7 @@ def grad_reshape(x, y, grad_y, *, shape):
     shape=flattened,
     dtype=dtype_of_first,
     linear=True,
+    view=True,
     samples=[Sample(real(2, 3)), Sample(real(4))],
 )
 def grad_ravel(x, y, grad_y):
@@ -144,6 +146,7 @@ def grad_ravel(x, y, grad_y):
     shape=squeezed,
     dtype=dtype_of_first,
     linear=True,
+    view=True,
     samples=[
         Sample(real(2, 1, 3, 1)),
         Sample(real(2, 1, 3, 1), axis=1),
@@ -160,6 +163,7 @@ def grad_squeeze(x, y, grad_y, *, axis=None):
     shape=expanded,
     dtype=dtype_of_first,
     linear=True,
+    view=True,
     samples=[Sample(real(2, 3), axis=0), Sample(real(2, 3), axis=-1), Sample(real(2, 3), axis=(0, -2))],
 )
 def grad_expand_dims(x, y, grad_y, *, axis):
@@ -172,6 +176,7 @@ def grad_expand_dims(x, y, grad_y, *, axis):
     shape=at_least_1d,
     dtype=dtype_of_first,
     linear=True,
+    view=True,
     samples=[Sample(real()), Sample(real(3)), Sample(real(2, 3))],
 )
 def grad_atleast_1d(x, y, grad_y):
@@ -184,6 +189,7 @@ def grad_atleast_1d(x, y, grad_y):
     shape=at_least_2d,
     dtype=dtype_of_first,
     linear=True,
+    view=True,
     samples=[Sample(real()), Sample(real(3)), Sample(real(2, 3))],
 )
 def grad_atleast_2d(x, y, grad_y):
@@ -253,6 +259,7 @@ def matrix_transposed(x: Any) -> Shape:
     shape=transposed,
     dtype=dtype_of_first,
     linear=True,
+    view=True,
     samples=[
         Sample(real(2, 3)),
         Sample(real(2, 3, 4)),
@@ -265,7 +272,7 @@ def grad_transpose(x, y, grad_y, *, axes=None):
         grad_x = grad_y.T
     else:
         order = [axis % x.ndim for axis in axes]
-        back = sorted(zip(order, range(x.ndim)))
+        back = sorted(zip(order, range(x.ndim), strict=True))
         grad_x = np.transpose(grad_y, tuple([pair[1] for pair in back]))
     return grad_x
 
@@ -275,6 +282,7 @@ def grad_transpose(x, y, grad_y, *, axes=None):
     shape=swapped,
     dtype=dtype_of_first,
     linear=True,
+    view=True,
     samples=[Sample(real(2, 3, 4), axis1=0, axis2=-1)],
 )
 def grad_swapaxes(x, y, grad_y, *, axis1, axis2):
@@ -287,6 +295,7 @@ def grad_swapaxes(x, y, grad_y, *, axis1, axis2):
     shape=moved,
     dtype=dtype_of_first,
     linear=True,
+    view=True,
     samples=[
         Sample(real(2, 3, 4), source=0, destination=-1),
         Sample(real(2, 3, 4), source=(0, 1), destination=(2, 0)),
@@ -302,6 +311,7 @@ def grad_moveaxis(x, y, grad_y, *, source, destination):
     shape=matrix_transposed,
     dtype=dtype_of_first,
     linear=True,
+    view=True,
     samples=[Sample(real(2, 3)), Sample(real(2, 3, 4))],
 )
 def grad_matrix_transpose(x, y, grad_y):
@@ -333,6 +343,7 @@ def dtype_asked(x: Any, *, dtype: Any = None) -> np.dtype[Any]:
     shape=broadcast_to_shape,
     dtype=dtype_of_first,
     linear=True,
+    view=True,
     samples=[Sample(real(3, 1), shape=(2, 3, 4)), Sample(real(), shape=3), Sample(real(3), shape=(2, 3))],
 )
 def grad_broadcast_to(x, y, grad_y, *, shape):

@@ -266,6 +266,9 @@ class Generator:
                 value = eval(text.format(**{name: name for name in texts}), {"np": np, "nn": nn}, values)
         except (ValueError, IndexError, TypeError, Warning, OverflowError, ZeroDivisionError) as error:
             raise Rejected from error
+        if re.search(r"sqrt|cbrt|\*\* 0.5|\*\* [a-z(]|power", text) and np.min(np.abs(value)) < 1e-3:
+            # the derivative is infinite at 0
+            raise Rejected
         return text.format(**texts), value
 
     def axes(self, rank):
@@ -312,7 +315,7 @@ REDUCED = [
 NORMALISED = [
     "nn.softmax({x}, axis={a})", "nn.log_softmax({x}, {a})", "np.exp({x}) / np.sum(np.exp({x}), axis={a}, keepdims=True)",
     "{x} - np.mean({x}, axis={a}, keepdims=True)", "{x} - np.max({x}, axis={a}, keepdims=True)", "{x} / {x}.sum(axis={a}, keepdims=True)",
-    "{x} / np.sqrt(np.sum({x} * {x}, axis={a}, keepdims=True))", "({x} - {x}.mean(axis={a}, keepdims=True)) / {x}.std(axis={a}, keepdims=True)",
+    "{x} / np.sqrt(np.sum({x} * {x}, axis={a}, keepdims=True))", "({x} - {x}.mean(axis={a}, keepdims=True)) / ({x}.std(axis={a}, keepdims=True) + 0.1)",
     "{x} - np.log(np.sum(np.exp({x}), axis={a}, keepdims=True))", "np.flip({x}, axis={a})", "np.roll({x}, 1, axis={a})",
     "np.cumsum({x}, axis={a})", "np.sort({x}, axis={a})",
 ]  # fmt: skip
