@@ -324,8 +324,10 @@ def _is_number(gradient: Value) -> bool:
 
 def _scales_by_constant(node: Node) -> bool:
     """Tell whether a node multiplies or divides by a number: what is zero stays zero."""
-    numbers = [item for item in node.arguments.values() if not isinstance(item, Value) or isinstance(item, Constant)]
-    return node.function in (operator.mul, operator.truediv, np.multiply, np.divide) and len(numbers) == 1
+    fixed = [not isinstance(item, Value) or isinstance(item, Constant) for item in node.arguments.values()]
+    if node.function in (operator.truediv, np.divide):
+        return fixed == [False, True]
+    return node.function in (operator.mul, np.multiply) and any(fixed)
 
 
 def _was_broadcast(size: Any, gradient_size: Any) -> bool:

@@ -24,6 +24,7 @@ from flatgrad.graph.values import Constant, Graph, Value, leaves, mapped
 from flatgrad.graph.verify import verify
 from flatgrad.options import Options
 from flatgrad.passes.ordered import BEFORE, COMPACT, PASSES, Pass
+from flatgrad.rules.program import named
 from flatgrad.signature import (
     Signature,
     Static,
@@ -142,20 +143,24 @@ def read(definition: Definition, signature: Signature) -> tuple[Graph, dict[str,
 
 
 def _named_results(reader: Reader, returned: Any, definition: Definition) -> Any:
-    """Return the returned structure with every computed value in it named."""
+    """Return the returned structure with every computed value in it named, and no value in it twice."""
     several = isinstance(returned, tuple)
-    count = 0
+    seen: dict[Any, None] = {}
 
-    def named(leaf: Any) -> Any:
-        nonlocal count
-        if isinstance(leaf, Value) and not isinstance(leaf, Constant) and leaf.node is not None and leaf.name is None:
-            leaf.name = f"out{count}" if several else "out"
-        elif not isinstance(leaf, Value | int | float | str | None):
-            reader.fail(f"`{definition.syntax.name.value}` returns {leaf!r}", definition.syntax.name)
-        count += 1
+    def result(leaf: Any) -> Any:
+        if not isinstance(leaf, Value):
+            if not isinstance(leaf, int | float | str | None):
+                reader.fail(f"`{definition.syntax.name.value}` returns {leaf!r}", definition.syntax.name)
+            return leaf
+        if leaf in seen:
+            # each place has an upstream gradient of its own
+            leaf = reader.builder.node(named, {"x": leaf}, [leaf.type]).output
+        if not isinstance(leaf, Constant) and leaf.node is not None and leaf.name is None:
+            leaf.name = f"out{len(seen)}" if several else "out"
+        seen[leaf] = None
         return leaf
 
-    return mapped(returned, named)
+    return mapped(returned, result)
 
 
 def _passed(graph: Graph, structures: Sequence[Any], passes: Sequence[Pass]) -> list[Any]:

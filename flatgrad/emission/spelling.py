@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import libcst as cst
-import libcst as cst
 import numpy as np
 
 from flatgrad.errors import Problem, UnsupportedError

@@ -13,7 +13,7 @@ import numpy as np
 from flatgrad.emission.expressions import ATOM, Printer, Text
 from flatgrad.emission.lines import Lines
 from flatgrad.emission.names import Names
-from flatgrad.graph.values import Constant, List, Node, Value
+from flatgrad.graph.values import Constant, Node, Value
 from flatgrad.rules.indexing import placed, repeats
 from flatgrad.rules.program import assertion
 

@@ -18,9 +18,8 @@ from flatgrad.builder import Builder, StaticNeeded
 from flatgrad.errors import FlatgradError, Problem, ShapeError, UnsupportedError
 from flatgrad.frontend.source import Names, Source
 from flatgrad.graph.size import SizeMismatch, SizeUnknown
-from flatgrad.graph.values import Constant, Statement, Value, leaves, leaves
+from flatgrad.graph.values import Constant, Statement, Value, leaves
 from flatgrad.infer import DtypeUnsupported, type_of
-from flatgrad.registry import lookup
 from flatgrad.registry import lookup
 
 
@@ -143,10 +142,9 @@ class Reader:
         try:
             location = None if self.inlined else self.source.location(syntax)
             result = self.builder.apply(function, *args, form=form, location=location, **kwargs)
-            record = lookup(function)
-            if record is not None and record.view:
+            if not self.inlined and isinstance(result, Value) and result.node is not None and shares_memory(result):
                 # what is viewed has a second name, too
-                self.shared.update(leaf for leaf in leaves(args) if isinstance(leaf, Value))
+                self.shared.update(value for value in result.node.inputs if value.rank)
             return result
         except SizeMismatch as error:
             self.fail(f"shapes do not fit in {called(function)}: {error}", syntax, kind=ShapeError)

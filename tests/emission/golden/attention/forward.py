@@ -1,7 +1,10 @@
 import numpy as np
 from jaxtyping import Float
 
+from flatgrad import flatgrad
 
+
+@flatgrad(wrt=("W_query", "W_key", "W_value"))
 def attention(
     x: Float[np.ndarray, "n d"],
     W_query: Float[np.ndarray, "d k"],

@@ -1,7 +1,10 @@
 import numpy as np
 from jaxtyping import Float
 
+from flatgrad import flatgrad
 
+
+@flatgrad(wrt=("w", "b"))
 def logistic_regression(
     w: Float[np.ndarray, "d"], b: float, X: Float[np.ndarray, "n d"], y: Float[np.ndarray, "n"], penalty: float = 0.1
 ):

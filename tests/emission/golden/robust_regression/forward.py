@@ -1,7 +1,10 @@
 import numpy as np
 from jaxtyping import Float
 
+from flatgrad import flatgrad
 
+
+@flatgrad(wrt=("w", "b"))
 def robust_regression(
     w: Float[np.ndarray, "d"],
     b: float,

@@ -1,7 +1,10 @@
 import numpy as np
 from jaxtyping import Float, Int
 
+from flatgrad import flatgrad
 
+
+@flatgrad(wrt=("W1", "b1", "W2", "b2"))
 def softmax_layers(
     X: Float[np.ndarray, "n d"],
     labels: Int[np.ndarray, "n"],
