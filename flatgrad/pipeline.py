@@ -14,7 +14,7 @@ from typing import Any
 from flatgrad.builder import Builder, StaticNeeded
 from flatgrad.differentiate import differentiate
 from flatgrad.emission.module import Differentiated, written_module
-from flatgrad.errors import Problem, ShapeError, SignatureError
+from flatgrad.errors import Problem, ShapeError, SignatureError, UnsupportedError
 from flatgrad.frontend.reader import Reader
 from flatgrad.frontend.rule_bodies import READERS
 from flatgrad.frontend.source import Definition
@@ -22,6 +22,7 @@ from flatgrad.garbage import collector_paused
 from flatgrad.graph.size import SizeUnknown
 from flatgrad.graph.values import Constant, Graph, Value, leaves, mapped
 from flatgrad.graph.verify import verify
+from flatgrad.infer import type_of
 from flatgrad.options import Options
 from flatgrad.passes.ordered import BEFORE, COMPACT, PASSES, Pass
 from flatgrad.rules.program import named
@@ -102,6 +103,9 @@ def _emit(definition: Definition, signature: Signature, options: Options, split:
     graph, arguments, returned, names = read(definition, signature)
     (returned,) = _passed(graph, [returned], BEFORE)
     results = [leaf for leaf in leaves(returned) if isinstance(leaf, Value) and leaf.type.is_real]
+    if not results:
+        message = f"`{definition.syntax.name.value}` returns no real number, so there is nothing to differentiate"
+        raise UnsupportedError(definition.source.problem(message, definition.syntax.name))
     scalar = len(results) == 1 and results[0] is returned and not results[0].rank
     if split is None:
         split = not scalar
@@ -137,6 +141,8 @@ def read(definition: Definition, signature: Signature) -> tuple[Graph, dict[str,
             given[name] = Value(known, name)
             graph.parameters.append(given[name])
     returned = reader.function(definition.syntax, given)
+    if isinstance(returned, int | float):
+        returned = Constant(returned, type_of(returned))
     returned = _named_results(reader, returned, definition)
     arguments = {name: value for name, value in given.items() if isinstance(value, Value)}
     return graph, arguments, returned, names
@@ -197,7 +203,7 @@ def _differentiated(
     static = {name: known.value for name, known in signature.parameters.items() if isinstance(known, Static)}
     return Differentiated(
         name=definition.syntax.name.value,
-        place=f"{os.path.basename(definition.source.file)}:{definition.line}",
+        place=_harmless(f"{os.path.basename(definition.source.file)}:{definition.line}"),
         documentation=_documentation(definition),
         graph=graph,
         parameters=arguments,
@@ -252,10 +258,14 @@ def _documentation(definition: Definition) -> str:
     docstring = definition.syntax.get_docstring()
     if docstring is None:
         return ""
-    text = inspect.cleandoc(docstring if isinstance(docstring, str) else docstring.decode())
-    text = "".join(letter if letter.isprintable() or letter == "\n" else repr(letter)[1:-1] for letter in text)
-    text = text.replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
+    text = _harmless(inspect.cleandoc(docstring if isinstance(docstring, str) else docstring.decode()))
     return "\n".join(line.rstrip() for line in text.split("\n")).strip("\n")
+
+
+def _harmless(text: str) -> str:
+    """Return text that can stand in a docstring and means itself there."""
+    escaped = text.replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
+    return "".join(letter if letter.isprintable() or letter == "\n" else repr(letter)[1:-1] for letter in escaped)
 
 
 def _written_defaults(definition: Definition, arguments: dict[str, Value]) -> dict[str, Any]:

@@ -49,23 +49,23 @@ class Spelling:
         return text
 
     def _chosen(self, function: Callable[..., Any], node: Node) -> str:
-        if function in EFFECTS or function.__module__ == "builtins":
+        if function in EFFECTS or module_of(function) == "builtins":
             return self.builtin(function.__name__)
         if self.target == "math":
             return self._scalar(function, node)
         return self._array(function)
 
     def _array(self, function: Callable[..., Any]) -> str:
-        module, name = getattr(function, "__module__", None) or "numpy", function.__name__
+        module, name = module_of(function), function.__name__
         if module == "math":
             return f"{self.module('math')}.{name}"
-        if module.split(".")[0] == "numpy" or getattr(np, name, None) is function:
+        if module.split(".")[0] == "numpy":
             return f"{self.np()}.{numpy_name(function)}"
         return self._helper(function)
 
     def _scalar(self, function: Callable[..., Any], node: Node) -> str:
-        if function.__module__ in ("math", "_operator", "builtins"):
-            return self.member("math", function.__name__) if function.__module__ == "math" else function.__name__
+        if module_of(function) in ("math", "_operator", "builtins"):
+            return self.member("math", function.__name__) if module_of(function) == "math" else function.__name__
         record = lookup(function)
         scalar = record.scalar if record is not None else None
         if isinstance(scalar, str):
@@ -145,6 +145,13 @@ class _Unannotated(cst.CSTTransformer):
 
     def leave_Param(self, original_node: cst.Param, updated_node: cst.Param) -> cst.Param:
         return updated_node.with_changes(annotation=None, equal=cst.MaybeSentinel.DEFAULT)
+
+
+def module_of(function: Callable[..., Any]) -> str:
+    """Return the name of the module that a function is from; that of NumPy's own ufuncs is not always noted in them."""
+    if getattr(np, function.__name__, None) is function:
+        return "numpy"
+    return str(getattr(function, "__module__", None) or "")
 
 
 def numpy_name(function: Callable[..., Any]) -> str:

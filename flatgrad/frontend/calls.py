@@ -15,6 +15,7 @@ import numpy as np
 
 from flatgrad.frontend.expressions import as_number, is_static, static_call
 from flatgrad.frontend.reader import Reader, called, described, reads
+from flatgrad.frontend.source import StaticFunction
 from flatgrad.frontend.unpacking import parts
 from flatgrad.graph.values import Constant, List, Slice, Value
 from flatgrad.infer import type_of
@@ -196,12 +197,14 @@ def _is_tuple(argument: Any) -> bool:
 
 def _require_known(reader: Reader, function: Any, syntax: cst.Call) -> None:
     """Refuse a function that is neither an operation nor one that may be called when the code is written."""
+    if isinstance(function, StaticFunction):
+        reader.fail(f"the call of `{function.name}` can't be differentiated", syntax.func, "write its expression here")
     if not callable(function):
         reader.fail(f"{described(function)} is not a function that can be called here", syntax.func)
     if lookup(function) is not None or function in READ_SPECIALLY or _is_pure(reader, function):
         return
     name = getattr(function, "__name__", str(function))
-    if isinstance(function, types.FunctionType) or type(function).__name__ == "StaticFunction":
+    if isinstance(function, types.FunctionType):
         reader.fail(f"the call of `{name}` can't be differentiated", syntax.func, "write its expression here")
     known = {each.__name__ for record in records() for each in record.functions if hasattr(each, "__name__")}
     near = difflib.get_close_matches(name, known, n=3)

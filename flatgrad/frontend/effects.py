@@ -33,11 +33,19 @@ def read_formatted_string(reader: Reader, syntax: cst.FormattedString) -> Any:
         spec = "".join(piece.value for piece in part.format_spec or () if isinstance(piece, cst.FormattedStringText))
         item = reader.expression(part.expression)
         if part.equal is not None:
-            parts.append(cst.Module([]).code_for_node(part.expression) + "=")
+            parts.append(_before_the_value(part))
         conversion = part.conversion or ("r" if part.equal is not None and not spec else None)
         parts.append((item, conversion, spec))
     values = {f"part{k}": part for k, part in enumerate(parts)}
     return reader.builder.node(formatted, values, [TEXT], location=reader.source.location(syntax)).output
+
+
+def _before_the_value(part: cst.FormattedStringExpression) -> str:
+    """Return what `{x = }` writes before the value: the text with its spaces."""
+    assert part.equal is not None
+    code = cst.Module([]).code_for_node
+    spaced = code(part.whitespace_before_expression) + code(part.expression) + code(part.whitespace_after_expression)
+    return spaced + code(part.equal)
 
 
 def asserted(reader: Reader, test: Any, message: Any, syntax: cst.Assert) -> None:

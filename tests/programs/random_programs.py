@@ -377,7 +377,7 @@ RESHAPED = [
     "{x}.T", "{x}.reshape(-1)", "np.reshape({x}, -1)", "{x}.ravel()", "{x}.flatten()", "np.transpose({x})", "np.expand_dims({x}, 0)",
     "np.expand_dims({x}, -1)", "{x}[:, None]", "{x}[None]", "{x}[..., None]", "np.squeeze({x})", "np.swapaxes({x}, 0, -1)",
     "np.swapaxes({x}, 0, 1)", "np.moveaxis({x}, 0, -1)", "{x}.transpose()", "np.atleast_2d({x})", "{x}.reshape({x}.shape[0], -1)",
-    "{x}.reshape(-1, {x}.shape[-1])", "np.broadcast_to({x}, (2, *{x}.shape))", "np.broadcast_to({x}, (3,) + {x}.shape)",
+    "{x}.reshape(-1, {x}.shape[-1])", "np.broadcast_to({x}, (2, *{x}.shape))", "np.broadcast_to({x}, (3, *{x}.shape))",
     "np.ravel({x})", "np.squeeze({x}, axis=0)", "{x}.copy()", "np.reshape({x}, {x}.shape[::-1])", "{x}.reshape(len({x}), -1)", "np.diag({x})",
     "{x}.reshape({x}.size, 1)", "np.tile({x}, 2)", "np.repeat({x}, 2)", "np.full_like({x}, 0.5) * {x}", "np.zeros_like({x}) + {x}",
 ]  # fmt: skip
@@ -465,6 +465,71 @@ def gradients(program, function, value, style):
     return result._fields, result
 
 
+def check_single_precision(program, seed):
+    """Raise Failure where gradients for float32 arguments have another dtype, or differ from those for float64."""
+    random = np.random.default_rng(seed)
+    rounded = {}
+    for name, argument in program.arguments.items():
+        is_array = isinstance(argument, np.ndarray)
+        rounded[name] = argument.astype(np.float32) if is_array and random.random() < 0.7 else argument
+    single = Program(program.parameters, program.statements, rounded)
+    double = {name: np.float64(a) if isinstance(a, np.ndarray) else a for name, a in rounded.items()}
+    double = Program(program.parameters, program.statements, double)
+    function = program.function()
+    with np.errstate(all="ignore"):
+        values = [function(*each.given()) for each in (single, double)]
+    if not np.isclose(*values, rtol=1e-4, atol=1e-4):
+        raise NotSmooth
+    wanted = gradients(double, function, values[1], "compact")[1]
+    for style in STYLES:
+        names, found = gradients(single, function, values[0], style)
+        for name, gradient, exact in zip(names, found, wanted, strict=True):
+            argument = rounded[name]
+            if isinstance(argument, np.ndarray) and gradient.dtype != argument.dtype:
+                raise Failure(f"dtype {style}", f"grad_{name} is {gradient.dtype}, {name} is {argument.dtype}")
+            if np.shape(gradient) != np.shape(argument):
+                raise Failure(f"shape {style}", f"grad_{name} has {np.shape(gradient)}")
+            scale = 1 + np.max(np.abs(exact), initial=0.0) + abs(values[1])
+            if not np.max(np.abs(gradient - exact), initial=0.0) <= 3e-2 * scale:
+                raise Failure(f"float32 {style}", f"grad_{name} is\n{gradient}\nand in float64\n{exact}")
+
+
+def check_pullback(program, seed):
+    """Raise Failure where the pullback of several arrays is not the gradient of their weighted sum."""
+    random = np.random.default_rng(seed)
+    names = list(dict.fromkeys(re.findall(r"^(\w+) = ", "\n".join(program.statements[:-1]), re.MULTILINE)))[-3:]
+    if not names or program.statements[-1] == "return loss":
+        raise NotSmooth
+    several = Program(program.parameters, [*program.statements[:-1], f"return {', '.join(names)},"], program.arguments)
+    function = several.function()
+    with np.errstate(all="ignore"):
+        values = function(*several.given())
+    if any(np.asarray(value).dtype.kind != "f" for value in values):
+        raise NotSmooth
+    weights = {f"weight_{k}": random.normal(size=np.shape(value)) for k, value in enumerate(values)}
+    total = " + ".join(f"np.sum({name} * {weight})" for name, weight in zip(names, weights, strict=True))
+    arguments = {**program.arguments, **weights}
+    weighted = Program([*program.parameters, *weights], [*program.statements[:-1], f"return {total}"], arguments)
+    wrt = tuple(name for name in program.parameters if np.asarray(program.arguments[name]).dtype.kind == "f")
+    try:
+        with np.errstate(all="ignore"):
+            found, pullback = api.vjp(function, *several.given(), wrt=wrt)
+            pulled = pullback(*weights.values())
+            wanted = api.grad(weighted.function(), wrt=wrt)(*weighted.given())
+    except FlatgradError:
+        raise
+    except Exception as error:
+        raise Failure(f"{type(error).__name__} pullback", traceback.format_exc(limit=-2)) from None
+    for ours, users in zip(found, values, strict=True):
+        if np.asarray(ours).tobytes() != np.asarray(users).tobytes():
+            raise Failure("value pullback", f"{ours} instead of {users}")
+    for name, gradient, other in zip(wrt, pulled, wanted, strict=True):
+        if np.shape(gradient) != np.shape(program.arguments[name]):
+            raise Failure("shape pullback", f"grad_{name} has {np.shape(gradient)}")
+        if not np.allclose(gradient, other, rtol=1e-8, atol=1e-8 * (1 + np.max(np.abs(other), initial=0.0)), equal_nan=True):
+            raise Failure("pullback", f"grad_{name} is\n{gradient}\nand of the weighted sum\n{other}")
+
+
 def central_differences(program, function, name):
     """Return the derivative by differences of fourth order, and what to measure an error by."""
     where = program.parameters.index(name)
@@ -495,6 +560,16 @@ def central_differences(program, function, name):
     return numeric, scale
 
 
+def check_all(program, seed):
+    """Run every check: gradients first, then the others where they apply."""
+    check(program)
+    for also in (check_single_precision, check_pullback):
+        try:
+            also(program, seed)
+        except NotSmooth:
+            continue
+
+
 # Smallest failing programs
 
 
@@ -503,7 +578,7 @@ def outcome(program):
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            check(program)
+            check_all(program, 0)
     except Failure as failure:
         return failure.kind
     except Exception:
@@ -567,7 +642,7 @@ def main(first, last):
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("error")
-                check(program)
+                check_all(program, seed)
         except NotSmooth:
             counts["not smooth"] += 1
         except FlatgradError as error:
@@ -586,7 +661,7 @@ def main(first, last):
             small = smallest(program, failure.kind)
             print(small.text, {name: np.shape(small.arguments[name]) for name in small.parameters})
             try:
-                check(small)
+                check_all(small, seed)
             except Failure as found:
                 print(str(found)[:1500], flush=True)
         else:
