@@ -164,11 +164,21 @@ class Printer:
             and " @ " not in text
             and "%" not in text
             and "//" not in text
-            and _is_signed(operand)
+            and self._takes_sign(operand)
         ):
             # -a * b is (-a) * b: the same number as -(a * b)
             return "-" + text, PRODUCT
-        return symbol + self.operand(operand, precedence), precedence
+        # ruff writes -(x**2), to say that the power comes first
+        at_least = ATOM if bound == POWER else precedence
+        return symbol + self.operand(operand, at_least), precedence
+
+    def _takes_sign(self, product: Value) -> bool:
+        """Tell whether a sign may move to the first factor; truth values and numbers without a sign take none."""
+        while product.dtype.kind in "fi" and product.node is not None and _is_product(product.node):
+            if self.item(product)[1] == ATOM:
+                break
+            product = product.node.inputs[0]
+        return product.dtype.kind in "fi" and self.item(product)[1] != POWER
 
     def _method(self, node: Node) -> Text:
         owner = self.operand(node.inputs[0], ATOM)
@@ -280,13 +290,6 @@ class Printer:
 def _is_default(name: str, argument: Any) -> bool:
     """Tell whether an argument that a rule passes on says what NumPy does without it."""
     return (name == "axis" and argument is None) or (name == "keepdims" and argument is False)
-
-
-def _is_signed(product: Value) -> bool:
-    """Tell whether a sign may move to the first factor: truth values and numbers without a sign don't take one."""
-    while product.dtype.kind in "fi" and product.node is not None and _is_product(product.node):
-        product = product.node.inputs[0]
-    return product.dtype.kind in "fi"
 
 
 def _is_product(node: Node) -> bool:

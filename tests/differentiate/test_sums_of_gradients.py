@@ -27,7 +27,9 @@ def test_every_use_of_a_variable_counts_once(define, uses, style):
 
 def test_gradient_is_assigned_once(define):
     """Where a variable is used several times, its gradient is one sum."""
-    f = define("def f(x):\n    y = np.sin(x)\n    a = y * 2\n    b = y * y\n    c = np.exp(y)\n    return np.sum(a + b + c)\n")
+    f = define(
+        "def f(x):\n    y = np.sin(x)\n    a = y * 2\n    b = y * y\n    c = np.exp(y)\n    return np.sum(a + b + c)\n"
+    )
     for style in ("flat", "compact"):
         text = emit(f, X, style=style)
         assert text.count("grad_y = ") == 1
@@ -73,7 +75,13 @@ def test_parameter_that_is_not_used_has_a_zero_gradient(define, style):
 
 @pytest.mark.parametrize(
     "result",
-    ["np.sum(x > 0) * 1.0", "np.sum(np.floor(x))", "float(x.shape[0])", "np.sum(stop_gradient(x))", "np.sum(x * 0 > 1) + 0.0"],
+    [
+        "np.sum(x > 0) * 1.0",
+        "np.sum(np.floor(x))",
+        "float(x.shape[0])",
+        "np.sum(stop_gradient(x))",
+        "np.sum(x * 0 > 1) + 0.0",
+    ],
 )
 def test_path_without_a_slope_gives_zeros(define, result):
     """Comparisons, steps and sizes pass no gradient on."""

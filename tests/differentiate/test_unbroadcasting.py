@@ -12,7 +12,21 @@ from flatgrad.options import Options
 from flatgrad.registry import positive, real
 
 LARGE = [(4, 3), (2, 4, 3)]
-SMALL = [(), (1,), (3,), (1, 1), (1, 3), (4, 1), (4, 3), (1, 1, 1), (2, 1, 1), (1, 4, 1), (1, 1, 3), (2, 4, 1), (2, 1, 3)]
+SMALL = [
+    (),
+    (1,),
+    (3,),
+    (1, 1),
+    (1, 3),
+    (4, 1),
+    (4, 3),
+    (1, 1, 1),
+    (2, 1, 1),
+    (1, 4, 1),
+    (1, 1, 3),
+    (2, 4, 1),
+    (2, 1, 3),
+]
 PAIRS = [
     (large, small)
     for large in LARGE
@@ -43,7 +57,9 @@ def test_gradient_has_the_shape_of_its_variable(define, slopes, form, large, sma
             np.testing.assert_allclose(gradient, right, rtol=1e-7, atol=1e-8, err_msg=style)
 
 
-@pytest.mark.parametrize(("a", "b"), [((4, 1), (1, 3)), ((4, 1), (3,)), ((2, 1, 3), (4, 1)), ((2, 1, 1), (1, 4, 3))], ids=str)
+@pytest.mark.parametrize(
+    ("a", "b"), [((4, 1), (1, 3)), ((4, 1), (3,)), ((2, 1, 3), (4, 1)), ((2, 1, 1), (1, 4, 3))], ids=str
+)
 def test_both_sides_may_spread(define, slopes, a, b):
     """A row and a column make a matrix: both gradients are sums, along different axes."""
     f = define("def f(a, b, w):\n    return np.sum(w * (a * b))\n")

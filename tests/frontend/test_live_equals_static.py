@@ -1,6 +1,6 @@
 """Reading a function object and reading its file give the same code.
 
-The decorator and `flatgrad.emit` find names through the function itself, the command line finds them in the file's text.
+The decorator and `flatgrad.emit` find names through the function itself, the command line in the file's text.
 """
 
 from __future__ import annotations
@@ -213,7 +213,9 @@ def both(tmp_path, text, shapes, style):
 
 
 def dedented(text):
-    return "".join(line[8:] if line.startswith("        ") else line for line in text.lstrip("\n").splitlines(keepends=True))
+    return "".join(
+        line[8:] if line.startswith("        ") else line for line in text.lstrip("\n").splitlines(keepends=True)
+    )
 
 
 @pytest.mark.parametrize("style", ["flat", "compact"])

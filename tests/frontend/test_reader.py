@@ -1,4 +1,4 @@
-"""What the reader makes of a function's statements and expressions: the function as it is written, or an error at its place."""
+"""What the reader makes of statements and expressions: the function as it is written, or an error at its place."""
 
 from __future__ import annotations
 
@@ -119,14 +119,26 @@ VIEWS = [
     "np.moveaxis(z, 0, 0)", "z.swapaxes(0, 0)", "np.float64(z)", "stop_gradient(z)", "(z, z)[0]", "[z][0]", "z if z.ndim else x",
     "np.expand_dims(z, 0)", "z",
 ]  # fmt: skip
-COPIES = ["z.copy()", "np.array(z)", "z + 0", "+z", "abs(z)", "z[[0, 1]]", "z[z > 0]", "np.where(z > 0, z, z)", "z.flatten()"]
+COPIES = [
+    "z.copy()",
+    "np.array(z)",
+    "z + 0",
+    "+z",
+    "abs(z)",
+    "z[[0, 1]]",
+    "z[z > 0]",
+    "np.where(z > 0, z, z)",
+    "z.flatten()",
+]
 
 
 @pytest.mark.parametrize("changed", ["y", "z"])
 @pytest.mark.parametrize("expression", VIEWS + COPIES)
 def test_change_in_place_is_never_seen_under_one_name_only(define, expression, changed):
     """`y += 1` changes every view of y too: such code is refused, or its value is the function's."""
-    f = define(f"def f(x):\n    z = x * 1\n    y = {expression}\n    {changed} += 1\n    return np.sum(y) + np.sum(z)\n")
+    f = define(
+        f"def f(x):\n    z = x * 1\n    y = {expression}\n    {changed} += 1\n    return np.sum(y) + np.sum(z)\n"
+    )
     expected = f(X.copy())
     try:
         value, _ = value_and_grad(f)(X)
@@ -141,7 +153,9 @@ def test_change_in_place_is_never_seen_under_one_name_only(define, expression, c
 @pytest.mark.parametrize("expression", ["z.copy()", "z + 0", "np.where(z > 0, z, 1)"])
 def test_fresh_array_may_be_changed_in_place(define, expression):
     """An array that nothing else stands for is changed as the user wrote it."""
-    f = define(f"def f(x):\n    z = x * 1\n    y = {expression}\n    y += 1\n    y *= y\n    return np.sum(y) + np.sum(z)\n")
+    f = define(
+        f"def f(x):\n    z = x * 1\n    y = {expression}\n    y += 1\n    y *= y\n    return np.sum(y) + np.sum(z)\n"
+    )
     assert value_and_grad(f)(X)[0] == f(X)
 
 
@@ -311,7 +325,9 @@ def test_comments_stay_with_their_lines(define):
     for style in STYLES:
         lines = forward(emit(f, X, 1.7, style=style))
         text = "\n".join(lines)
-        places = [text.index(part) for part in ("# first", "# second", "# behind y", "# above z", "# inside", "# at the end")]
+        places = [
+            text.index(part) for part in ("# first", "# second", "# behind y", "# above z", "# inside", "# at the end")
+        ]
         assert places == sorted(places), style
         assert lines[:3] == ["# first", "# second", "y = x * s  # behind y"]
         assert "What f does." in emit(f, X, 1.7, style=style)
@@ -319,7 +335,9 @@ def test_comments_stay_with_their_lines(define):
 
 def test_comments_of_a_branch_that_is_not_taken_go_with_it(define):
     """Comments of dead code are not written."""
-    f = define("def f(x):\n    if x.ndim == 2:\n        # of matrices\n        x = x[0]\n    # of all\n    return np.sum(x)\n")
+    f = define(
+        "def f(x):\n    if x.ndim == 2:\n        # of matrices\n        x = x[0]\n    # of all\n    return np.sum(x)\n"
+    )
     text = emit(f, X)
     assert "# of matrices" not in text
     assert "# of all" in text

@@ -1,4 +1,4 @@
-"""Every syntax class that libcst has: a function with it is differentiated right, or refused at the line of the construct.
+"""Every syntax class of libcst: a function with it is differentiated right, or refused at the line of the construct.
 
 A class that a new libcst brings fails here until it has a snippet.
 """
@@ -26,8 +26,8 @@ HEAD = "import numpy as np\n\n\n"
 X, S = np.array([0.3, -1.2, 2.5]), 1.7
 
 # The statements of a function of an array x and a float s, before `return np.sum(y)`; or, where it begins with a `def`
-# or another statement of a module, a whole text. The line that ends with `#!` is where the error has to be; without one, the function has
-# to be differentiated.
+# or another statement of a module, a whole text. The line that ends with `#!` is where the error has to be; without one,
+# the function has to be differentiated.
 SNIPPETS = {
     # literals and names
     "Name": "y = x * s",

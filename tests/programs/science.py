@@ -100,7 +100,11 @@ def portfolio(raw, returns, aversion=2.0):
 
 PROGRAMS = {
     kepler: lambda normal, n: (1.2, 0.3),
-    lennard_jones: lambda normal, n: (1.5 * np.arange(3 * n + 3).reshape(n + 1, 3) % 4 + normal(n + 1, 3) / 5, 1.1, 0.7),
+    lennard_jones: lambda normal, n: (
+        1.5 * np.arange(3 * n + 3).reshape(n + 1, 3) % 4 + normal(n + 1, 3) / 5,
+        1.1,
+        0.7,
+    ),
     rbf_gram: lambda normal, n: (normal(n, 3), 0.2, normal(n)),
     principal_components: lambda normal, n: (normal(n + 1, 4), normal(4, 2)),
     pendulum_step: lambda normal, n: (0.4, -0.3, 1.2, 0.05),

@@ -1,7 +1,7 @@
-"""Tests made from the records: each operation on each of its samples, written in a function and sent through everything.
+"""Tests made from the records: each operation on each of its samples, in a function that goes through the whole pipeline.
 
-The function is read, differentiated, simplified and written out in both styles, and what was written runs. Central differences of the
-function itself are the oracle.
+The function is read, differentiated, simplified and written out in both styles, and what was written runs. Central
+differences of the function itself are the oracle.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import importlib
 import itertools
 import linecache
 import pkgutil
-import textwrap
 
 import numpy as np
 import pytest
@@ -86,7 +85,7 @@ class Written:
 
     def item(self, item, name):
         """Return the text of an argument."""
-        if isinstance(item, np.ndarray | np.generic) or isinstance(item, float):
+        if isinstance(item, np.ndarray | np.generic | float):
             # constants are the business of other tests
             parameter = f"{name}{len(self.arguments)}"
             self.arguments[parameter] = item
@@ -284,7 +283,11 @@ def test_numpy_numbers_are_as_good_as_python_floats(record, function, sample):
 
 @pytest.mark.parametrize(
     ("record", "function", "sample"),
-    [case for case in NUMBERS if case.values[0].scalar is not None or module_of(case.values[1]) in ("math", "builtins")],
+    [
+        case
+        for case in NUMBERS
+        if case.values[0].scalar is not None or module_of(case.values[1]) in ("math", "builtins")
+    ],
 )
 def test_math_target_needs_no_numpy(record, function, sample):
     """Code for Python floats has the same gradients without NumPy."""
@@ -306,7 +309,7 @@ def test_math_target_needs_no_numpy(record, function, sample):
 
 def test_the_oracle_sees_a_gradient_that_is_slightly_wrong():
     """The comparison would fail if a gradient were 0.1 % off."""
-    f = defined(textwrap.dedent(HEAD) + "def f(x):\n    return np.sin(x)\n")
+    f = defined(HEAD + "def f(x):\n    return np.sin(x)\n")
     arguments = {"x": np.array([0.3, 1.2])}
     expected = by_differences(f, arguments, "x", upstream(f(**arguments)))
     actual = gradients_of(f, arguments, ["x"], "flat")["x"]

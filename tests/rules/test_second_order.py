@@ -1,7 +1,7 @@
 """Tests made from the records: the derivative of each rule, on graphs.
 
-An operation is differentiated, its gradients are differentiated again, and the graph is interpreted. Central differences of the first
-gradients are the oracle: rules are made of operations that have rules.
+An operation is differentiated, its gradients are differentiated again, and the graph is interpreted. Central differences
+of the first gradients are the oracle: rules are made of operations that have rules.
 """
 
 from __future__ import annotations
@@ -101,7 +101,9 @@ class Operation:
 
 
 CASES = [
-    pytest.param(record, function, sample, id=f"{getattr(function, '__module__', 'ndarray')}.{function.__name__}({sample})")
+    pytest.param(
+        record, function, sample, id=f"{getattr(function, '__module__', 'ndarray')}.{function.__name__}({sample})"
+    )
     for record in records()
     if record.gradient is not None
     for function in record.functions
