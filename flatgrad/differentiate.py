@@ -181,13 +181,19 @@ class _Backward:
         for part in parts[1:]:
             total = self.builder.apply(operator.add, total, part)
         if all(part in self.masks for part in parts):
-            self.masks[total] = self._united([self.masks[part] for part in parts])
+            united = self._united([self.masks[part] for part in parts])
+            if united:
+                self.masks[total] = united
         return self._named(total) if pinned else total
 
     def _united(self, masks: Sequence[Masks]) -> Masks:
         """Return where any of several masked gradients may not be zero."""
         if all(mask == masks[0] for mask in masks):
             return masks[0]
+        alone = {mask[0] for mask in masks if len(mask) == 1}
+        if any((condition, not side) in alone for condition, side in alone):
+            # both sides of one np.where: every place counts
+            return ()
         united = self._kept_places(masks[0])
         for mask in masks[1:]:
             united = self.builder.apply(np.logical_or, united, self._kept_places(mask))

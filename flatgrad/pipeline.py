@@ -151,6 +151,7 @@ def read(definition: Definition, signature: Signature) -> tuple[Graph, dict[str,
 def _named_results(reader: Reader, returned: Any, definition: Definition) -> Any:
     """Return the returned structure with every computed value in it named, and no value in it twice."""
     several = isinstance(returned, tuple)
+    stem = next(name for name in ("out", "result", "value", "out_") if name not in reader.variables)
     seen: dict[Any, None] = {}
 
     def result(leaf: Any) -> Any:
@@ -162,7 +163,7 @@ def _named_results(reader: Reader, returned: Any, definition: Definition) -> Any
             # each place has an upstream gradient of its own
             leaf = reader.builder.node(named, {"x": leaf}, [leaf.type]).output
         if not isinstance(leaf, Constant) and leaf.node is not None and leaf.name is None:
-            leaf.name = f"out{len(seen)}" if several else "out"
+            leaf.name = f"{stem}{len(seen)}" if several else stem
         seen[leaf] = None
         return leaf
 

@@ -144,7 +144,11 @@ class _Unannotated(cst.CSTTransformer):
     """Leaves the annotations of parameters out: a helper in the emitted module imports nothing for them."""
 
     def leave_Param(self, original_node: cst.Param, updated_node: cst.Param) -> cst.Param:
-        return updated_node.with_changes(annotation=None, equal=cst.MaybeSentinel.DEFAULT)
+        if updated_node.default is None:
+            return updated_node.with_changes(annotation=None)
+        # without an annotation there are no spaces around the default's "="
+        tight = cst.AssignEqual(cst.SimpleWhitespace(""), cst.SimpleWhitespace(""))
+        return updated_node.with_changes(annotation=None, equal=tight)
 
 
 def module_of(function: Callable[..., Any]) -> str:

@@ -13,6 +13,7 @@ from flatgrad.passes.fold_copies import fold_copies
 from flatgrad.passes.lead_with_constants import lead_with_constants
 from flatgrad.passes.lead_with_minus import lead_with_minus
 from flatgrad.passes.measure_parameters import measure_parameters
+from flatgrad.passes.merge_masks import merge_masks
 from flatgrad.passes.merge_steps import merge_steps
 from flatgrad.passes.prune import prune
 from flatgrad.passes.recognise import recognise
@@ -40,6 +41,7 @@ PASSES: tuple[Pass, ...] = (
 COMPACT: tuple[Pass, ...] = (
     fold_copies,  # one name for each gradient
     merge_steps,  # the gradient of a subexpression may stand inside an expression
+    merge_masks,  # one np.where for each side of the user's
     spread_scalars,  # numbers instead of arrays filled with them
     lead_with_minus,  # a minus moves out to where it meets another one
     measure_parameters,  # sizes of arrays that have a name

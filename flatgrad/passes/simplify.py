@@ -46,11 +46,21 @@ EQUATIONS = (
     "np.where(c, np.where(c, x, 0) * y, 0) = np.where(c, x * y, 0)",
     "np.where(c, np.where(c, x, 0) / y, 0) = np.where(c, x / y, 0)",
     "np.transpose(np.transpose(x)) = x",
+    "np.swapaxes(np.swapaxes(x, axis1, axis2), axis1, axis2) = x",
+    "np.squeeze(np.sum(x, axis=axis, keepdims=True), axis=axis) = np.sum(x, axis=axis)",
     "np.expand_dims(np.sum(x, axis=axis), axis=axis) = np.sum(x, axis=axis, keepdims=True)",
 )
 
 # by now equal values are one
-TERMS = Terms(is_transparent=is_step, is_same=operator.is_)
+# operations of the forward pass that an equation may look into, too: it takes a value that is there anyhow
+TURNED = frozenset({np.transpose, np.swapaxes, np.matrix_transpose})
+
+
+def _is_transparent(value: Value) -> bool:
+    return is_step(value) or (value.node is not None and value.node.function in TURNED)
+
+
+TERMS = Terms(is_transparent=_is_transparent, is_same=operator.is_)
 
 Equation = tuple[Operation, Pattern]
 

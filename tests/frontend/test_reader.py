@@ -65,7 +65,7 @@ RIGHT = {
     "elementwise logic": "return np.sum(x * ((x > 0) & ~(x > 2) | (x < -1))) * s",
     "conditional expression": "return np.sum(x if x.ndim == 1 else x[0]) * s",
     "conditional expressions": "return np.sum(x) * (1 if x.ndim == 3 else 2 if x.ndim == 2 else 3) * s",
-    "if on the rank": "if x.ndim == 1:\n    x = x * s\nelif x.ndim == 2:\n    x = x[0]\nelse:\n    x = x * 0\nreturn np.sum(x)",
+    "if on the rank": "if x.ndim == 1:\n    x = x * s\nelif x.ndim == 2:\n    x = s\nelse:\n    x = 0\nreturn np.sum(x)",
     "if on a size": "if x.shape[0] == 3:\n    return np.sum(x) * s\nreturn s",
     "if on a size by order": "if len(x) > 2:\n    return np.sum(x) * s\nreturn s",
     "if on sizes": "if x.shape == (3,) and x.size < 10:\n    return np.sum(x) * s\nreturn s",
@@ -85,9 +85,9 @@ RIGHT = {
     "pass": "pass\nreturn np.sum(x) * s",
     "behind the return": "return np.sum(x) * s\nwhile True:\n    pass",
     "negative powers of ten": "return np.sum(x * 1e-3 + 1.5E+2 * s) + 1_000.0 + .5 + 3. + 0x10 + 0b11",
-    "names of ours": "grad_x = x * s\nt0 = grad_x + 1\nsaved = t0 * grad_x\ngrad_out = saved * 2\nout = grad_out\nreturn np.sum(out)",
+    "names of ours": "grad_x = x * s\nt0 = grad_x + 1\nsaved = t0 * t0\nout = grad_out = saved * 2\nreturn np.sum(out)",
     "names of functions": "exp = x * s\nlen = exp + 1\nsum = len * exp\nreturn np.sum(np.exp(sum * 0.1))",
-    "names that nearly are keywords": "lambda_ = x * s\nclass_ = lambda_ + 1\n_ = class_ * lambda_\n__y = _\nreturn np.sum(__y)",
+    "names that nearly are keywords": "in_ = x * s\nif_ = in_ + 1\n_ = if_ * in_\n__y = _\nreturn np.sum(__y)",
     "names in other scripts": "λ = x * s\nβ2 = λ + 1\nñ = β2 * λ\nreturn np.sum(ñ)",
     "method chain": "return (x * s).reshape(3, 1).T.sum(axis=1).mean()",
     "starred arguments": "shape = (3, 1)\nreturn np.sum(np.maximum(*(x, x * s)).reshape(*shape))",
@@ -114,10 +114,10 @@ def test_what_is_read_is_what_is_written(define, slopes, case):
 # changes in place
 
 VIEWS = [
-    "z[1:]", "z[...]", "z[:, None]", "z[0, ...]", "z.T", "z.reshape(3, 1)", "z.ravel()", "np.asarray(z)", "np.atleast_1d(z)",
-    "np.atleast_2d(z)", "np.split(z, 3)[0]", "np.array_split(z, 2)[1]", "np.squeeze(z)", "np.transpose(z)",
-    "np.moveaxis(z, 0, 0)", "z.swapaxes(0, 0)", "np.float64(z)", "stop_gradient(z)", "(z, z)[0]", "[z][0]", "z if z.ndim else x",
-    "np.expand_dims(z, 0)", "z",
+    "z[1:]", "z[...]", "z[:, None]", "z[0, ...]", "z.T", "z.reshape(3, 1)", "z.ravel()", "np.asarray(z)",
+    "np.atleast_1d(z)", "np.atleast_2d(z)", "np.split(z, 3)[0]", "np.array_split(z, 2)[1]", "np.squeeze(z)",
+    "np.transpose(z)", "np.moveaxis(z, 0, 0)", "z.swapaxes(0, 0)", "np.float64(z)", "stop_gradient(z)", "(z, z)[0]", "[z][0]",
+    "z if z.ndim else x", "np.expand_dims(z, 0)", "z",
 ]  # fmt: skip
 COPIES = [
     "z.copy()",
@@ -366,7 +366,7 @@ def test_names_never_collide(define):
 
 
 def test_numpy_may_be_hidden_by_a_parameter(define):
-    """A parameter called np makes the emitted code import NumPy under another name, or is refused; never a wrong number."""
+    """A parameter called np hides no NumPy in the emitted code, or is refused; there is never a wrong number."""
     f = define("import numpy\ndef f(x, np):\n    return numpy.sum(x * np)\n")
     try:
         value, gradients = value_and_grad(f)(X, 2.0)

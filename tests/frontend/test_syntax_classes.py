@@ -26,8 +26,8 @@ HEAD = "import numpy as np\n\n\n"
 X, S = np.array([0.3, -1.2, 2.5]), 1.7
 
 # The statements of a function of an array x and a float s, before `return np.sum(y)`; or, where it begins with a `def`
-# or another statement of a module, a whole text. The line that ends with `#!` is where the error has to be; without one,
-# the function has to be differentiated.
+# or another statement of a module, a whole text. The line that ends with `#!` is where the error has to be;
+# without one, the function has to be differentiated.
 SNIPPETS = {
     # literals and names
     "Name": "y = x * s",
@@ -154,7 +154,7 @@ SNIPPETS = {
     "LazyImportFrom": "z = s\nlazy from math import exp  #!\ny = x * z",
     "AsName": "y = x * s\nimport math as m  #!",
     "Global": "y = x * s\nglobal z  #!",
-    "Nonlocal": "def g():\n    z = 1\n    def f(x, s):\n        nonlocal z\n        return np.sum(x * s)\n\ndef f(x, s):\n    def h():  #!\n        nonlocal s\n    return np.sum(x * s)",
+    "Nonlocal": "y = x * s\ndef g():  #!\n    nonlocal s",
     "NameItem": "y = x * s\nglobal z  #!",
     "Break": "y = x * s\nfor k in range(3):  #!\n    break",
     "Continue": "y = x * s\nfor k in range(3):  #!\n    continue",

@@ -63,7 +63,7 @@ def holds(equation, kind, compare=is_identical):
     for x, y in arrays(kind):
         c = np.asarray(x) > 0
         for axis in range(np.ndim(x)) if "axis" in equation else [None]:
-            names = {"x": x, "y": y, "c": c, "axis": axis, "keepdims": True}
+            names = {"x": x, "y": y, "c": c, "axis": axis, "keepdims": True, "axis1": axis, "axis2": 0}
             if not compare(outcome(left, names), outcome(right, names)):
                 return False
     return True

@@ -1,4 +1,4 @@
-"""Tests made from the records: each operation on each of its samples, in a function that goes through the whole pipeline.
+"""Tests made from the records: each operation on each sample, in a function that goes through the whole pipeline.
 
 The function is read, differentiated, simplified and written out in both styles, and what was written runs. Central
 differences of the function itself are the oracle.
@@ -240,7 +240,7 @@ def test_method_has_the_gradient_of_the_function(record, function, sample):
 
 
 def converted(arguments, dtype):
-    """Return the arguments with floating point arrays, and numbers where `dtype` is that of numbers, of another kind."""
+    """Return the arguments with floating point arrays of another dtype."""
     return {
         name: np.asarray(item, dtype)[()] if isinstance(item, np.ndarray) and is_floating(item) else item
         for name, item in arguments.items()

@@ -1,7 +1,7 @@
 """Tests made from the records: the derivative of each rule, on graphs.
 
-An operation is differentiated, its gradients are differentiated again, and the graph is interpreted. Central differences
-of the first gradients are the oracle: rules are made of operations that have rules.
+An operation is differentiated, its gradients are differentiated again, and the graph is interpreted. Central
+differences of the first gradients are the oracle: rules are made of operations that have rules.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ CASES = [
 @pytest.mark.parametrize("simplified", [False, True], ids=["as differentiated", "after the passes"])
 @pytest.mark.parametrize(("record", "function", "sample"), CASES)
 def test_second_derivative_matches_central_differences_of_the_first(record, function, sample, simplified):
-    """A gradient is a function that can be differentiated like any other, by the inputs and by the upstream gradient."""
+    """A gradient can be differentiated like any other function, by the inputs and by the upstream gradient."""
     operation = Operation(record, function, sample)
     inputs = operation.wrt
     known = len(operation.graph.parameters)
@@ -135,7 +135,7 @@ def test_second_derivative_matches_central_differences_of_the_first(record, func
 
 
 def test_first_derivative_is_among_the_second_ones():
-    """By the upstream gradient, the gradient's derivative is the first derivative: nothing is lost on the second way."""
+    """By the upstream gradient, the gradient's derivative is the first derivative: nothing gets lost on the way."""
     (record,) = (record for record in records() if record.functions[0] is np.sin)
     operation = Operation(record, np.sin, record.samples[0])
     (x,) = operation.wrt
