@@ -137,8 +137,9 @@ class Printer:
         return "bool" if dtype.kind == "b" else f"{self.spelling.np()}.{dtype.name}"
 
     def _array(self, array: np.ndarray[Any, Any]) -> Text:
-        if not array.ndim and array.dtype in (np.float64, np.int64):
-            return self.static(array.item())
+        if not array.ndim:
+            # a plain number would take on the dtype of the arrays that it meets
+            return f"{self.spelling.np()}.{array.dtype.name}({self.static(array.item())[0]})", ATOM
         usual = array.dtype in (np.float64, np.int64, np.bool_)
         numbers = self.static(_nested(array.tolist()))[0]
         dtype = "" if usual and array.size else f", dtype={self.dtype(array.dtype)}"
@@ -312,23 +313,35 @@ def is_simple(text: str) -> bool:
 
 
 def quoted(text: str) -> str:
-    """Return a string literal, in double quotes where that needs no more escapes."""
-    body = repr(text + "\"'")[1:-4] if '"' in text and "'" not in text else repr("'" + text)[2:-1]
-    if '"' in text and "'" not in text:
-        return "'" + repr('"' + text)[2:-1] + "'"
-    escaped = body if '"' not in text else repr(text)[1:-1].replace("\\'", "'").replace('"', '\\"')
-    return f'"{escaped}"'
+    """Return a string literal in the quotes that need fewer escapes, double ones where it makes no difference."""
+    quote = _quote_for(text)
+    return quote + _escaped(text, quote) + quote
 
 
 def formatted_text(pieces: list[Any]) -> str:
     """Return an f-string of texts and of replacement fields."""
+    quote = _quote_for("".join(piece[-2] if isinstance(piece, tuple) else piece for piece in pieces))
     parts = []
     for piece in pieces:
         if isinstance(piece, tuple):
-            parts.append("".join(piece).replace('"', "'"))
+            opening, text, *behind = piece
+            # up to Python 3.11 the quotes of the string can't stand in a field
+            parts.append("".join((opening, text.replace(quote, _OTHER[quote]), *behind)))
         else:
-            parts.append(repr("'" + piece)[2:-1].replace('"', '\\"'))
-    return 'f"' + "".join(parts) + '"'
+            parts.append(_escaped(piece, quote))
+    return f"f{quote}{''.join(parts)}{quote}"
+
+
+_OTHER = {'"': "'", "'": '"'}
+
+
+def _quote_for(text: str) -> str:
+    return "'" if text.count('"') > text.count("'") else '"'
+
+
+def _escaped(text: str, quote: str) -> str:
+    changed = {"\\": "\\\\", quote: "\\" + quote}
+    return "".join(changed.get(letter) or (letter if letter.isprintable() else repr(letter)[1:-1]) for letter in text)
 
 
 SPECIAL: dict[Callable[..., Any], Callable[[Printer, Node], Text]] = {

@@ -97,11 +97,13 @@ class _Module:
         self.writer.write(backward)
         functions = self._pair(forward, backward) if split else [self._joint(forward, backward)]
         docstring = f'"""Forward and backward pass of `{function.name}`, written by flatgrad from {function.place}."""'
+        # what the constants need is imported too
+        constants = [line for text in self._constant_lines() for line in laid_out(text)]
         text = rendered(
             "module.py.jinja",
             docstring=docstring,
             imports=[line for text in self.spelling.imports() for line in laid_out(text) or [""]],
-            constants=[line for text in self._constant_lines() for line in laid_out(text)],
+            constants=constants,
             helpers=[self.spelling.helpers[name] for name in sorted(self.spelling.helpers)],
             functions=functions,
         )

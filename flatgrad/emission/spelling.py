@@ -107,18 +107,19 @@ class Spelling:
         name = self._free(function.__name__)
         definition = cst.parse_module(textwrap.dedent(inspect.getsource(function))).body[0]
         assert isinstance(definition, cst.FunctionDef)
-        plain = definition.visit(_Unannotated())
-        assert isinstance(plain, cst.FunctionDef)
-        plain = plain.with_changes(name=cst.Name(name), decorators=(), leading_lines=(), returns=None)
-        self.helpers[name] = cst.Module([plain]).code.rstrip()
+        local: dict[str, str] = {}
         for used in function.__code__.co_names:
             found = function.__globals__.get(used)
             if found is np:
-                self.np()
+                local[used] = self.np()
             elif found is math:
-                self.module("math")
+                local[used] = self.module("math")
             elif getattr(math, used, None) is found and found is not None:
-                self.member("math", used)
+                local[used] = self.member("math", used)
+        plain = definition.visit(_Unannotated(local))
+        assert isinstance(plain, cst.FunctionDef)
+        plain = plain.with_changes(name=cst.Name(name), decorators=(), leading_lines=(), returns=None)
+        self.helpers[name] = cst.Module([plain]).code.rstrip()
         return name
 
     def imports(self) -> list[str]:
@@ -141,7 +142,20 @@ class Spelling:
 
 
 class _Unannotated(cst.CSTTransformer):
-    """Leaves the annotations of parameters out: a helper in the emitted module imports nothing for them."""
+    """Leaves the annotations of parameters out, and calls what is imported by the names that it has in the module.
+
+    A helper in the emitted module imports nothing for its annotations.
+    """
+
+    def __init__(self, local: dict[str, str]) -> None:
+        super().__init__()
+        self.local = local
+
+    def leave_Name(self, original_node: cst.Name, updated_node: cst.Name) -> cst.Name:
+        return updated_node.with_changes(value=self.local.get(updated_node.value, updated_node.value))
+
+    def leave_Attribute(self, original_node: cst.Attribute, updated_node: cst.Attribute) -> cst.Attribute:
+        return updated_node.with_changes(attr=original_node.attr)
 
     def leave_Param(self, original_node: cst.Param, updated_node: cst.Param) -> cst.Param:
         if updated_node.default is None:

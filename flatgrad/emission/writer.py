@@ -136,8 +136,10 @@ class Writer:
                     value.node in self._own and value not in recognised.arguments.values()
                     for value in node.forward.inputs
                 )
-                subject = self._target(host) if spread_out else line
-                return shortened(f"# {subject} is {words}")
+                whole = f"# {line} is {words}"
+                if not spread_out and len(whole) <= LONGEST_COMMENT:
+                    return whole
+                return shortened(f"# {self._target(host)} is {words}")
         return shortened(f"# {line}") if line else ""
 
     def _words(self, words: str, arguments: object) -> str:
@@ -171,7 +173,8 @@ def comment_text(comment: str) -> str:
     text = comment.lstrip("#").strip()
     if not text or text.lower().startswith(PRAGMAS):
         return ""
-    return "# " + text
+    # what can't be seen, such as marks that turn the direction of writing, is made visible
+    return "# " + "".join(c if c.isprintable() or c == "\t" else repr(c)[1:-1] for c in text)
 
 
 def shortened(comment: str) -> str:

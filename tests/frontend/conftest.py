@@ -33,7 +33,7 @@ def define():
 
 @pytest.fixture(scope="session")
 def slopes():
-    """Return what gives the gradients of a scalar function by central differences, for each float among the arguments."""
+    """Return what gives the gradients of a scalar function by central differences, for its floats."""
 
     def slope(function, arguments, name, step=1e-6):
         centre = np.asarray(arguments[name])

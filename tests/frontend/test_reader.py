@@ -65,7 +65,7 @@ RIGHT = {
     "elementwise logic": "return np.sum(x * ((x > 0) & ~(x > 2) | (x < -1))) * s",
     "conditional expression": "return np.sum(x if x.ndim == 1 else x[0]) * s",
     "conditional expressions": "return np.sum(x) * (1 if x.ndim == 3 else 2 if x.ndim == 2 else 3) * s",
-    "if on the rank": "if x.ndim == 1:\n    x = x * s\nelif x.ndim == 2:\n    x = s\nelse:\n    x = 0\nreturn np.sum(x)",
+    "if on the rank": "if x.ndim == 1:\n    x = x * s\nelif x.ndim:\n    x = s\nelse:\n    x = 0\nreturn np.sum(x)",
     "if on a size": "if x.shape[0] == 3:\n    return np.sum(x) * s\nreturn s",
     "if on a size by order": "if len(x) > 2:\n    return np.sum(x) * s\nreturn s",
     "if on sizes": "if x.shape == (3,) and x.size < 10:\n    return np.sum(x) * s\nreturn s",
@@ -116,8 +116,8 @@ def test_what_is_read_is_what_is_written(define, slopes, case):
 VIEWS = [
     "z[1:]", "z[...]", "z[:, None]", "z[0, ...]", "z.T", "z.reshape(3, 1)", "z.ravel()", "np.asarray(z)",
     "np.atleast_1d(z)", "np.atleast_2d(z)", "np.split(z, 3)[0]", "np.array_split(z, 2)[1]", "np.squeeze(z)",
-    "np.transpose(z)", "np.moveaxis(z, 0, 0)", "z.swapaxes(0, 0)", "np.float64(z)", "stop_gradient(z)", "(z, z)[0]", "[z][0]",
-    "z if z.ndim else x", "np.expand_dims(z, 0)", "z",
+    "np.transpose(z)", "np.moveaxis(z, 0, 0)", "z.swapaxes(0, 0)", "np.float64(z)", "stop_gradient(z)", "(z, z)[0]",
+    "[z][0]", "z if z.ndim else x", "np.expand_dims(z, 0)", "z",
 ]  # fmt: skip
 COPIES = [
     "z.copy()",

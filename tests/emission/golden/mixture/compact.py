@@ -22,7 +22,7 @@ def mixture_value_and_grad(x, logits, means, log_scales, *, grad_out=1.0):
     # backward
     # out = -np.sum(log_likelihoods)
     grad_log_likelihoods = np.full_like(log_likelihoods, -grad_out)
-    # log_likelihoods = top[:, 0] + np.log(np.sum(np.exp(log_densities - top), axis=1)) is the ...
+    # log_likelihoods is the log-sum-exp of log_densities along axis 1
     grad_log_densities = np.expand_dims(grad_log_likelihoods, 1) * np.exp(
         log_densities - np.expand_dims(np.where(log_likelihoods == -np.inf, 0, log_likelihoods), 1)
     )
@@ -35,7 +35,7 @@ def mixture_value_and_grad(x, logits, means, log_scales, *, grad_out=1.0):
     grad_log_scales = -grad_log_weights - np.sum(grad_z * z / t0, axis=0) * t0
     # z = (x[:, None] - means) / t0
     grad_means = -np.sum(grad_t1, axis=0)
-    grad_x = np.squeeze(np.sum(grad_t1, axis=1, keepdims=True), axis=1)
+    grad_x = np.sum(grad_t1, axis=1)
     # log_weights = logits - np.log(np.sum(np.exp(logits))) is the log-softmax of logits
     grad_logits = grad_log_weights - np.exp(log_weights) * np.sum(grad_log_weights, keepdims=True)
     return out, (grad_x, grad_logits, grad_means, grad_log_scales)
