@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import inspect
 from collections import namedtuple
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
 from flatgrad.build import built
 from flatgrad.builder import StaticNeeded
-from flatgrad.errors import SignatureError
-from flatgrad.frontend.live import live_definition
+from flatgrad.errors import ShapeError, SignatureError
+from flatgrad.frontend.live import live_definition, plain_function
 from flatgrad.frontend.source import NameUnknown
 from flatgrad.graph.size import SizeUnknown
 from flatgrad.options import Options
@@ -99,11 +99,33 @@ def vjp(function: Callable[..., Any], /, *args: Any, wrt: Wrt = None, **kwargs: 
     run, arguments, keywords, _ = differentiated.prepared(args, kwargs, split=True)
     value, saved = run["forward"](*arguments, **keywords)
     backward = run["backward"]
+    values = [each for each in _flat(value) if _is_real(each)]
 
     def pullback(*upstream: Any) -> Any:
-        return backward(saved, *upstream)
+        if len(upstream) != len(values):
+            raise SignatureError(f"the pullback of {function.__name__} takes {len(values)} upstream gradients")
+        return backward(saved, *map(_upstream_for, values, upstream))
 
     return value, _described(pullback, function, "pullback")
+
+
+def _flat(value: Any) -> Iterator[Any]:
+    if isinstance(value, tuple | list):
+        for part in value:
+            yield from _flat(part)
+    else:
+        yield value
+
+
+def _is_real(value: Any) -> bool:
+    return np.asarray(value).dtype.kind == "f" or (isinstance(value, int) and not isinstance(value, bool))
+
+
+def _upstream_for(value: Any, upstream: Any) -> Any:
+    """Return an upstream gradient as emitted code expects it: of its value's shape and dtype, or a Python float."""
+    if np.shape(upstream) != np.shape(value):
+        raise ShapeError(f"the upstream gradient has the shape {np.shape(upstream)}, and the value {np.shape(value)}")
+    return np.asarray(upstream, np.asarray(value).dtype) if np.ndim(value) else float(upstream)
 
 
 def _described(wrapper: Callable[..., Any], function: Callable[..., Any], purpose: str) -> Callable[..., Any]:
@@ -116,7 +138,7 @@ class _Differentiated:
     """A function with what has been emitted for it so far, by signature."""
 
     def __init__(self, function: Callable[..., Any], wrt: Wrt, style: str | None, target: str | None) -> None:
-        self.function = function
+        self.function = plain_function(function)
         chosen = getattr(function, "__flatgrad__", None) or Options()
         self.options = Options(
             wrt=chosen.wrt if wrt is None else wrt, style=style or chosen.style, target=target or chosen.target

@@ -17,7 +17,7 @@ import numpy as np
 
 from flatgrad.builder import Builder
 from flatgrad.errors import Problem, UnsupportedError
-from flatgrad.frontend.rule_bodies import read_rule
+from flatgrad.frontend.rule_bodies import inputs_with_gradient, read_rule
 from flatgrad.graph.size import SizeUnknown, equal, is_one
 from flatgrad.graph.values import FLOAT, Constant, Graph, Node, Type, Value, leaves, mapped
 from flatgrad.infer import makes_number
@@ -74,8 +74,10 @@ class _Backward:
         self.builder.forward = None
         for value in self.wrt:
             if value not in self.gradients:
-                self._add_part(value, self._zeros(value))
-                self._sum_up(value)
+                zeros = self._zeros(value)
+                zeros = self._named(zeros) if isinstance(zeros, Constant) else zeros
+                zeros.primal = value
+                self.gradients[value] = zeros
         return {value: self.gradients[value] for value in self.wrt}
 
     def _active(self) -> set[Value]:
@@ -124,7 +126,8 @@ class _Backward:
         y: Any = node.outputs
         if not several:
             grad_y, y = grad_y[0], y[0]
-        names = [name for name in record.inputs if any(leaf in sources for leaf in leaves(arguments.get(name)))]
+        passed = inputs_with_gradient(record.gradient)
+        names = [name for name in passed if any(leaf in sources for leaf in leaves(arguments.get(name)))]
         given = {name: _plain(argument, name in record.inputs) for name, argument in arguments.items()}
         missing = {name: None for name in record.inputs if name not in given}
         body = read_rule(self.builder, record.gradient, {**missing, **given, "y": y, "grad_y": grad_y}, names)
@@ -145,7 +148,7 @@ class _Backward:
         for output in node.outputs:
             if output in self.gradients and not output.type.is_real:
                 message = f"the gradient passes through whole numbers here ({output.type})"
-                hint = "convert to floats first: x.astype(float)"
+                hint = "convert to floats first, x.astype(float), or leave the whole number out of wrt"
                 place = node.location
                 raise UnsupportedError(place.problem(message, hint) if place is not None else Problem(message, hint))
 
@@ -303,17 +306,12 @@ class _Backward:
         return self._summed(np.any, places, extra, kept) if extra or kept else places
 
     def _cast(self, gradient: Value, wanted: Type) -> Value:
-        if gradient.dtype == wanted.dtype or wanted.dtype.kind != "f":
-            if not (gradient.dtype.kind == "f" or wanted.weak):
-                raise AssertionError(f"a gradient of dtype {gradient.dtype} for a variable of dtype {wanted.dtype}")
-            return gradient
-        cast: Value
         if wanted.weak:
-            cast = self.builder.apply(float, gradient)
-        elif gradient.type.weak:
+            number: Value = gradient if gradient.dtype == np.float64 else self.builder.apply(float, gradient)
+            return number
+        if gradient.dtype == wanted.dtype or gradient.type.weak:
             return gradient
-        else:
-            cast = self.builder.apply(np.ndarray.astype, gradient, wanted.dtype, form="method")
+        cast: Value = self.builder.apply(np.ndarray.astype, gradient, wanted.dtype, form="method")
         return cast
 
 
@@ -352,7 +350,9 @@ def _derived_from(node: Node) -> tuple[Any, Mapping[str, Any]]:
 
 
 def _inputs(record: Record, arguments: Mapping[str, Any]) -> Iterable[Any]:
-    for name in record.inputs:
+    """Return what an operation passes a gradient on to."""
+    assert record.gradient is not None
+    for name in inputs_with_gradient(record.gradient):
         yield from leaves(arguments.get(name))
 
 

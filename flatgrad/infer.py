@@ -92,21 +92,40 @@ def _kinds(values: tuple[Value, ...], call: Call) -> tuple[tuple[Operand, ...], 
 def _tried(
     function: Callable[..., Any], call: Call, operands: tuple[Operand, ...], kinds: tuple[type, ...], positional: int
 ) -> tuple[np.dtype[Any], bool, bool]:
-    examples = [_example(*operand) for operand in operands]
+    for number in TRIALS:
+        try:
+            result = _result(function, call, operands, positional, number)
+            break
+        except (ValueError, ArithmeticError):
+            # outside of the function's domain; the last trial's error is the caller's to see
+            if number == TRIALS[-1]:
+                raise
+    if isinstance(result, tuple | list):
+        result = result[0]
+    return np.asarray(result).dtype, type(result) in (int, float, bool), isinstance(result, np.ndarray)
+
+
+# the domains of all functions of `math` have one of these numbers in them
+TRIALS = (1.0, 0.5)
+
+
+def _result(
+    function: Callable[..., Any], call: Call, operands: tuple[Operand, ...], positional: int, number: float
+) -> Any:
+    examples = [_example(*operand, number) for operand in operands]
     built = [
         (name, _python(mapped(structure, lambda leaf: examples[leaf.index] if isinstance(leaf, Slot) else leaf)))
         for name, structure in call
     ]
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
-        result = function(*[argument for _, argument in built[:positional]], **dict(built[positional:]))
-    if isinstance(result, tuple | list):
-        result = result[0]
-    return np.asarray(result).dtype, type(result) in (int, float, bool), isinstance(result, np.ndarray)
+        return function(*[argument for _, argument in built[:positional]], **dict(built[positional:]))
 
 
-def _example(dtype: np.dtype[Any], rank: int, weak: bool) -> Any:
-    return {"f": 1.0, "i": 1, "b": True}[dtype.kind] if weak else np.ones((1,) * rank, dtype)[()]
+def _example(dtype: np.dtype[Any], rank: int, weak: bool, number: float) -> Any:
+    if weak:
+        return {"f": number, "i": 1, "b": True}[dtype.kind]
+    return np.full((1,) * rank, number if dtype.kind == "f" else 1, dtype)[()]
 
 
 def _python(structure: Any) -> Any:

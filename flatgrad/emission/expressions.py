@@ -148,8 +148,11 @@ class Printer:
     def _infix(self, node: Node, symbol: str, precedence: int) -> Text:
         left, right = [self._in_call(node, structure) for _, structure in node.call]
         if symbol == "**":
+            # a power of a power gets parentheses that it does not need, for the reader
             base, exponent = self.operand(left, ATOM), self.operand(right, UNARY)
-            tight = is_simple(base) and is_simple(exponent.removeprefix("-") if exponent[1:].isnumeric() else exponent)
+            if self.item(right)[1] == POWER:
+                exponent = f"({exponent})"
+            tight = is_simple(base) and is_simple(exponent.removeprefix("-"))
             return (f"{base}**{exponent}" if tight else f"{base} ** {exponent}"), POWER
         # comparisons don't nest: a < b < c means something else
         stays = precedence + 1 if precedence == COMPARED else precedence

@@ -48,7 +48,7 @@ class Lines:
         if node.function is literal:
             return value.name is not None or self.uses.get(value, 0) > 1
         if value.name is not None or value in self.results:
-            return not (isinstance(value, Constant) and node.function is not literal)
+            return True
         if node.forward is not None and node.form in (".T", ".mT"):
             return value.primal is not None and self._backward_has_line(value)
         if node.function in ALWAYS_INSIDE or node.function in CONDITIONS or _of_constants(node):

@@ -78,6 +78,8 @@ class Writer:
         index = arguments["index"]
         zeros = f"{name} = {self.printer.spelling.np()}.zeros_like({like})"
         if repeats(index):
+            if isinstance(index, tuple) and len(index) == 1:
+                (index,) = index
             inside = self.printer.index(index)
             if ":" in inside:
                 # outside of brackets, slices need np.s_

@@ -236,6 +236,13 @@ def static_call(
     if reader.inlined or not (number or isinstance(result, np.ndarray)):
         return result
     named = {f"argument{k}": arg for k, arg in enumerate(args)} | kwargs
+    if any(isinstance(leaf, Constant) and leaf.node is not None for leaf in leaves(tuple(named.values()))):
+        # what is computed from the function's own variables is computed where they are
+        node = reader.builder.node(function, named, [], location=reader.source.location(syntax), positional=len(args))
+        computed = Constant(result, type_of(result))
+        computed.node = node
+        node.outputs = (computed,)
+        return computed
     inputs, call = packed(named)
     constant = Constant(result, type_of(result), expression=Node(function, inputs, call, positional=len(args)))
     return held(reader, constant, None) if isinstance(result, np.ndarray) else constant

@@ -86,7 +86,7 @@ def live_definition(function: object) -> Definition:
     Raises UnsupportedError for what is not a plain Python function, and SourceError where its source can't be had or is
     not the source of this function.
     """
-    plain = _plain_function(function)
+    plain = plain_function(function)
     code = plain.__code__
     if code.co_name == "<lambda>":
         raise UnsupportedError(_lambda_problem(code))
@@ -98,7 +98,7 @@ def live_definition(function: object) -> Definition:
     return definition_at(place, source, LiveNames(plain), options if isinstance(options, Options) else Options())
 
 
-def _plain_function(function: object) -> types.FunctionType:
+def plain_function(function: object) -> types.FunctionType:
     """Return the function. Raises UnsupportedError for the other kinds of callables."""
     if isinstance(function, types.FunctionType):
         return function

@@ -12,13 +12,14 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
 import libcst as cst
+import numpy as np
 
 from flatgrad.binding import ArgumentError
 from flatgrad.builder import Builder, StaticNeeded
 from flatgrad.errors import FlatgradError, Problem, ShapeError, UnsupportedError
 from flatgrad.frontend.source import Names, Source
 from flatgrad.graph.size import SizeMismatch, SizeUnknown
-from flatgrad.graph.values import Constant, Statement, Value, leaves
+from flatgrad.graph.values import Constant, List, Statement, Value
 from flatgrad.infer import DtypeUnsupported, type_of
 from flatgrad.registry import lookup
 
@@ -142,9 +143,10 @@ class Reader:
         try:
             location = None if self.inlined else self.source.location(syntax)
             result = self.builder.apply(function, *args, form=form, location=location, **kwargs)
-            if not self.inlined and isinstance(result, Value) and result.node is not None and shares_memory(result):
+            first = result[0] if isinstance(result, tuple) else result
+            if not self.inlined and first.node is not None and shares_memory(first):
                 # what is viewed has a second name, too
-                self.shared.update(value for value in result.node.inputs if value.rank)
+                self.shared.update(value for value in first.node.inputs if not value.type.weak)
             return result
         except SizeMismatch as error:
             self.fail(f"shapes do not fit in {called(function)}: {error}", syntax, kind=ShapeError)
@@ -223,8 +225,11 @@ def shares_memory(value: Value) -> bool:
     if node is None or record is None or not record.view:
         return node is None
     if node.function is operator.getitem:
-        picked = [leaf for leaf in leaves(node.arguments["index"]) if isinstance(leaf, Value) and leaf.rank]
-        return value.rank > 0 and not picked
+        index = node.arguments["index"]
+        parts = index if isinstance(index, tuple) and not isinstance(index, List) else (index,)
+        is_copy = any(isinstance(part, List) or (isinstance(part, Value) and part.rank) for part in parts)
+        # a single element is a number, unless an ellipsis makes it an array without axes
+        return not is_copy and (value.rank > 0 or Ellipsis in [part for part in parts if not isinstance(part, Value)])
     return True
 
 
@@ -283,7 +288,8 @@ def called(function: Callable[..., Any]) -> str:
     if symbol:
         return f"`{symbol}`"
     if module.startswith("numpy"):
-        return f"`np.{name}`"
+        place = "np.linalg" if hasattr(np.linalg, name) and not hasattr(np, name) else "np"
+        return f"`{place}.{name}`"
     return f"`{module}.{name}`" if module not in ("", "builtins", "_operator") else f"`{name}`"
 
 

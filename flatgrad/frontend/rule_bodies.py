@@ -84,6 +84,11 @@ def _needed(rule: Callable[..., Any], wanted: frozenset[str]) -> tuple[Sequence[
     return tuple(reversed(kept)), names
 
 
+def inputs_with_gradient(rule: Callable[..., Any]) -> tuple[str, ...]:
+    """Return the inputs of a rule that it returns a gradient for."""
+    return tuple(name.removeprefix("grad_") for name in _needed(rule, frozenset())[1])
+
+
 def _assigned(statement: cst.CSTNode) -> set[str]:
     collected = AssignedNames()
     statement.visit(collected)

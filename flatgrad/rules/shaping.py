@@ -209,7 +209,7 @@ def grad_float(x, y, grad_y):
     return grad_x
 
 
-@rule(np.float64, shape=same, linear=True, samples=[Sample(real()), Sample(real(3))])
+@rule(np.float64, shape=same, linear=True, view=True, samples=[Sample(real()), Sample(real(3))])
 def grad_float64(x, y, grad_y):
     grad_x = grad_y
     return grad_x
