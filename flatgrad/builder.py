@@ -15,7 +15,7 @@ from flatgrad.registry import Record, lookup
 from flatgrad.rules.creation import known_result
 
 # arguments whose values may be found out at run time; all others decide what code is written
-DYNAMIC_ATTRIBUTES = frozenset({"index", "shape", "indices", "values", "like"})
+DYNAMIC_ATTRIBUTES = frozenset({"index", "shape", "indices", "like"})
 
 
 class StaticNeeded(Exception):

@@ -22,6 +22,7 @@ from flatgrad.graph.size import SizeUnknown, equal, is_one
 from flatgrad.graph.values import FLOAT, Constant, Graph, Node, Type, Value, leaves, mapped
 from flatgrad.infer import makes_number
 from flatgrad.registry import Record, lookup
+from flatgrad.rules.placing import placed, placed_together
 from flatgrad.rules.program import named
 from flatgrad.rules.shapes import reduced
 
@@ -166,7 +167,7 @@ class _Backward:
 
     def _sum_up(self, value: Value) -> None:
         """Make the gradient of a value from its parts, in one assignment."""
-        parts = self.parts.pop(value)
+        parts = self._placed_together(self.parts.pop(value), value)
         while len(parts) > 1:
             steps = [parts[k : k + LONGEST_SUM] for k in range(0, len(parts), LONGEST_SUM)]
             parts = [self._sum(step, pinned=len(steps) > 1) for step in steps]
@@ -178,6 +179,20 @@ class _Backward:
                 gradient = self._named(gradient)
             gradient.primal = value
         self.gradients[value] = gradient
+
+    def _placed_together(self, parts: list[Value], value: Value) -> list[Value]:
+        """Let the parts that come from elements of a variable be added in one array of zeros."""
+        picked = [part for part in parts if part.node is not None and part.node.function is placed]
+        picked = [part for part in picked if part.primal is None and part.node.arguments["like"] is value]  # type: ignore[union-attr]
+        if len(picked) < 2:
+            return parts
+        calls = [part.node.arguments for part in picked if part.node is not None]
+        values, indices = (tuple([call[name] for call in calls]) for name in ("values", "index"))
+        together: Value = self.builder.apply(placed_together, values, indices, value)
+        if all(part in self.masks for part in picked):
+            united = self._united([self.masks[part] for part in picked])
+            self.masks.update({together: united} if united else {})
+        return [part for part in parts if part not in picked] + [together]
 
     def _sum(self, parts: Sequence[Value], *, pinned: bool) -> Value:
         total = parts[0]

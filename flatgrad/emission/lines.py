@@ -14,12 +14,14 @@ from flatgrad.graph.values import Constant, Graph, Node, Value, uses_of
 from flatgrad.markers import stop_gradient
 from flatgrad.registry import lookup
 from flatgrad.rules.creation import size_of_axis
-from flatgrad.rules.indexing import placed
+from flatgrad.rules.placing import placed, placed_together
 from flatgrad.rules.program import EFFECTS, conjunction, disjunction, formatted, literal
 from flatgrad.rules.static import axes_count
 
 # written where they are used, however often: reading a size costs nothing, and a name for it tells nothing
 ALWAYS_INSIDE = frozenset({size_of_axis, axes_count, len, np.shape, np.size, formatted, stop_gradient})
+# written as zeros with an assignment into them
+PLACING = frozenset({placed, placed_together})
 # written inside the assert or print that they are for
 CONDITIONS = frozenset({conjunction, disjunction})
 
@@ -42,7 +44,7 @@ class Lines:
         return self._readers.get(primal, [])
 
     def _has_line(self, node: Node) -> bool:
-        if node.function in EFFECTS or len(node.outputs) > 1 or node.function is placed:
+        if node.function in EFFECTS or len(node.outputs) > 1 or node.function in PLACING:
             return True
         value = node.output
         if node.function is literal:

