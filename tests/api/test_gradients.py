@@ -304,3 +304,16 @@ def test_what_is_no_python_function_is_an_error(thing):
     """Builtins, lambdas and classes have no statements to read."""
     with pytest.raises(FlatgradError):
         value_and_grad(thing)(1.0)
+
+
+@pytest.mark.parametrize("style", ["flat", "compact"])
+def test_number_of_a_small_dtype_has_a_gradient_of_that_dtype(style):
+    """A float32 without axes has a float32 gradient, also where that is a plain number times the upstream one."""
+
+    def f(s):
+        return s * 2
+
+    gradient = value_and_grad(f, wrt="s", style=style)(np.float32(1.5))[1]
+    assert gradient.dtype == np.float32
+    assert gradient.shape == ()
+    assert gradient == 2

@@ -1,6 +1,6 @@
 """Emitted code beside code written by hand, for pytest-benchmark: `pytest tests/benchmarks --benchmark-only`.
 
-The ordinary run leaves the measuring out, and holds the two to the same numbers.
+The ordinary run calls each function without measuring it, and holds the two to the same numbers.
 """
 
 import importlib.util

@@ -73,9 +73,9 @@ UNUSUAL = {
     ),
     "constants": (
         "SCALE = 1e-05\nOFFSET = -2.5\nTABLE = np.linspace(-1, 1, 40).reshape(2, 20)\nNONE = np.zeros((0, 3))\n"
-        "HALF = np.float32(0.5)\nCOUNTS = np.array([1, 2, 3], dtype=np.int8)\nLIMIT = float('inf')\nMASK = COUNTS > 1\n\n\n"
+        "SHARP = np.float64(2.1)\nWHOLE = np.int64(3)\nHALF = np.float32(0.5)\nCOUNTS = np.array([1, 2, 3], dtype=np.int8)\nLIMIT = float('inf')\nMASK = COUNTS > 1\n\n\n"
         "def f(x):\n    y = np.where(MASK, x * COUNTS, -LIMIT)\n"
-        "    return np.sum(x * SCALE + OFFSET) + TABLE.sum() * HALF * x[0] + np.sum(NONE) * x[1] + np.max(y)\n",
+        "    return np.sum(x * SCALE + OFFSET) + TABLE.sum() * HALF * x[0] + np.sum(NONE) * x[1] + np.max(y) + np.sum(x * SHARP) - x[2] * WHOLE\n",
         (X,),
     ),
     "strings": (

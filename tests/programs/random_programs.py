@@ -383,6 +383,10 @@ def indexed(generator, depth):
 
 
 RESHAPED = [
+    "{x}[1:] * {x}[:-1]",
+    "{x}[0] * {x}[-1]",
+    "{x}[..., 0] - {x}[..., -1]",
+    "{x}[[0, -1]] * {x}[0]",
     "{x}.T", "{x}.reshape(-1)", "np.reshape({x}, -1)", "{x}.ravel()", "{x}.flatten()", "np.transpose({x})", "np.expand_dims({x}, 0)",
     "np.expand_dims({x}, -1)", "{x}[:, None]", "{x}[None]", "{x}[..., None]", "np.squeeze({x})", "np.swapaxes({x}, 0, -1)",
     "np.swapaxes({x}, 0, 1)", "np.moveaxis({x}, 0, -1)", "{x}.transpose()", "np.atleast_2d({x})", "{x}.reshape({x}.shape[0], -1)",

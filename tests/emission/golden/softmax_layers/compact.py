@@ -19,15 +19,15 @@ def softmax_layers_value_and_grad(X, labels, W1, b1, W2, b2, *, grad_loss=1.0):
 
     # backward
     # loss = -np.log(p[t1, labels]).mean()
-    t2 = np.zeros_like(t0)
-    t2[t1, labels] = -grad_loss / len(X)
-    grad_t0 = t2 - p * np.sum(t2, axis=1, keepdims=True)
+    grad_t0_part = np.zeros_like(t0)
+    grad_t0_part[t1, labels] = -grad_loss / len(X)
+    grad_t0 = grad_t0_part - p * np.sum(grad_t0_part, axis=1, keepdims=True)
     # t0 = hidden @ W2 + b2
     grad_b2 = np.sum(grad_t0, axis=0)
     grad_hidden = grad_t0 @ W2.T
     grad_W2 = hidden.T @ grad_t0
     # hidden = np.tanh(X @ W1 + b1)
-    grad_t3 = grad_hidden * (1 - hidden**2)
-    grad_b1 = np.sum(grad_t3, axis=0)
-    grad_W1 = X.T @ grad_t3
+    grad_t2 = grad_hidden * (1 - hidden**2)
+    grad_b1 = np.sum(grad_t2, axis=0)
+    grad_W1 = X.T @ grad_t2
     return loss, (grad_W1, grad_b1, grad_W2, grad_b2)

@@ -30,9 +30,9 @@ def softmax_layers_value_and_grad(X, labels, W1, b1, W2, b2, *, grad_loss=1.0):
     # t8 = t7.mean()
     grad_t7 = np.full_like(t7, grad_t8 / t7.size)
     # t7 is picked from the log-softmax of t3 along axis 1
-    t9 = np.zeros_like(t3)
-    t9[t5, labels] = grad_t7
-    grad_t3 = t9 - p * np.sum(t9, axis=1, keepdims=True)
+    grad_t3_part = np.zeros_like(t3)
+    grad_t3_part[t5, labels] = grad_t7
+    grad_t3 = grad_t3_part - p * np.sum(grad_t3_part, axis=1, keepdims=True)
     # t3 = t2 + b2
     grad_t2 = grad_t3
     grad_b2 = np.sum(grad_t3, axis=0)
