@@ -19,7 +19,7 @@ from flatgrad.builder import Builder
 from flatgrad.errors import Problem, UnsupportedError
 from flatgrad.frontend.rule_bodies import inputs_with_gradient, read_rule
 from flatgrad.graph.size import SizeUnknown
-from flatgrad.graph.values import FLOAT, Constant, Graph, Node, Type, Value, leaves
+from flatgrad.graph.values import FLOAT, Constant, Graph, Node, Value, leaves
 from flatgrad.infer import makes_number
 from flatgrad.masks import MaskedGradients, plain
 from flatgrad.registry import Record, lookup

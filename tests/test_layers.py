@@ -21,6 +21,8 @@ builder
 frontend
 annotations
 signature
+unbroadcast
+masks
 differentiate passes interpret
 emission
 pipeline

@@ -66,7 +66,8 @@ class Lines:
             return True
         if value.primal is None:
             return False
-        return self.style == "flat" or value.primal.name is not None or value.primal.node is None
+        primal = value.primal
+        return self.style == "flat" or primal.name is not None or primal.node is None or primal in self.read_backward
 
     def _hosts(self, graph: Graph) -> dict[Node, Node]:
         own = set(self.own)

@@ -62,9 +62,12 @@ def read_attribute(reader: Reader, syntax: cst.Attribute) -> Any:
         place = getattr(owner, "__name__", described(owner))
         near = difflib.get_close_matches(name, dir(owner), n=1)
         reader.fail(f"{place} has no `{name}`", syntax, f"did you mean `{near[0]}`?" if near else "")
-    if isinstance(found, int | float) and isinstance(owner, types.ModuleType) and not reader.inlined:
+    if isinstance(found, int | float) and isinstance(owner, types.ModuleType):
         module = "np" if owner is np else owner.__name__
-        return Constant(found, type_of(found), text=f"{module}.{name}")
+        constant = Constant(found, type_of(found), text=f"{module}.{name}")
+        if reader.inlined:
+            reader.spelled_out.add(constant)
+        return constant
     return found
 
 

@@ -42,6 +42,11 @@ def is_static(item: Any) -> bool:
     return all(not isinstance(leaf, Value) or isinstance(leaf, Constant) for leaf in leaves(item))
 
 
+def is_spelled_out(reader: Reader, item: Any) -> bool:
+    """Tell whether a constant of a rule is to be read as it is written there: math.pi, math.log(2)."""
+    return isinstance(item, Constant) and item in reader.spelled_out
+
+
 def as_number(item: Any) -> Any:
     """Return the Python object that a static item stands for."""
     return unwrapped(item)
@@ -201,7 +206,7 @@ def read_binary(reader: Reader, syntax: cst.BinaryOperation) -> Any:
 
 def operation(reader: Reader, syntax: cst.CSTNode, function: Callable[..., Any], *operands: Any) -> Any:
     """Return what an operator gives: worked out where all is known, a node of the graph otherwise."""
-    if all(is_static(operand) for operand in operands):
+    if all(is_static(operand) for operand in operands) and not any(is_spelled_out(reader, each) for each in operands):
         return static_call(reader, syntax, function, operands, {})
     if function is operator.add and all(isinstance(operand, tuple) for operand in operands):
         return operands[0] + operands[1]
@@ -233,7 +238,8 @@ def static_call(
     if isinstance(result, slice):
         return Slice(result.start, result.stop, result.step)
     number = isinstance(result, int | float | np.generic) and not isinstance(result, bool)
-    if reader.inlined or not (number or isinstance(result, np.ndarray)):
+    irrational = isinstance(result, float) and getattr(function, "__module__", None) == "math"
+    if (reader.inlined and not irrational) or not (number or isinstance(result, np.ndarray)):
         return result
     named = {f"argument{k}": arg for k, arg in enumerate(args)} | kwargs
     if any(isinstance(leaf, Constant) and leaf.node is not None for leaf in leaves(tuple(named.values()))):
@@ -245,6 +251,8 @@ def static_call(
         return computed
     inputs, call = packed(named)
     constant = Constant(result, type_of(result), expression=Node(function, inputs, call, positional=len(args)))
+    if reader.inlined:
+        reader.spelled_out.add(constant)
     return held(reader, constant, None) if isinstance(result, np.ndarray) else constant
 
 

@@ -69,7 +69,8 @@ class Reader:
     What an expression gives is a `Value`, or, where it is known when the code is written, the Python object itself:
     numbers, strings, None, functions, modules, and tuples, lists and slices that may hold values. `inlined` is set for
     the bodies of rules: there, whatever can be worked out is, and variables don't name values. `shared` holds the
-    values whose memory is known under a second name, in a view or in a tuple.
+    values whose memory is known under a second name, in a view or in a tuple, `spelled_out` the constants of a rule that
+    are printed as they are written there.
     """
 
     def __init__(self, builder: Builder, names: Names, source: Source, *, inlined: bool = False) -> None:
@@ -81,6 +82,7 @@ class Reader:
         self.returned: Any = NOTHING
         self.problems: list[FlatgradError] = []
         self.shared: set[Value] = set()
+        self.spelled_out: set[Constant] = set()
 
     def function(self, definition: cst.FunctionDef, arguments: Mapping[str, Any]) -> Any:
         """Read the body with these values for the parameters, and return what it returns.

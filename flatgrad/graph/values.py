@@ -72,10 +72,11 @@ class Value:
     """One number or array of the program, assigned once.
 
     `known` is what is known of the number itself: the size that an int stands for, or the sizes of a shape.
-    `primal` is set on a gradient: the value that it is the gradient of.
+    `primal` is set on a gradient: the value that it is the gradient of. `step_of` is that value, too, on a gradient that
+    has become a step of an expression.
     """
 
-    __slots__ = ("known", "name", "node", "primal", "serial", "type")
+    __slots__ = ("known", "name", "node", "primal", "serial", "step_of", "type")
 
     def __init__(
         self,
@@ -91,6 +92,7 @@ class Value:
         self.node = node
         self.known = known
         self.primal = primal
+        self.step_of: Value | None = None
         self.serial = next(_serials)
 
     @property

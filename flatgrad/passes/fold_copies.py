@@ -19,19 +19,20 @@ from flatgrad.rules.program import named
 def fold_copies(graph: Graph, results: Sequence[Value]) -> list[Value]:
     """Replace second names by the first ones; a result whose value is known by another name keeps both."""
     returned = set(results)
+    read = {value for node in graph.nodes if node.forward is not None for value in node.inputs}
 
     def change(builder: Builder, node: Node) -> Value | None:
-        return _folded(node, returned) if node.function is named else None
+        return _folded(node, returned, read) if node.function is named else None
 
     return rewrite(graph, results, change)
 
 
-def _folded(node: Node, returned: set[Value]) -> Value | None:
+def _folded(node: Node, returned: set[Value], read: set[Value]) -> Value | None:
     copy, source = node.output, node.inputs[0]
     if copy.primal is None:
         return source
     may_be_renamed = is_backward(source) and not isinstance(source, Constant) and source not in returned
-    if may_be_renamed and copy.primal.name is not None and (source.primal is None or source.primal.name is None):
+    if may_be_renamed and _has_the_better_name(copy.primal, source.primal, read):
         if copy in returned:
             # it is returned from here on, and keeps this name
             returned.add(source)
@@ -41,3 +42,10 @@ def _folded(node: Node, returned: set[Value]) -> Value | None:
         return None
     copy.primal = None
     return source
+
+
+def _has_the_better_name(primal: Value, other: Value | None, read: set[Value]) -> bool:
+    """Tell whether a gradient is better called after `primal`: by a name of the user's, or one that has a line."""
+    if other is None or primal.name is not None:
+        return other is None or other.name is None
+    return other.name is None and primal in read and other not in read

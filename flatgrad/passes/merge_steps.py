@@ -22,5 +22,5 @@ def merge_steps(graph: Graph, results: Sequence[Value]) -> list[Value]:
         for value in node.outputs:
             primal = value.primal
             if primal is not None and primal.name is None and uses.get(value, 0) <= 1 and value not in returned:
-                value.primal = None
+                value.primal, value.step_of = None, primal
     return list(results)

@@ -17,6 +17,7 @@ from flatgrad.passes.merge_masks import merge_masks
 from flatgrad.passes.merge_steps import merge_steps
 from flatgrad.passes.prune import prune
 from flatgrad.passes.recognise import recognise
+from flatgrad.passes.restore_steps import restore_steps
 from flatgrad.passes.share import share
 from flatgrad.passes.simplify import simplify
 from flatgrad.passes.spread_scalars import spread_scalars
@@ -48,4 +49,5 @@ COMPACT: tuple[Pass, ...] = (
     lead_with_constants,  # 2 * grad_y * x
     share,  # what has become the same by now
     prune,  # what has become superfluous by now
+    restore_steps,  # a variable with a line of its own has a gradient with one
 )

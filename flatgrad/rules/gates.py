@@ -72,13 +72,15 @@ def grad_softplus(x, y, grad_y):
 
 @rule(nn.softmax, shape=same, elementwise=False, samples=ALONG_AXES)
 def grad_softmax(x, y, grad_y, *, axis=-1):
-    grad_x = y * (grad_y - np.sum(grad_y * y, axis=axis, keepdims=True))
+    total = np.sum(grad_y * y) if axis is None else np.sum(grad_y * y, axis=axis, keepdims=True)
+    grad_x = y * (grad_y - total)
     return grad_x
 
 
 @rule(nn.log_softmax, shape=same, elementwise=False, samples=ALONG_AXES)
 def grad_log_softmax(x, y, grad_y, *, axis=-1):
-    grad_x = grad_y - np.exp(y) * np.sum(grad_y, axis=axis, keepdims=True)
+    total = np.sum(grad_y) if axis is None else np.sum(grad_y, axis=axis, keepdims=True)
+    grad_x = grad_y - np.exp(y) * total
     return grad_x
 
 

@@ -17,12 +17,14 @@ def negative_log_likelihood_value_and_grad(x, mean, log_scale, *, grad_out=1.0):
     out = np.sum(t1)
 
     # backward
+    # out = np.sum(t1)
+    grad_t1 = np.full_like(t1, grad_out)
     # t1 = 0.5 * z**2 + log_scale + 0.5 * np.log(2 * np.pi)
     grad_z = 0.5 * grad_out * 2 * z
     # z = (x - mean) / t0
     grad_x = grad_z / t0
     # t0 = np.exp(log_scale)
-    grad_log_scale = np.sum(np.full_like(t1, grad_out)) - np.sum(grad_z * z / t0) * t0
+    grad_log_scale = np.sum(grad_t1) - np.sum(grad_z * z / t0) * t0
     # z = (x - mean) / t0
     grad_mean = -np.sum(grad_x)
     return out, (grad_x, grad_mean, grad_log_scale)

@@ -37,5 +37,5 @@ def mixture_value_and_grad(x, logits, means, log_scales, *, grad_out=1.0):
     grad_means = -np.sum(grad_t1, axis=0)
     grad_x = np.sum(grad_t1, axis=1)
     # log_weights = logits - np.log(np.sum(np.exp(logits))) is the log-softmax of logits
-    grad_logits = grad_log_weights - np.exp(log_weights) * np.sum(grad_log_weights, keepdims=True)
+    grad_logits = grad_log_weights - np.exp(log_weights) * np.sum(grad_log_weights)
     return out, (grad_x, grad_logits, grad_means, grad_log_scales)

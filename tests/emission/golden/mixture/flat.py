@@ -62,5 +62,5 @@ def mixture_value_and_grad(x, logits, means, log_scales, *, grad_out=1.0):
     # t3 = x[:, None]
     grad_x = np.squeeze(grad_t3, axis=1)
     # log_weights is the log-softmax of logits
-    grad_logits = grad_log_weights - np.exp(log_weights) * np.sum(grad_log_weights, keepdims=True)
+    grad_logits = grad_log_weights - np.exp(log_weights) * np.sum(grad_log_weights)
     return out, (grad_x, grad_logits, grad_means, grad_log_scales)
