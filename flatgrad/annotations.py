@@ -71,6 +71,10 @@ def _subscripted(syntax: cst.Subscript, definition: Definition) -> Annotated | N
     return Annotated(np.dtype(DTYPES[name]), _sizes(str(sizes.value.evaluated_value)))
 
 
+# sizes that are computed from others: 4*h, n-1
+COMPUTED = re.compile(r"\w+(?:[-+*]\w+)+")
+
+
 def _sizes(text: str) -> tuple[int | str, ...] | None:
     """Return the sizes in a jaxtyping string; None where it leaves the rank open."""
     sizes: list[int | str] = []
@@ -82,7 +86,7 @@ def _sizes(text: str) -> tuple[int | str, ...] | None:
         part = part.split("=")[-1].lstrip("#?")
         if part.isdecimal():
             sizes.append(int(part))
-        elif part.isidentifier() and not part.startswith("_") and not open_size:
+        elif not open_size and not part.startswith("_") and (part.isidentifier() or COMPUTED.fullmatch(part)):
             sizes.append(part)
         else:
             sizes.append("_")

@@ -18,7 +18,7 @@ from flatgrad.builder import StaticNeeded
 from flatgrad.errors import ShapeError, SignatureError
 from flatgrad.frontend.live import live_definition, plain_function
 from flatgrad.frontend.source import NameUnknown
-from flatgrad.graph.size import SizeUnknown
+from flatgrad.graph.size import SizeUnknown, bind, resolved, symbols_of
 from flatgrad.options import Options
 from flatgrad.pipeline import Emitted, as_error, emit_from_annotations
 from flatgrad.pipeline import emit as emit_module
@@ -262,8 +262,6 @@ def _numbers(bound: dict[str, Any], pinned: frozenset[Any]) -> Key:
 
 
 def _pin_sizes(signature: Signature, bound: dict[str, Any], pinned: frozenset[Any]) -> None:
-    from flatgrad.graph.size import bind, resolved
-
     for pin in pinned:
         if isinstance(pin, tuple):
             size = resolved(signature.parameters[pin[0]].shape[pin[1]])  # type: ignore[union-attr]
@@ -282,5 +280,5 @@ def _needed(error: SizeUnknown | StaticNeeded, signature: Signature, bound: dict
         (name, axis)
         for name, known in signature.parameters.items()
         for axis, size in enumerate(getattr(known, "shape", ()))
-        if not isinstance(size, int) and wanted & {symbol for monomial, _ in size.terms for symbol in monomial}
+        if wanted & set(symbols_of(size))
     )

@@ -102,6 +102,7 @@ def emit_from_annotations(
 def _emit(definition: Definition, signature: Signature, options: Options, split: bool | None) -> Emitted:
     graph, arguments, returned, names = read(definition, signature)
     (returned,) = _passed(graph, [returned], BEFORE)
+    returned = _apart(Builder(graph), returned)
     results = [leaf for leaf in leaves(returned) if isinstance(leaf, Value) and leaf.type.is_real]
     if not results:
         message = f"`{definition.syntax.name.value}` returns no real number, so there is nothing to differentiate"
@@ -149,22 +150,35 @@ def read(definition: Definition, signature: Signature) -> tuple[Graph, dict[str,
 
 
 def _named_results(reader: Reader, returned: Any, definition: Definition) -> Any:
-    """Return the returned structure with every computed value in it named, and no value in it twice."""
+    """Return the returned structure with every computed value in it named."""
     several = isinstance(returned, tuple)
     stem = next(name for name in ("out", "result", "value", "out_") if name not in reader.variables)
-    seen: dict[Any, None] = {}
+    count = 0
 
     def result(leaf: Any) -> Any:
+        nonlocal count
+        count += 1
         if not isinstance(leaf, Value):
             if not isinstance(leaf, int | float | str | None):
                 reader.fail(f"`{definition.syntax.name.value}` returns {leaf!r}", definition.syntax.name)
+        elif not isinstance(leaf, Constant) and leaf.node is not None and leaf.name is None:
+            leaf.name = f"{stem}{count - 1}" if several else stem
+        return leaf
+
+    return mapped(returned, result)
+
+
+def _apart(builder: Builder, returned: Any) -> Any:
+    """Return the returned structure with no value in it twice: each place has an upstream gradient of its own."""
+    seen: set[Value] = set()
+
+    def result(leaf: Any) -> Any:
+        if not isinstance(leaf, Value):
             return leaf
         if leaf in seen:
-            # each place has an upstream gradient of its own
-            leaf = reader.builder.node(named, {"x": leaf}, [leaf.type]).output
-        if not isinstance(leaf, Constant) and leaf.node is not None and leaf.name is None:
-            leaf.name = f"{stem}{len(seen)}" if several else stem
-        seen[leaf] = None
+            leaf = builder.node(named, {"x": leaf}, [leaf.type]).output
+            leaf.name = f"out{len(seen)}"
+        seen.add(leaf)
         return leaf
 
     return mapped(returned, result)

@@ -17,7 +17,7 @@ from flatgrad.annotations import annotated_type, shapes_from_text
 from flatgrad.errors import Problem, SignatureError
 from flatgrad.frontend.constants import NotConstant, evaluate
 from flatgrad.frontend.source import Definition, NameUnknown
-from flatgrad.graph.size import Expression, Size, Symbol, symbolic
+from flatgrad.graph.size import Expression, Size, Symbol, minus, plus, symbolic, times
 from flatgrad.graph.values import FLOAT, Type
 from flatgrad.infer import type_of
 
@@ -192,7 +192,17 @@ def _size(size: int | str, symbols: dict[str, Size]) -> Size:
         return size
     if size == "_":
         return symbolic()
+    if not size.isidentifier():
+        return _computed(ast.parse(size, mode="eval").body, symbols)
     return symbols.setdefault(size, symbolic(size))
+
+
+def _computed(node: ast.expr, symbols: dict[str, Size]) -> Size:
+    """Return the size that an annotation such as ``4*h`` computes from others."""
+    if isinstance(node, ast.BinOp):
+        combine = {ast.Add: plus, ast.Sub: minus, ast.Mult: times}[type(node.op)]
+        return combine(_computed(node.left, symbols), _computed(node.right, symbols))
+    return _size(int(node.value) if isinstance(node, ast.Constant) else ast.unparse(node), symbols)  # type: ignore[arg-type]
 
 
 def _rank_problem(definition: Definition, parameter: Parameter, place: cst.CSTNode) -> Problem:

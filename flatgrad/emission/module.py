@@ -153,7 +153,7 @@ class _Module:
         forward_text = rendered(
             "pass.py.jinja",
             signature="\n".join(laid_out(f"def {function.name}_forward({self._parameters(joint=False)}):")),
-            docstring=self._docstring(f"Return {value_words} and what {function.name}_backward needs."),
+            docstring=self._docstring(f"Return {value_words} and what {function.name}_backward needs.", closing=""),
             body=self._indented(self.writer.forward(forward)),
             returned="\n".join(laid_out(f"return {value_text}, {saved_text}", 4)),
         )
@@ -201,7 +201,7 @@ class _Module:
                 keyword_only.append(self.names.name(value) + (": float = 1.0" if hinted else "=1.0"))
         return ", ".join(texts + ["*"] * bool(keyword_only) + keyword_only)
 
-    def _docstring(self, summary: str) -> str:
+    def _docstring(self, summary: str, closing: str = "Each gradient has the shape of its variable.") -> str:
         function = self.function
         paragraphs = []
         if function.documentation:
@@ -211,8 +211,7 @@ class _Module:
             chosen = ", ".join(f"{name}={_shown(value)}" for name, value in function.static.items())
             paragraphs += [f"Written for {chosen}.", ""]
         if arrays:
-            closing = "Each gradient has the shape of its variable."
-            paragraphs += [f"{arrays}. {closing}"] if len(arrays) <= 40 else [f"{arrays}.", closing]
+            paragraphs += [f"{arrays}. {closing}".rstrip()] if len(arrays) <= 40 else [f"{arrays}.", closing]
         while paragraphs and not paragraphs[-1]:
             paragraphs.pop()
         if not paragraphs:

@@ -220,7 +220,9 @@ def read_subscript(reader: Reader, syntax: cst.Subscript) -> Any:
     owner = reader.expression(syntax.value)
     indices = [_index(reader, element.slice) for element in syntax.slice]
     one = len(indices) == 1 and not isinstance(syntax.slice[0].comma, cst.Comma)
-    index: Any = indices[0] if one else tuple(indices)
+    # a tuple among several indices picks as a list does
+    listed = [List(part) if isinstance(part, tuple) else part for part in indices]
+    index: Any = indices[0] if one else tuple(listed)
     if isinstance(owner, Value):
         if isinstance(owner.known, tuple) and is_static(index):
             return _part_of_shape(reader, owner, as_number(index), syntax)

@@ -208,8 +208,9 @@ def operation(reader: Reader, syntax: cst.CSTNode, function: Callable[..., Any],
     """Return what an operator gives: worked out where all is known, a node of the graph otherwise."""
     if all(is_static(operand) for operand in operands) and not any(is_spelled_out(reader, each) for each in operands):
         return static_call(reader, syntax, function, operands, {})
-    if function is operator.add and all(isinstance(operand, tuple) for operand in operands):
-        return operands[0] + operands[1]
+    if function is operator.add and any(isinstance(operand, tuple) for operand in operands):
+        left, right = (parts(reader, operand, syntax) for operand in operands)
+        return List(left + right) if all(isinstance(operand, List) for operand in operands) else left + right
     if lookup(function) is None:
         reader.fail(f"the operator {function.__name__} can't be differentiated", syntax)
     for operand in operands:
@@ -229,6 +230,8 @@ def static_call(
         result = function(*[_plain(arg) for arg in args], **{name: _plain(arg) for name, arg in kwargs.items()})
     except (TypeError, ValueError, ArithmeticError, LookupError) as error:
         reader.fail(f"fails for every call: {error}", syntax)
+    if isinstance(result, complex | np.complexfloating):
+        reader.fail("makes a complex number", syntax, "flatgrad differentiates real numbers only")
     if isinstance(result, np.ndarray) and result.ndim == 0 and reader.inlined:
         result = result.item()
     if isinstance(result, np.generic) and reader.inlined:

@@ -154,9 +154,8 @@ class Reader:
             self.fail(f"shapes do not fit in {called(function)}: {error}", syntax, kind=ShapeError)
         except SizeUnknown as error:
             if not hasattr(error, "problem"):
-                sizes = " and ".join(f"`{size}`" for size in error.sizes)
                 error.problem = self.problem(  # type: ignore[attr-defined]
-                    f"whether {sizes} is 1 decides what is broadcast here, and it is not known",
+                    f"whether {error.words} is 1 decides what is broadcast here, and it is not known",
                     syntax,
                     "give numbers for the sizes: shapes='x=(10,)'",
                 )

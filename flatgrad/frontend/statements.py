@@ -6,9 +6,9 @@ import libcst as cst
 
 from flatgrad.frontend.effects import EXPRESSION_STATEMENTS, asserted
 from flatgrad.frontend.expressions import BINARY, operation, truth
-from flatgrad.frontend.reader import IN_PLACE_HINT, Reader, performs, shares_memory, statements_of
+from flatgrad.frontend.reader import IN_PLACE_HINT, OPERATOR_SYMBOLS, Reader, performs, shares_memory, statements_of
 from flatgrad.frontend.unpacking import assign, bind
-from flatgrad.graph.values import Value
+from flatgrad.graph.values import Value, same_type
 
 
 @performs(cst.SimpleStatementLine)
@@ -86,9 +86,9 @@ def read_augmented_assign(reader: Reader, syntax: cst.AugAssign) -> None:
 
 def _require_own(reader: Reader, name: str, before: Value, after: Value, syntax: cst.AugAssign) -> None:
     """Refuse `x += ...` where the array may have a second name: NumPy would change it under that name too."""
+    symbol = OPERATOR_SYMBOLS.get(BINARY[type(syntax.operator).__name__.removesuffix("Assign")].__name__, "+")
+    hint = f"write {name} = {name} {symbol} ..."
     if before in reader.shared or shares_memory(before):
-        reader.fail(
-            f"`{name}` may be another array's memory, which this changes too", syntax, f"write {name} = {name} + ..."
-        )
-    if after.type != before.type:
-        reader.fail(f"changes `{name}` from {before.type} to {after.type}", syntax, f"write {name} = {name} + ...")
+        reader.fail(f"`{name}` may be another array's memory, which this changes too", syntax, hint)
+    if not same_type(after.type, before.type):
+        reader.fail(f"changes `{name}` from {before.type} to {after.type}", syntax, hint)

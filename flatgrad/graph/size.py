@@ -29,7 +29,13 @@ class SizeUnknown(Exception):
     def __init__(self, sizes: Iterable[Size]) -> None:
         self.sizes = tuple(sizes)
         self.symbols = tuple(dict.fromkeys(symbol for size in self.sizes for symbol in symbols_of(size)))
-        super().__init__("needs the number of " + ", ".join(map(str, self.sizes)))
+        super().__init__(f"needs the number of {self.words}")
+
+    @property
+    def words(self) -> str:
+        """The sizes as the user knows them; one without a name is the length of an axis."""
+        names = [f"`{size}`" for size in self.sizes if "?" not in str(size)]
+        return " and ".join(names) if len(names) == len(self.sizes) else "the length of an axis"
 
 
 class Symbol:
@@ -49,7 +55,7 @@ class Symbol:
         self.serial = next(_serials)
 
     def __repr__(self) -> str:
-        return self.name or f"s{self.serial}"
+        return self.name or "?"
 
 
 Monomial = tuple[Symbol, ...]

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from flatgrad.errors import Problem
-from flatgrad.graph.size import Shape, Size
+from flatgrad.graph.size import Shape, Size, resolved
 
 _serials = itertools.count()
 
@@ -61,6 +61,16 @@ class Type:
         if self.weak:
             return {"f": "float", "i": "int", "b": "bool"}[self.dtype.kind]
         return f"{self.dtype}[{', '.join(map(str, self.shape))}]"
+
+
+def same_array(a: Any, b: Type) -> bool:
+    """Tell whether two types have the same dtype and shape."""
+    return isinstance(a, Type) and a.dtype == b.dtype and tuple(map(resolved, a.shape)) == tuple(map(resolved, b.shape))
+
+
+def same_type(a: Any, b: Type) -> bool:
+    """Tell whether two types are the same, also in whether a number is Python's own."""
+    return same_array(a, b) and a.weak == b.weak
 
 
 FLOAT = Type(np.dtype(np.float64), (), weak=True)

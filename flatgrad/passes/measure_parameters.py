@@ -15,8 +15,8 @@ import numpy as np
 
 from flatgrad.builder import Builder
 from flatgrad.graph.size import Expression, Size, count, resolved
-from flatgrad.graph.values import INTEGER, Constant, Graph, Node, Value
-from flatgrad.passes.rewriting import rewrite, same_type
+from flatgrad.graph.values import INTEGER, Constant, Graph, Node, Value, same_type
+from flatgrad.passes.rewriting import rewrite
 from flatgrad.rules.creation import size_of_axis
 from flatgrad.rules.static import axes_count
 

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from flatgrad.graph.values import Graph, Node, Value, uses_of
-from flatgrad.passes.rewriting import is_step, same_type, substitute
+from flatgrad.graph.values import Graph, Node, Value, same_type, uses_of
+from flatgrad.passes.rewriting import is_step, substitute
 from flatgrad.registry import lookup
 
 Mask = tuple[Value, bool]

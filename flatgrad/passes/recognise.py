@@ -11,11 +11,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from flatgrad.graph.values import Graph, Node, Recognised, Value
+from flatgrad.graph.values import Graph, Node, Recognised, Value, same_array
 from flatgrad.infer import infer
 from flatgrad.passes.matching import Axes, Bindings, Terms, is_computed_alike, matches, record_of
 from flatgrad.passes.pattern import Operation, pattern_of, records_in
-from flatgrad.passes.rewriting import same_array
 from flatgrad.registry import Record, lookup
 from flatgrad.rules.forms import FORMS, Form
 

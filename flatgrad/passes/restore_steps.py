@@ -13,7 +13,6 @@ from collections.abc import Sequence
 
 from flatgrad.graph.values import Graph, Value
 
-
 # more forward lines than this in one expression are hard to follow
 MOST_LINES = 1
 

@@ -10,21 +10,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from flatgrad.builder import Builder
-from flatgrad.graph.size import resolved
-from flatgrad.graph.values import Constant, Graph, Node, Recognised, Type, Value, mapped
+from flatgrad.graph.values import Constant, Graph, Node, Recognised, Value, mapped
 from flatgrad.rules.program import named
 
 Change = Callable[[Builder, Node], Value | None]
-
-
-def same_array(a: Any, b: Type) -> bool:
-    """Tell whether two types have the same dtype and shape."""
-    return isinstance(a, Type) and a.dtype == b.dtype and tuple(map(resolved, a.shape)) == tuple(map(resolved, b.shape))
-
-
-def same_type(a: Any, b: Type) -> bool:
-    """Tell whether two types are the same, also in whether a number is Python's own."""
-    return same_array(a, b) and a.weak == b.weak
 
 
 def is_backward(value: Value) -> bool:
@@ -81,6 +70,7 @@ def standing_in(builder: Builder, value: Value, old: Value) -> Value:
     A value that is something else already gets a second name.
     """
     if old.primal is None:
+        value.step_of = value.step_of or old.step_of
         return value
     if isinstance(value, Constant) or not is_step(value):
         value = builder.node(named, {"x": value}, [value.type]).output

@@ -20,11 +20,11 @@ from typing import Any
 import numpy as np
 
 from flatgrad.builder import Builder
-from flatgrad.graph.values import Constant, Graph, Node, Value, leaves
+from flatgrad.graph.values import Constant, Graph, Node, Value, leaves, same_type
 from flatgrad.infer import type_of, unwrapped
 from flatgrad.passes.matching import Absent, Axes, Terms, matches, record_of
 from flatgrad.passes.pattern import Operation, Pattern, Variable, pattern_in
-from flatgrad.passes.rewriting import is_step, rewrite, same_type
+from flatgrad.passes.rewriting import is_step, rewrite
 from flatgrad.registry import Record
 from flatgrad.rules.program import named
 

@@ -16,9 +16,9 @@ import numpy as np
 
 from flatgrad.builder import Builder
 from flatgrad.graph.size import SizeUnknown
-from flatgrad.graph.values import Graph, Node, Type, Value
+from flatgrad.graph.values import Graph, Node, Type, Value, same_type
 from flatgrad.infer import infer
-from flatgrad.passes.rewriting import is_backward, rewrite, same_type
+from flatgrad.passes.rewriting import is_backward, rewrite
 from flatgrad.registry import Record, lookup
 from flatgrad.rules.placing import placed
 from flatgrad.rules.program import named

@@ -48,12 +48,16 @@ def slice_length(size: Size, part: Slice | slice) -> Size:
     if step == 1 and all(isinstance(bound, int | Expression | None) for bound in (start, stop)):
         first, last = _from_front(start, size, 0), _from_front(stop, size, size)
         # NumPy moves bounds to the ends of the axis; these are inside
-        if _is_natural(first) and _is_natural(minus(size, last)) and not _crossed(first, last):
+        rest = minus(size, last)
+        is_inside = _is_natural(rest) or (isinstance(stop, Expression) and _is_natural(minus(rest, _constant(rest))))
+        if _is_natural(first) and is_inside and not _crossed(first, last):
             return minus(last, first)
     if all(isinstance(bound, int | None) for bound in (start, stop, step)):
         span = slice(start, stop, step)
         return derived(("slice", start, stop, step), size, lambda number: len(range(*span.indices(number))))
-    return unknown_size(("slice", size, identity(start), identity(stop), identity(step)))
+    bounds = [bound for bound in (start, stop, step) if bound is not None]
+    sizes = (size, *bounds) if all(isinstance(bound, int | Expression) for bound in bounds) else ()
+    return unknown_size(("slice", size, identity(start), identity(stop), identity(step)), sizes)
 
 
 def _bound(bound: Any) -> Any:
@@ -73,6 +77,11 @@ def _is_natural(size: Size) -> bool:
     if isinstance(size, int):
         return size >= 0
     return all(coefficient > 0 for _, coefficient in size.terms)
+
+
+def _constant(size: Size) -> int:
+    """Return the number in a size that belongs to no symbol."""
+    return size if isinstance(size, int) else dict(size.terms).get((), 0)
 
 
 def _crossed(first: Size, last: Size) -> bool:

@@ -162,7 +162,7 @@ def test_value_that_is_no_scalar_is_an_error_that_names_vjp():
     def g(x):
         return np.sum(x), x
 
-    for function, shape in ((f, r"of shape \(\w+\)"), (g, "not one number")):
+    for function, shape in ((f, r"of shape \(\?\)"), (g, "not one number")):
         with pytest.raises(ShapeError, match=f"is {shape}.*\n(.*\n)*hint: use vjp"):
             value_and_grad(function)(W)
     value, gradient = value_and_grad(f)(1.5)

@@ -53,7 +53,7 @@ def test_most_are_read():
             api.emit(program.function(), *program.given())
         except FlatgradError:
             refused += 1
-    assert refused <= 0.15 * len(SEEDS)
+    assert refused <= 0.05 * len(SEEDS)
 
 
 @pytest.mark.parametrize("scale", [0.999, 1.001])

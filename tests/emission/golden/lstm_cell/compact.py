@@ -13,7 +13,6 @@ def lstm_cell_forward(x, h, c, W, U, b):
     """Return h_next, c_next and what lstm_cell_backward needs.
 
     x: (n, d), h: (n, 5), c: (n, 5), W: (d, 20), U: (5, 20), b: (20,).
-    Each gradient has the shape of its variable.
     """
     gates = x @ W + h @ U + b
     i, f, g, o = np.split(gates, 4, axis=1)
