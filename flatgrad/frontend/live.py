@@ -17,7 +17,7 @@ import warnings
 from collections import Counter
 from collections.abc import Iterator
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, cast
 
 from flatgrad.errors import Problem, SourceError, UnsupportedError
 from flatgrad.frontend.source import (
@@ -70,7 +70,7 @@ class LiveNames:
             except ValueError:
                 message = f"`{name}` of the enclosing function has no value yet"
                 raise NameUnknown(message, f"assign `{name}` before differentiating `{function.__name__}`") from None
-        builtins: dict[str, Any] = function.__builtins__  # type: ignore[attr-defined]
+        builtins: dict[str, Any] = cast(Any, function).__builtins__
         for scope in (function.__globals__, builtins):
             if name in scope:
                 found: object = scope[name]
