@@ -68,38 +68,13 @@ class _Recorded:
         return found
 
 
+@collector_paused()
 def emit(definition: Definition, signature: Signature, options: Options, *, split: bool | None = None) -> Emitted:
     """Return the backward pass of a function for a signature.
 
     `split` asks for a forward and a backward function; None takes these for a result that is not one real number.
     Raises FlatgradError; SizeUnknown or StaticNeeded where the signature has to say more.
     """
-    with collector_paused():
-        return _emit(definition, signature, options, split)
-
-
-def emit_from_annotations(
-    definition: Definition, options: Options, shapes: str | Mapping[str, Any] | None = None
-) -> tuple[Emitted, list[str]]:
-    """Return the backward pass of a function for what its annotations and `shapes` say, and notes on what was assumed.
-
-    A number that decides what code is written, such as an axis, has the value of its default. Raises FlatgradError.
-    """
-    pinned: frozenset[str] = frozenset()
-    while True:
-        signature = signature_of_annotations(definition, shapes, pinned)
-        try:
-            return emit(definition, signature, options), signature.notes
-        except SizeUnknown as error:
-            raise as_error(error) from None
-        except StaticNeeded as error:
-            name = error.value.name if error.value.node is None else None
-            if name is None or name in pinned:
-                raise as_error(error) from None
-            pinned |= {name}
-
-
-def _emit(definition: Definition, signature: Signature, options: Options, split: bool | None) -> Emitted:
     graph, arguments, returned, names = read(definition, signature)
     (returned,) = _passed(graph, [returned], BEFORE)
     returned = _apart(Builder(graph), returned)
@@ -126,6 +101,27 @@ def _emit(definition: Definition, signature: Signature, options: Options, split:
         bare=bare,
         reads=names.reads,
     )
+
+
+def emit_from_annotations(
+    definition: Definition, options: Options, shapes: str | Mapping[str, Any] | None = None
+) -> tuple[Emitted, list[str]]:
+    """Return the backward pass of a function for what its annotations and `shapes` say, and notes on what was assumed.
+
+    A number that decides what code is written, such as an axis, has the value of its default. Raises FlatgradError.
+    """
+    pinned: frozenset[str] = frozenset()
+    while True:
+        signature = signature_of_annotations(definition, shapes, pinned)
+        try:
+            return emit(definition, signature, options), signature.notes
+        except SizeUnknown as error:
+            raise as_error(error) from None
+        except StaticNeeded as error:
+            name = error.value.name if error.value.node is None else None
+            if name is None or name in pinned:
+                raise as_error(error) from None
+            pinned |= {name}
 
 
 def read(definition: Definition, signature: Signature) -> tuple[Graph, dict[str, Value], Any, _Recorded]:

@@ -29,6 +29,7 @@ from flatgrad.frontend.source import (
     deep_recursion,
     definition_at,
 )
+from flatgrad.garbage import collector_paused
 from flatgrad.options import Options
 
 FUTURE_FLAGS = functools.reduce(
@@ -80,6 +81,7 @@ class LiveNames:
         raise NameUnknown(f"`{name}` is not defined", f"did you mean `{near[0]}`?" if near else "")
 
 
+@collector_paused()
 def live_definition(function: object) -> Definition:
     """Return the definition of a function object.
 

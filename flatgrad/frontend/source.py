@@ -23,7 +23,6 @@ import libcst as cst
 from libcst.metadata import CodeRange, MetadataWrapper, PositionProvider
 
 from flatgrad.errors import Problem, SourceError, UnsupportedError
-from flatgrad.garbage import collector_paused
 from flatgrad.options import Options
 
 Syntax = cst.CSTNode | ast.AST
@@ -150,8 +149,7 @@ class Source:
         # Python parses first: its messages are clearer, and what it refuses is not Python
         _ = self.tree
         try:
-            with collector_paused():
-                return cst.parse_module(self.text)
+            return cst.parse_module(self.text)
         except cst.ParserSyntaxError as error:
             line = error.raw_line
             text = self.lines[line - 1] if 0 < line <= len(self.lines) else ""

@@ -33,6 +33,7 @@ from flatgrad.frontend.source import (
     deep_recursion,
     definition_at,
 )
+from flatgrad.garbage import collector_paused
 from flatgrad.options import Options
 
 DECORATORS = ("flatgrad.flatgrad", "flatgrad.markers.flatgrad")
@@ -172,6 +173,7 @@ def _listed(source: Source, names: StaticNames) -> list[TopLevelFunction]:
     return listed
 
 
+@collector_paused()
 def static_definition(source: Source, name: str | None = None) -> list[Definition]:
     """Return the definitions to differentiate: that of the name; else all that are decorated; else the only one.
 
