@@ -145,7 +145,7 @@ def _text_of(function: types.FunctionType) -> str:
     raise SourceError(Problem(message, "flatgrad reads the source: it has to be where Python imported it from", file))
 
 
-@functools.lru_cache(maxsize=16)
+@functools.lru_cache(maxsize=4)
 def _source(file: str, text: str) -> Source:
     """Return the same source for the same text, so that a file with many functions is parsed once."""
     source = Source(file, text)
@@ -153,7 +153,7 @@ def _source(file: str, text: str) -> Source:
     return source
 
 
-@functools.lru_cache(maxsize=16)
+@functools.lru_cache(maxsize=4)
 def _codes(source: Source, flags: int) -> tuple[types.CodeType, ...]:
     """Return the code of every function in a file, compiled anew."""
     try:
