@@ -22,7 +22,7 @@ from flatgrad.graph.size import SizeUnknown, bind, resolved, symbols_of
 from flatgrad.options import Options
 from flatgrad.pipeline import Emitted, as_error, emit_from_annotations
 from flatgrad.pipeline import emit as emit_module
-from flatgrad.signature import Signature, is_static_argument, signature_of_arguments
+from flatgrad.signature import OWN_ALGEBRA, Signature, is_static_argument, signature_of_arguments
 
 Wrt = str | tuple[str, ...] | None
 Key = tuple[Any, ...]
@@ -248,6 +248,8 @@ def _same(now: Any, then: Any) -> bool:
 def _kind_of(argument: Any) -> Any:
     """Return what emitted code depends on in an argument: rank, axes of length 1, dtype; a static one's value."""
     if isinstance(argument, np.ndarray | np.generic):
+        if isinstance(argument, OWN_ALGEBRA):
+            return type(argument)
         return (argument.dtype, tuple([size == 1 for size in argument.shape]))
     if is_static_argument(argument):
         return (type(argument), repr(argument) if isinstance(argument, tuple) else argument)

@@ -52,6 +52,10 @@ class Signature:
     sizes: dict[Symbol, int] = field(default_factory=dict)
 
 
+# arrays whose operators mean something else
+OWN_ALGEBRA = (np.matrix, np.ma.MaskedArray)
+
+
 def parameters_of(definition: Definition) -> list[Parameter]:
     """Return the parameters of a function. Raises SignatureError for ``*args`` and ``**kwargs``."""
     params = definition.syntax.params
@@ -81,7 +85,9 @@ def signature_of_arguments(
             signature.parameters[parameter.name] = Static(argument)
             continue
         try:
-            known = isinstance(argument, int | float | np.ndarray | np.generic)
+            known = isinstance(argument, int | float | np.ndarray | np.generic) and not isinstance(
+                argument, OWN_ALGEBRA
+            )
             found = type_of(argument) if known else None
         except ValueError:
             found = None

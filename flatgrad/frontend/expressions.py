@@ -60,6 +60,8 @@ def read_name(reader: Reader, syntax: cst.Name) -> Any:
         if item is Unfinished:
             raise Poisoned
         return item
+    if name in reader.own_names:
+        reader.fail(f"`{name}` has no value here", syntax, "assign it on each path that leads here")
     try:
         found = reader.names.find(name)
     except NameUnknown as error:

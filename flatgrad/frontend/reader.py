@@ -79,6 +79,8 @@ class Reader:
         self.source = source
         self.inlined = inlined
         self.variables: dict[str, Any] = {}
+        # the names that the function assigns somewhere
+        self.own_names: frozenset[str] = frozenset()
         self.returned: Any = NOTHING
         self.problems: list[FlatgradError] = []
         self.shared: set[Value] = set()
@@ -90,6 +92,7 @@ class Reader:
         Raises the problems found, all together.
         """
         self.variables.update(arguments)
+        self.own_names = self.source.variables_of(definition)
         self.block(statements_of(definition.body))
         if self.problems:
             problems = [problem for error in self.problems for problem in error.problems]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import io
 import os
+import symtable
 import sys
 import threading
 import tokenize
@@ -229,6 +230,19 @@ class Source:
     def place_of(self, definition: cst.FunctionDef) -> FunctionPlace:
         """Return the place of a `def` of this file."""
         return self._by_syntax[definition]
+
+    def variables_of(self, definition: cst.FunctionDef) -> frozenset[str]:
+        """Return the names that a function assigns: Python looks for these nowhere else."""
+        place = self.place_of(definition)
+        with deep_recursion(C_RECURSION_LIMIT), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            tables = [symtable.symtable(self.text, self.file, "exec")]
+        for table in tables:
+            lines = (place.line, place.first_line)
+            if isinstance(table, symtable.Function) and table.get_name() == place.name and table.get_lineno() in lines:
+                return frozenset(table.get_locals())
+            tables += table.get_children()
+        raise AssertionError(f"no symbols of {place.qualname}")
 
     def first_line(self, definition: cst.FunctionDef) -> int:
         """Return the line of the `def` keyword, without working out any other position."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 
 import flatgrad.api
 from flatgrad.api import emit, grad, value_and_grad, vjp
-from flatgrad.errors import FlatgradError
+from flatgrad.errors import FlatgradError, SignatureError
 
 RNG = np.random.default_rng(3)
 
@@ -281,3 +283,19 @@ def test_source_depends_on_nothing_but_the_signature():
     a, b = RNG.normal(size=(3, 4)), RNG.normal(size=4)
     assert emit(spread, a, b) == emit(spread, a, b)
     assert emit(spread, a, b) == emit(spread, RNG.normal(size=(9, 2)), RNG.normal(size=2))
+
+
+@pytest.mark.parametrize("kind", [np.matrix, np.ma.MaskedArray])
+def test_array_with_an_algebra_of_its_own_is_refused(kind):
+    """The operators of a matrix and of a masked array mean something else, also after a call with a plain array."""
+
+    def f(x):
+        return np.sum(x * x)
+
+    plain = np.ones((2, 2))
+    gradient = value_and_grad(f, "x")
+    np.testing.assert_array_equal(gradient(plain)[1], 2 * plain)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", PendingDeprecationWarning)
+        with pytest.raises(SignatureError, match=kind.__name__):
+            gradient(kind(plain))

@@ -7,7 +7,7 @@ import re
 import numpy as np
 import pytest
 
-from flatgrad.api import emit, value_and_grad
+from flatgrad.api import emit, grad, value_and_grad
 from flatgrad.errors import FlatgradError, ShapeError, UnsupportedError
 from flatgrad.options import Options
 
@@ -451,3 +451,11 @@ def test_error_reads_like_that_of_a_compiler(define):
     assert source == "    \ty = np.sine(x)"
     assert caret == "    \t    ^^^^^^^"
     assert hint.startswith("hint: did you mean")
+
+
+def test_variable_of_a_path_that_is_not_taken_has_no_value(define):
+    """Python would not look for it among the globals either."""
+    f = define("scale = 3.0\ndef f(x, double=False):\n    if double:\n        scale = 2.0\n    return x * scale\n")
+    with pytest.raises(UnsupportedError, match="`scale` has no value here"):
+        grad(f)(1.0)
+    assert grad(f, "x")(1.0, double=True) == 2.0
