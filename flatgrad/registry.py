@@ -63,7 +63,8 @@ class Kink:
     """The gradient that is chosen at a point where the derivative does not exist.
 
     `args` is the point and `gradients` the chosen gradients of the inputs there, for an upstream gradient of 1; None for
-    an input without one. `point` and `choice` say both in words, for the documentation.
+    an input without one. `point` and `choice` say both in words, for the documentation; `jax` and `torch` say what the
+    peers choose there.
     """
 
     point: str
@@ -71,6 +72,8 @@ class Kink:
     args: tuple[Any, ...]
     gradients: tuple[Any, ...]
     attributes: tuple[tuple[str, Any], ...] = ()
+    jax: str = ""
+    torch: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,12 +157,13 @@ def no_gradient(
     shape: ShapeRule,
     samples: Sequence[Sample] = (),
     dtype: DtypeRule | None = None,
+    kinks: Sequence[Kink] = (),
     scalar: Function | str | None = None,
     view: bool = False,
 ) -> None:
     """Declare operations whose results have no gradient: whole numbers, comparisons, shapes, constants."""
     for function in functions:
-        _declare((function,), None, shape, dtype, samples, (), scalar, None, False, view)
+        _declare((function,), None, shape, dtype, samples, kinks, scalar, None, False, view)
 
 
 def _declare(

@@ -70,8 +70,11 @@ def operations():
 
 def kinks():
     """Return the table of the gradients that are chosen where there is none."""
-    rows = [f"| {kink.point} | {kink.choice} |" for record in records() for kink in record.kinks]
-    return "\n".join(["| point | gradient |", "| --- | --- |", *dict.fromkeys(rows)])
+    rows = [
+        f"| {kink.point} | {kink.choice} | {kink.jax} | {kink.torch} |" for record in records() for kink in record.kinks
+    ]
+    head = ["| point | flatgrad | JAX 0.10 | PyTorch 2.13 |", "| --- | --- | --- | --- |"]
+    return "\n".join([*head, *dict.fromkeys(rows)])
 
 
 def example():

@@ -88,10 +88,22 @@ def grad_fmod(a, b, y, grad_y):
         Sample(2, real(3)),
     ],
     kinks=[
-        Kink("x**0", "0", (np.array([0.0, 2.0]), 0), (np.array([0.0, 0.0]), None)),
-        Kink("power(0, 0)", "0", (np.array([0.0]), np.array([0.0])), (np.array([0.0]), np.array([0.0]))),
+        Kink("x**0", "0", (np.array([0.0, 2.0]), 0), (np.array([0.0, 0.0]), None), jax="0", torch="0"),
         Kink(
-            "power(0, 2) to the exponent", "0", (np.array([0.0]), np.array([2.0])), (np.array([0.0]), np.array([0.0]))
+            "power(0, 0)",
+            "0",
+            (np.array([0.0]), np.array([0.0])),
+            (np.array([0.0]), np.array([0.0])),
+            jax="nan; 0",
+            torch="0",
+        ),
+        Kink(
+            "power(0, 2) to the exponent",
+            "0",
+            (np.array([0.0]), np.array([2.0])),
+            (np.array([0.0]), np.array([0.0])),
+            jax="0",
+            torch="0",
         ),
     ],
     scalar="{a} ** {b}",
@@ -116,12 +128,30 @@ def grad_positive(x, y, grad_y):
 
 
 # Steps: the slope is 0 wherever there is one.
-no_gradient(operator.floordiv, shape=elementwise, samples=RATIOS)
+WHOLE = np.array([4.0, -3.0]), np.array([2.0, 1.5])
+no_gradient(
+    operator.floordiv,
+    shape=elementwise,
+    samples=RATIOS,
+    kinks=[Kink("a // b", "0", WHOLE, (np.zeros(2), np.zeros(2)), jax="0", torch="an error")],
+)
 no_gradient(np.floor_divide, shape=elementwise, samples=RATIOS, scalar="{x1} // {x2}")
 
 # Comparisons.
 no_gradient(
-    operator.lt, operator.le, operator.gt, operator.ge, operator.eq, operator.ne, shape=elementwise, samples=PAIRS
+    operator.lt,
+    operator.le,
+    operator.gt,
+    operator.ge,
+    operator.eq,
+    operator.ne,
+    shape=elementwise,
+    samples=PAIRS,
+    kinks=[
+        Kink(
+            "a < b and its like at a = b", "0", (np.ones(1), np.ones(1)), (np.zeros(1), np.zeros(1)), jax="0", torch="0"
+        )
+    ],
 )
 no_gradient(np.less, shape=elementwise, samples=PAIRS, scalar="{x1} < {x2}")
 no_gradient(np.less_equal, shape=elementwise, samples=PAIRS, scalar="{x1} <= {x2}")

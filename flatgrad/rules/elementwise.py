@@ -26,7 +26,14 @@ PAIRS = [
     Sample(real(), positive()),
 ]
 INFINITE_AT_ZERO = [
-    Kink("sqrt(0), cbrt(0), log(0)", "inf, as the formula says", (np.array([0.0]),), (np.array([np.inf]),))
+    Kink(
+        "sqrt(0), cbrt(0), log(0)",
+        "inf, as the formula says",
+        (np.array([0.0]),),
+        (np.array([np.inf]),),
+        jax="inf",
+        torch="inf",
+    )
 ]
 ZERO_PAIR = (np.array([0.0]), np.array([0.0]))
 
@@ -133,7 +140,7 @@ def grad_reciprocal(x, y, grad_y):
     math.hypot,
     shape=elementwise,
     samples=PAIRS,
-    kinks=[Kink("hypot(0, 0)", "0", ZERO_PAIR, ZERO_PAIR)],
+    kinks=[Kink("hypot(0, 0)", "0", ZERO_PAIR, ZERO_PAIR, jax="half to each", torch="nan")],
     scalar=math.hypot,
 )
 def grad_hypot(a, b, y, grad_y):
@@ -188,7 +195,7 @@ def grad_arctan(x, y, grad_y):
     math.atan2,
     shape=elementwise,
     samples=PAIRS,
-    kinks=[Kink("arctan2(0, 0)", "0", ZERO_PAIR, ZERO_PAIR)],
+    kinks=[Kink("arctan2(0, 0)", "0", ZERO_PAIR, ZERO_PAIR, jax="nan", torch="0")],
     scalar=math.atan2,
 )
 def grad_arctan2(a, b, y, grad_y):
@@ -222,7 +229,7 @@ def sinc(x: float) -> float:
     np.sinc,
     shape=same,
     samples=REAL + [Sample(np.array([1e-9, 1e-3, 0.01]))],
-    kinks=[Kink("sinc(0)", "0", (np.array([0.0]),), (np.array([0.0]),))],
+    kinks=[Kink("sinc(0)", "0", (np.array([0.0]),), (np.array([0.0]),), jax="0", torch="0")],
     scalar=sinc,
 )
 def grad_sinc(x, y, grad_y):

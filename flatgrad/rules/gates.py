@@ -57,7 +57,7 @@ def grad_sigmoid(x, y, grad_y):
     shape=same,
     scalar=relu,
     samples=[Sample(real(2, 3)), Sample(real())],
-    kinks=[Kink("relu(x) at x = 0", "0", (np.zeros(1),), (np.zeros(1),))],
+    kinks=[Kink("relu(x) at x = 0", "0", (np.zeros(1),), (np.zeros(1),), jax="0", torch="0")],
 )
 def grad_relu(x, y, grad_y):
     grad_x = grad_y * (x > 0)
@@ -95,7 +95,9 @@ def grad_log_softmax(x, y, grad_y, *, axis=-1):
         Sample(real(3, 4), axis=-1, keepdims=True),
         Sample(real(2, 3, 4), axis=(0, 2)),
     ],
-    kinks=[Kink("logsumexp(x) with all of x at -inf", "0", (np.full(2, -np.inf),), (np.zeros(2),))],
+    kinks=[
+        Kink("logsumexp(x) with all of x at -inf", "0", (np.full(2, -np.inf),), (np.zeros(2),), jax="nan", torch="nan")
+    ],
 )
 def grad_logsumexp(x, y, grad_y, *, axis=None, keepdims=False):
     # -inf - -inf is nan; exp(-inf - 0) is the 0 that is wanted

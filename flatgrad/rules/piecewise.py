@@ -26,7 +26,7 @@ NUMBERS = [Sample(real(), 0.25), Sample(0.25, real()), Sample(real(), -2)]
     math.fabs,
     shape=same,
     samples=[Sample(real(2, 3)), Sample(real())],
-    kinks=[Kink("abs(0)", "0", (np.array([0.0]),), (np.array([0.0]),))],
+    kinks=[Kink("abs(0)", "0", (np.array([0.0]),), (np.array([0.0]),), jax="1", torch="0")],
     scalar=abs,
 )
 def grad_abs(x, y, grad_y):
@@ -43,7 +43,16 @@ def grad_abs(x, y, grad_y):
         Sample(real(2, 1), real(1, 3), wrt=("a",)),
         Sample(real(), -0.25, wrt=("a",)),
     ],
-    kinks=[Kink("copysign(0, b)", "0", (np.array([0.0]), np.array([-1.0])), (np.array([0.0]), None))],
+    kinks=[
+        Kink(
+            "copysign(0, b)",
+            "0",
+            (np.array([0.0]), np.array([-1.0])),
+            (np.array([0.0]), None),
+            jax="the sign of b",
+            torch="0",
+        )
+    ],
     scalar=math.copysign,
 )
 def grad_copysign(a, b, y, grad_y):
@@ -62,9 +71,30 @@ def maximum(a: float, b: float) -> float:
     shape=elementwise,
     samples=PAIRS,
     kinks=[
-        Kink("maximum(x, x)", "half to each", (np.array([3.0]), np.array([3.0])), (np.array([0.5]), np.array([0.5]))),
-        Kink("relu: maximum(x, 0) at 0", "0", (np.array([0.0]), 0), (np.array([0.0]), None)),
-        Kink("maximum(x, c) with a constant c, at c", "0", (3.0, np.array([3.0])), (None, np.array([0.0]))),
+        Kink(
+            "maximum(x, x)",
+            "half to each",
+            (np.array([3.0]), np.array([3.0])),
+            (np.array([0.5]), np.array([0.5])),
+            jax="half to each",
+            torch="half to each",
+        ),
+        Kink(
+            "relu: maximum(x, 0) at 0",
+            "0",
+            (np.array([0.0]), 0),
+            (np.array([0.0]), None),
+            jax="1/2",
+            torch="1, as clamp(x, min=0)",
+        ),
+        Kink(
+            "maximum(x, c) with a constant c, at c",
+            "0",
+            (3.0, np.array([3.0])),
+            (None, np.array([0.0])),
+            jax="1/2",
+            torch="1/2",
+        ),
     ],
     scalar=maximum,
 )
@@ -89,8 +119,22 @@ def minimum(a: float, b: float) -> float:
     shape=elementwise,
     samples=PAIRS,
     kinks=[
-        Kink("minimum(x, x)", "half to each", (np.array([3.0]), np.array([3.0])), (np.array([0.5]), np.array([0.5]))),
-        Kink("minimum(x, c) with a constant c, at c", "0", (np.array([3.0]), 3), (np.array([0.0]), None)),
+        Kink(
+            "minimum(x, x)",
+            "half to each",
+            (np.array([3.0]), np.array([3.0])),
+            (np.array([0.5]), np.array([0.5])),
+            jax="half to each",
+            torch="half to each",
+        ),
+        Kink(
+            "minimum(x, c) with a constant c, at c",
+            "0",
+            (np.array([3.0]), 3),
+            (np.array([0.0]), None),
+            jax="1/2",
+            torch="1/2",
+        ),
     ],
     scalar=minimum,
 )
@@ -122,6 +166,8 @@ CHOICE = np.array([True, False, True])
             "the taken side only",
             (np.array([True, False]), np.array([1.0, np.nan]), np.array([np.inf, 2.0])),
             (None, np.array([1.0, 0.0]), np.array([0.0, 1.0])),
+            jax="nan",
+            torch="nan",
         )
     ],
     scalar="{x} if {condition} else {other}",
@@ -156,9 +202,16 @@ BOUND = np.array([1.0])
         Sample(real(), -0.25, 0.25),
     ],
     kinks=[
-        Kink("clip(x, c, d) at c", "1", (BOUND, 1, 2), (BOUND, None, None)),
-        Kink("clip(x, c, d) at d", "1", (BOUND, 0, 1), (BOUND, None, None)),
-        Kink("clip(x, c, d) at c, to c", "0", (BOUND, BOUND, BOUND + 1), (BOUND, BOUND - 1, BOUND - 1)),
+        Kink("clip(x, c, d) at c", "1", (BOUND, 1, 2), (BOUND, None, None), jax="1/2", torch="1"),
+        Kink("clip(x, c, d) at d", "1", (BOUND, 0, 1), (BOUND, None, None), jax="1/2", torch="1"),
+        Kink(
+            "clip(x, c, d) at c, to c",
+            "0",
+            (BOUND, BOUND, BOUND + 1),
+            (BOUND, BOUND - 1, BOUND - 1),
+            jax="1/2",
+            torch="0",
+        ),
     ],
     scalar=clip,
 )
@@ -212,8 +265,17 @@ def round_half_to_even(x: float, decimals: int = 0) -> float:
 
 
 STEPS = [Sample(real(2, 3)), Sample(real())]
-no_gradient(np.sign, shape=same, samples=STEPS, scalar=sign)
-no_gradient(np.floor, shape=same, samples=STEPS, scalar=floor)
+AT_STEPS = (np.array([-1.5, 0.0, 0.5, 1.0]),), (np.zeros(4),)
+no_gradient(
+    np.sign, shape=same, samples=STEPS, kinks=[Kink("sign(0)", "0", *AT_STEPS, jax="0", torch="0")], scalar=sign
+)
+no_gradient(
+    np.floor,
+    shape=same,
+    samples=STEPS,
+    kinks=[Kink("floor, ceil, trunc, round at a step", "0", *AT_STEPS, jax="0", torch="0")],
+    scalar=floor,
+)
 no_gradient(np.ceil, shape=same, samples=STEPS, scalar=ceil)
 no_gradient(np.trunc, np.fix, shape=same, samples=STEPS, scalar=trunc)
 no_gradient(np.rint, np.round, np.around, shape=same, samples=STEPS, scalar=round_half_to_even)

@@ -58,7 +58,7 @@ def grad_var(x, y, grad_y, *, axis=None, ddof=0, keepdims=False):
     np.std,
     shape=reduced,
     samples=SPREADS,
-    kinks=[Kink("std of equal numbers", "0", (np.array([2.0, 2.0, 2.0]),), (np.zeros(3),))],
+    kinks=[Kink("std of equal numbers", "0", (np.array([2.0, 2.0, 2.0]),), (np.zeros(3),), jax="nan", torch="0")],
 )
 def grad_std(x, y, grad_y, *, axis=None, ddof=0, keepdims=False):
     if axis is not None and not keepdims:
@@ -76,7 +76,16 @@ def grad_std(x, y, grad_y, *, axis=None, ddof=0, keepdims=False):
     np.amax,
     shape=reduced,
     samples=AXES,
-    kinks=[Kink("max with ties", "shared equally", (np.array([1.0, 3.0, 3.0]),), (np.array([0.0, 0.5, 0.5]),))],
+    kinks=[
+        Kink(
+            "max with ties",
+            "shared equally",
+            (np.array([1.0, 3.0, 3.0]),),
+            (np.array([0.0, 0.5, 0.5]),),
+            jax="shared equally",
+            torch="shared equally",
+        )
+    ],
 )
 def grad_max(x, y, grad_y, *, axis=None, keepdims=False):
     if axis is not None and not keepdims:
@@ -92,7 +101,16 @@ def grad_max(x, y, grad_y, *, axis=None, keepdims=False):
     np.amin,
     shape=reduced,
     samples=AXES,
-    kinks=[Kink("min with ties", "shared equally", (np.array([1.0, 1.0, 3.0]),), (np.array([0.5, 0.5, 0.0]),))],
+    kinks=[
+        Kink(
+            "min with ties",
+            "shared equally",
+            (np.array([1.0, 1.0, 3.0]),),
+            (np.array([0.5, 0.5, 0.0]),),
+            jax="shared equally",
+            torch="shared equally",
+        )
+    ],
 )
 def grad_min(x, y, grad_y, *, axis=None, keepdims=False):
     if axis is not None and not keepdims:
@@ -162,9 +180,21 @@ FACTORS = [
     samples=[*AXES, Sample(WITH_ZEROS, axis=1)],
     kinks=[
         Kink(
-            "prod with a zero", "the product of the others", (np.array([0.0, 2.0, 3.0]),), (np.array([6.0, 0.0, 0.0]),)
+            "prod with a zero",
+            "the product of the others",
+            (np.array([0.0, 2.0, 3.0]),),
+            (np.array([6.0, 0.0, 0.0]),),
+            jax="the product of the others",
+            torch="the product of the others",
         ),
-        Kink("prod with two zeros", "the product of the others", (np.array([0.0, 0.0, 3.0]),), (np.zeros(3),)),
+        Kink(
+            "prod with two zeros",
+            "the product of the others",
+            (np.array([0.0, 0.0, 3.0]),),
+            (np.zeros(3),),
+            jax="the product of the others",
+            torch="the product of the others",
+        ),
     ],
 )
 def grad_prod(x, y, grad_y, *, axis=None, keepdims=False):
