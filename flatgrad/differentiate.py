@@ -142,7 +142,9 @@ class _Backward:
                     passed_on[value].append(gradient)
         for value, gradients in passed_on.items():
             for gradient in gradients:
-                self._add_part(value, self._fitted(gradient, value))
+                part = self._fitted(gradient, value)
+                part.part_of = value
+                self._add_part(value, part)
             self.waiting[value] -= 1
             if not self.waiting[value]:
                 self._sum_up(value)

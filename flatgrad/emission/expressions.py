@@ -230,9 +230,10 @@ class Printer:
 
     def index(self, index: Any) -> str:
         """Return the text between the brackets of a subscript."""
+        if isinstance(index, tuple) and not isinstance(index, List) and len(index) == 1:
+            return self.index(index[0])
         if isinstance(index, tuple) and not isinstance(index, List) and index:
-            inner = ", ".join(self.index(part) for part in index)
-            return inner + "," * (len(index) == 1)
+            return ", ".join(self.index(part) for part in index)
         if isinstance(index, slice):
             index = Slice(index.start, index.stop, index.step)
         if isinstance(index, Slice):

@@ -38,6 +38,8 @@ class Names:
                 # what comes back from elements of a variable is a part of its gradient
                 like = value.node.arguments["like"]
                 wanted = self._free(f"grad_{self._primal_name(like)}_part", wished=False)
+            elif value.part_of is not None and value.node is not None and len(value.node.outputs) > 1:
+                wanted = self._free(f"grad_{self._primal_name(value.part_of)}_part", wished=False)
             elif value.name is not None:
                 wanted = self._free(value.name, wished=True)
             else:

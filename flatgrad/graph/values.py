@@ -83,10 +83,10 @@ class Value:
 
     `known` is what is known of the number itself: the size that an int stands for, or the sizes of a shape.
     `primal` is set on a gradient: the value that it is the gradient of. `step_of` is that value, too, on a gradient that
-    has become a step of an expression.
+    has become a step of an expression, `part_of` on what is one of several parts of it.
     """
 
-    __slots__ = ("known", "name", "node", "primal", "serial", "step_of", "type")
+    __slots__ = ("known", "name", "node", "part_of", "primal", "serial", "step_of", "type")
 
     def __init__(
         self,
@@ -103,6 +103,7 @@ class Value:
         self.known = known
         self.primal = primal
         self.step_of: Value | None = None
+        self.part_of: Value | None = None
         self.serial = next(_serials)
 
     @property

@@ -3,7 +3,7 @@
     before: grad_mean = np.sum(-grad_x, axis=0)
     after:  grad_mean = -np.sum(grad_x, axis=0)
 
-In: a joint graph. Out: the same numbers, but for the sign of a sum that is zero. Layer: passes, compact style.
+In: a joint graph. Out: the same numbers, but for the sign of a sum that is zero. Layer: passes.
 """
 
 from __future__ import annotations

@@ -35,6 +35,7 @@ PASSES: tuple[Pass, ...] = (
     share,  # nothing is computed twice
     simplify,  # no multiplication by 1, no double minus
     share,  # what has become the same by now
+    lead_with_minus,  # a sum is negated, not an array that is summed
     prune,  # nothing superfluous
 )
 
@@ -44,7 +45,7 @@ COMPACT: tuple[Pass, ...] = (
     merge_steps,  # the gradient of a subexpression may stand inside an expression
     merge_masks,  # one np.where for each side of the user's
     spread_scalars,  # numbers instead of arrays filled with them
-    lead_with_minus,  # a minus moves out to where it meets another one
+    lead_with_minus,  # a minus may meet another one in what has been put together
     measure_parameters,  # sizes of arrays that have a name
     lead_with_constants,  # 2 * grad_y * x
     share,  # what has become the same by now

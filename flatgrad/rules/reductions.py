@@ -49,7 +49,8 @@ def grad_mean(x, y, grad_y, *, axis=None, keepdims=False):
 def grad_var(x, y, grad_y, *, axis=None, ddof=0, keepdims=False):
     if axis is not None and not keepdims:
         grad_y = np.expand_dims(grad_y, axis)
-    centered = x - np.mean(x, axis=axis, keepdims=True)
+    mean = np.mean(x) if axis is None else np.mean(x, axis=axis, keepdims=True)
+    centered = x - mean
     grad_x = grad_y * 2 / (axes_count(x, axis) - ddof) * centered
     return grad_x
 
@@ -64,7 +65,8 @@ def grad_std(x, y, grad_y, *, axis=None, ddof=0, keepdims=False):
     if axis is not None and not keepdims:
         y = np.expand_dims(y, axis)
         grad_y = np.expand_dims(grad_y, axis)
-    centered = x - np.mean(x, axis=axis, keepdims=True)
+    mean = np.mean(x) if axis is None else np.mean(x, axis=axis, keepdims=True)
+    centered = x - mean
     # 1 stands for a spread of 0, where the gradient is 0
     spread = y + (y == 0)
     grad_x = grad_y / ((axes_count(x, axis) - ddof) * spread) * centered

@@ -33,10 +33,10 @@ def negative_log_likelihood_value_and_grad(x, mean, log_scale, *, grad_out=1.0):
     grad_z = grad_t2 * 2 * z
     # z = t0 / t1
     grad_t0 = grad_z / t1
-    grad_t1 = np.sum(-grad_z * z / t1)
+    grad_t1 = -np.sum(grad_z * z / t1)
     # t1 = np.exp(log_scale)
     grad_log_scale = np.sum(grad_t4) + grad_t1 * t1
     # t0 = x - mean
     grad_x = grad_t0
-    grad_mean = np.sum(-grad_t0)
+    grad_mean = -np.sum(grad_t0)
     return out, (grad_x, grad_mean, grad_log_scale)

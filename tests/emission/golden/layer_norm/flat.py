@@ -41,13 +41,13 @@ def layer_norm_value_and_grad(x, gain, bias, *, grad_loss=1.0):
     grad_gain = np.sum(grad_t3 * standard, axis=0)
     # standard = t0 / t2
     grad_t0 = grad_standard / t2
-    grad_t2 = np.sum(-grad_standard * standard / t2, axis=1, keepdims=True)
+    grad_t2 = -np.sum(grad_standard * standard / t2, axis=1, keepdims=True)
     # t2 = np.sqrt(t1)
     grad_t1 = grad_t2 / (2 * t2)
     # t1 = variance + EPSILON
     grad_variance = grad_t1
     # t0 = x - mean
-    grad_mean = np.sum(-grad_t0, axis=1, keepdims=True)
+    grad_mean = -np.sum(grad_t0, axis=1, keepdims=True)
     # x feeds t0, variance and mean
     grad_x = grad_t0 + grad_variance * 2 / x.shape[1] * t0 + np.full_like(x, grad_mean / x.shape[1])
     return loss, (grad_x, grad_gain, grad_bias)

@@ -32,7 +32,7 @@ def mixture_value_and_grad(x, logits, means, log_scales, *, grad_out=1.0):
     # z = (x[:, None] - means) / t0
     grad_t1 = grad_z / t0
     # t0 = np.exp(log_scales)
-    grad_log_scales = -grad_log_weights - np.sum(grad_z * z / t0, axis=0) * t0
+    grad_log_scales = -np.sum(grad_z * z / t0, axis=0) * t0 - grad_log_weights
     # z = (x[:, None] - means) / t0
     grad_means = -np.sum(grad_t1, axis=0)
     grad_x = np.sum(grad_t1, axis=1)

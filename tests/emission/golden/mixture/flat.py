@@ -53,12 +53,12 @@ def mixture_value_and_grad(x, logits, means, log_scales, *, grad_out=1.0):
     grad_z = grad_t6 * 2 * z
     # z = t4 / t5
     grad_t4 = grad_z / t5
-    grad_t5 = np.sum(-grad_z * z / t5, axis=0)
+    grad_t5 = -np.sum(grad_z * z / t5, axis=0)
     # t5 = np.exp(log_scales)
-    grad_log_scales = np.sum(-grad_log_densities, axis=0) + grad_t5 * t5
+    grad_log_scales = grad_t5 * t5 - np.sum(grad_log_densities, axis=0)
     # t4 = t3 - means
     grad_t3 = np.sum(grad_t4, axis=1, keepdims=True)
-    grad_means = np.sum(-grad_t4, axis=0)
+    grad_means = -np.sum(grad_t4, axis=0)
     # t3 = x[:, None]
     grad_x = np.squeeze(grad_t3, axis=1)
     # log_weights is the log-softmax of logits
