@@ -6,6 +6,7 @@ Layer: above the passes.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 
 import numpy as np
@@ -22,6 +23,7 @@ from flatgrad.rules.static import axes_count
 ALWAYS_INSIDE = frozenset({size_of_axis, axes_count, len, np.shape, np.size, formatted, stop_gradient})
 # written as zeros with an assignment into them
 PLACING = frozenset({placed, placed_together})
+SIGNS = frozenset({operator.neg, operator.pos})
 # written inside the assert or print that they are for
 CONDITIONS = frozenset({conjunction, disjunction})
 
@@ -34,6 +36,7 @@ class Lines:
         self.uses = uses_of(graph.nodes, results)
         self.read_backward = {value for node in graph.nodes if node.forward is not None for value in node.inputs}
         self.results = set(results)
+        self.signed = {value for node in graph.nodes if node.function in SIGNS for value in node.inputs}
         self.inside_forms = _inside_forms(graph, self.uses)
         self.own = [node for node in graph.nodes if self._has_line(node)]
         self.host = self._hosts(graph)
@@ -55,6 +58,9 @@ class Lines:
             return value.primal is not None and self._backward_has_line(value)
         if node.function in ALWAYS_INSIDE or node.function in CONDITIONS or _of_constants(node):
             return False
+        if node.function in SIGNS and value in self.signed:
+            # --x reads as another language's decrement
+            return True
         if node.forward is not None:
             return self._backward_has_line(value)
         if self.style == "flat":
