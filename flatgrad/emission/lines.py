@@ -23,6 +23,7 @@ from flatgrad.rules.static import axes_count
 ALWAYS_INSIDE = frozenset({size_of_axis, axes_count, len, np.shape, np.size, formatted, stop_gradient})
 # written as zeros with an assignment into them
 PLACING = frozenset({placed, placed_together})
+# two in a row read as another language's decrement
 SIGNS = frozenset({operator.neg, operator.pos})
 # written inside the assert or print that they are for
 CONDITIONS = frozenset({conjunction, disjunction})
@@ -59,7 +60,6 @@ class Lines:
         if node.function in ALWAYS_INSIDE or node.function in CONDITIONS or _of_constants(node):
             return False
         if node.function in SIGNS and value in self.signed:
-            # --x reads as another language's decrement
             return True
         if node.forward is not None:
             return self._backward_has_line(value)

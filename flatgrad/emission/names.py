@@ -48,11 +48,6 @@ class Names:
             self.taken.add(wanted)
         return self.of[value]
 
-    def constant(self, name: str) -> str:
-        """Return the name of a constant of the module."""
-        self.taken.add(name)
-        return name
-
     def _primal_name(self, primal: Value) -> str:
         """Return the name that a gradient is called after, whether or not that value has a line."""
         if primal in self.of:

@@ -6,7 +6,6 @@ the passes.
 
 from __future__ import annotations
 
-import builtins
 import inspect
 import math
 import re
@@ -178,8 +177,3 @@ def numpy_name(function: Callable[..., Any]) -> str:
     if getattr(np, name, None) is not None:
         return str(name)
     return f"linalg.{name}"
-
-
-def is_builtin(name: str) -> bool:
-    """Tell whether a name is one of Python's own."""
-    return hasattr(builtins, name)

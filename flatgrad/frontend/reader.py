@@ -28,10 +28,6 @@ class Unfinished:
     """Stands for a variable whose assignment could not be read, so that one mistake is reported once."""
 
 
-class Stop(Exception):
-    """Ends the reading of a statement whose problem has been noted."""
-
-
 class Poisoned(Exception):
     """Ends the reading of a statement that uses an unfinished variable."""
 
@@ -320,7 +316,7 @@ IN_PLACE_HINT = "assign a new array instead: np.where(...), np.concatenate(...),
 
 # what a refused syntax class is called, and what to write instead
 REFUSED: dict[str, tuple[str, str]] = {
-    "For": ("a `for` loop", "write it with array operations: np.sum, np.cumsum, `@`"),
+    "For": ("a `for` loop", "write it with array operations: np.sum, np.mean, `@`"),
     "While": ("a `while` loop", "write it with array operations, or unroll it"),
     "With": ("a `with` block", "move it out of the function"),
     "Try": ("a `try` statement", "move it out of the function"),

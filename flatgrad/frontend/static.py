@@ -156,12 +156,8 @@ class StaticNames:
         return self.source.span(node)[0]
 
 
-def static_definitions(source: Source) -> list[TopLevelFunction]:
+def top_level_functions(source: Source, names: StaticNames) -> list[TopLevelFunction]:
     """Return the functions at the top level of a file, in order. Raises SignatureError for bad options of a decorator."""
-    return _listed(source, StaticNames(source))
-
-
-def _listed(source: Source, names: StaticNames) -> list[TopLevelFunction]:
     listed = []
     for place in source.functions:
         bound = names.bindings.by_name.get(place.name, ())
@@ -180,7 +176,7 @@ def static_definition(source: Source, name: str | None = None) -> list[Definitio
     Raises SignatureError where that leaves a choice, and UnsupportedError for a function with another decorator.
     """
     names = StaticNames(source)
-    listed = _listed(source, names)
+    listed = top_level_functions(source, names)
     known = ", ".join(one.name for one in listed)
     if not listed and name is None:
         raise SourceError(Problem("the file has no function at its top level", file=source.file))

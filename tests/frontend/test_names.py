@@ -10,7 +10,7 @@ import pytest
 from flatgrad.errors import SignatureError, SourceError, UnsupportedError
 from flatgrad.frontend.live import LiveNames
 from flatgrad.frontend.source import ForeignObject, NameUnknown, Source, StaticFunction
-from flatgrad.frontend.static import StaticNames, function_definition, static_definition, static_definitions
+from flatgrad.frontend.static import StaticNames, function_definition, static_definition, top_level_functions
 
 SAME = """
 from __future__ import annotations
@@ -274,7 +274,8 @@ class K:
 
 
 def test_listing_tells_decorated_functions_and_their_options():
-    listed = static_definitions(Source("a.py", MANY))
+    source = Source("a.py", MANY)
+    listed = top_level_functions(source, StaticNames(source))
     assert [(one.name, one.decorated) for one in listed] == [
         ("helper", False), ("a", True), ("b", True), ("c", True), ("d", False),
     ]  # fmt: skip
