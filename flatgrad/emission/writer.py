@@ -131,7 +131,7 @@ class Writer:
 
     def _heading(self, node: Node) -> str:
         if node.forward is None:
-            return ""
+            return f"# no gradient reaches {self.names.name(node.output.primal)}" if node.output.primal else ""
         feeds = self._feeds(node)
         if len(feeds) > 2:
             primal = node.output.primal
