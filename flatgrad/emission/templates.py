@@ -11,12 +11,10 @@ from typing import Any
 
 import jinja2
 
-import flatgrad
-
 
 @cache
 def _environment() -> jinja2.Environment:
-    package = Path(flatgrad.__file__).parent
+    package = Path(__file__).parents[1]
     # in a wheel the templates lie inside the package, in a checkout beside it
     folders = [package / "templates", package.parent / "templates"]
     return jinja2.Environment(

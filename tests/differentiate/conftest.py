@@ -1,31 +1,9 @@
-"""Functions given as text, and central differences of them."""
+"""Central differences."""
 
 from __future__ import annotations
 
-import itertools
-import linecache
-import textwrap
-
 import numpy as np
 import pytest
-
-HEAD = "import math\nimport numpy as np\nfrom flatgrad import stop_gradient\n\n\n"
-numbers = itertools.count()
-
-
-@pytest.fixture(scope="session")
-def define():
-    """Return what turns the text of a function `f` into the function, with its source where flatgrad looks for it."""
-
-    def define(text):
-        text = HEAD + textwrap.dedent(text)
-        file = f"<text {next(numbers)}>"
-        linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)
-        namespace = {"__name__": "text"}
-        exec(compile(text, file, "exec"), namespace)
-        return namespace["f"]
-
-    return define
 
 
 @pytest.fixture(scope="session")
