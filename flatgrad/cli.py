@@ -17,14 +17,12 @@ from dataclasses import replace
 from typing import Any
 
 import flatgrad
-from flatgrad.builder import StaticNeeded
-from flatgrad.errors import FlatgradError, Problem, SignatureError
+from flatgrad.emission.module import ModuleParts, written_module
+from flatgrad.errors import FlatgradError, Problem
 from flatgrad.frontend.source import Definition, Source
 from flatgrad.frontend.static import static_definition
-from flatgrad.graph.size import SizeUnknown
 from flatgrad.options import STYLES, TARGETS
-from flatgrad.pipeline import as_error, emit
-from flatgrad.signature import signature_of_annotations
+from flatgrad.pipeline import emit_from_annotations
 
 DIFFERENT = 1
 BAD_INPUT = 2
@@ -83,15 +81,15 @@ def _emitted(parsed: argparse.Namespace) -> int:
     file, function = _file_and_function(parsed.file)
     definitions = static_definition(Source.read(file), function)
     if parsed.output is not None:
-        _check_output(parsed.output, file, definitions)
-    texts, notes = _modules(definitions, parsed)
+        _check_output(parsed.output, file)
+    text, notes = _module(definitions, parsed)
     status = 0
     if parsed.check:
-        status = _compared(parsed.output, texts[0])
+        status = _compared(parsed.output, text)
     elif parsed.output is not None:
-        _write(parsed.output, texts[0])
+        _write(parsed.output, text)
     else:
-        _show("\n\n".join(texts))
+        _show(text)
     for note in notes:
         print(f"note: {note}", file=sys.stderr)
     return status
@@ -105,30 +103,27 @@ def _file_and_function(text: str) -> tuple[str, str | None]:
     return text, None
 
 
-def _modules(definitions: Sequence[Definition], parsed: argparse.Namespace) -> tuple[list[str], list[str]]:
-    """Return the module of each function, and notes. Raises FlatgradError with the problems of all of them."""
+def _module(definitions: Sequence[Definition], parsed: argparse.Namespace) -> tuple[str, list[str]]:
+    """Return one module for all functions, and notes. Raises FlatgradError with the problems of all of them."""
     chosen: dict[str, Any] = {name: getattr(parsed, name) for name in ("style", "target") if getattr(parsed, name)}
     if parsed.wrt is not None:
         chosen["wrt"] = _wrt(parsed.wrt)
-    texts: list[str] = []
+    parts: list[ModuleParts] = []
     notes: list[str] = []
     errors: list[FlatgradError] = []
     for definition in definitions:
         try:
-            signature = signature_of_annotations(definition, parsed.shapes)
-            try:
-                texts.append(emit(definition, signature, replace(definition.options, **chosen)).text)
-            except (SizeUnknown, StaticNeeded) as error:
-                raise as_error(error) from None
+            emitted, assumed = emit_from_annotations(definition, replace(definition.options, **chosen), parsed.shapes)
         except FlatgradError as error:
             errors.append(error)
         else:
-            notes += [f"{definition.display}: {note}" for note in signature.notes]
+            parts.append(emitted.parts)
+            notes += [f"{definition.display}: {note}" for note in assumed]
     if errors:
         # what is wrong with the options is wrong for each of the functions
         problems = dict.fromkeys(problem for error in errors for problem in error.problems)
         raise type(errors[0])(list(problems))
-    return texts, notes
+    return written_module(parts), notes
 
 
 def _wrt(text: str) -> str | tuple[str, ...]:
@@ -139,12 +134,8 @@ def _wrt(text: str) -> str | tuple[str, ...]:
     return tuple(names if names[-1] else names[:-1])
 
 
-def _check_output(output: str, file: str, definitions: Sequence[Definition]) -> None:
+def _check_output(output: str, file: str) -> None:
     """Raise what can be told to be wrong with the output before anything is emitted."""
-    if len(definitions) > 1:
-        names = ", ".join(definition.display for definition in definitions)
-        hint = f"name one, as in {file}:{definitions[0].display}"
-        raise SignatureError(Problem(f"-o takes one function, and the file has several: {names}", hint, file))
     if os.path.isdir(output or os.curdir):
         raise OutputError(Problem("the output is a folder", "name a file in it", output))
     if os.path.exists(output) and os.path.samefile(output, file):

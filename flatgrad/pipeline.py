@@ -13,7 +13,7 @@ from typing import Any
 
 from flatgrad.builder import Builder, StaticNeeded
 from flatgrad.differentiate import differentiate
-from flatgrad.emission.module import Differentiated, written_module
+from flatgrad.emission.module import Differentiated, ModuleParts, module_parts, written_module
 from flatgrad.errors import Problem, ShapeError, SignatureError, UnsupportedError
 from flatgrad.frontend.reader import Reader
 from flatgrad.frontend.rule_bodies import READERS
@@ -40,13 +40,14 @@ assert READERS
 
 @dataclass(frozen=True, slots=True)
 class Emitted:
-    """An emitted module. `split` says that it has a forward and a backward function instead of one for both.
+    """An emitted module, as text and in parts that can be put together with others. `split` says that it has a forward and a backward function instead of one for both.
 
     `parameters` are the arguments that the emitted function takes, `wrt` those that its gradients belong to, and `reads`
     the names outside of the function that the code was written for, with what they stood for.
     """
 
     text: str
+    parts: ModuleParts
     name: str
     split: bool
     parameters: tuple[str, ...]
@@ -90,9 +91,10 @@ def emit(definition: Definition, signature: Signature, options: Options, *, spli
     wrt, bare = _chosen_parameters(definition, signature, options)
     _check_target(definition, signature, options)
     function = _differentiated(definition, signature, graph, arguments, returned, results, wrt, bare, options)
-    text = written_module(function, options.style, options.target, split=split)
+    parts = module_parts(function, options.style, options.target, split=split)
     return Emitted(
-        text=text,
+        text=written_module([parts]),
+        parts=parts,
         name=definition.syntax.name.value,
         split=split,
         parameters=tuple(name for name in function.parameters if name not in function.keyword_only),

@@ -1,11 +1,12 @@
 """The emitted module: functions with their docstrings, imports, constants and helpers, laid out by templates.
 
-In: a differentiated function. Out: the source of a module. Layer: top of `emission`.
+In: differentiated functions. Out: the source of a module. Layer: top of `emission`.
 """
 
 from __future__ import annotations
 
 import inspect
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,9 +15,10 @@ from flatgrad.emission.expressions import Printer
 from flatgrad.emission.layout import laid_out
 from flatgrad.emission.lines import Lines
 from flatgrad.emission.names import Names
-from flatgrad.emission.spelling import Spelling
+from flatgrad.emission.spelling import Import, Spelling, import_lines
 from flatgrad.emission.templates import rendered
 from flatgrad.emission.writer import Writer
+from flatgrad.errors import UnsupportedError
 from flatgrad.graph.size import Expression, Symbol, resolved
 from flatgrad.graph.values import Constant, Graph, Node, Value, leaves
 
@@ -53,12 +55,53 @@ class Differentiated:
         return returned + [gradient for gradient in self.gradients.values() if gradient is not None]
 
 
-def written_module(function: Differentiated, style: str, target: str, *, split: bool) -> str:
-    """Return the source of the module.
+@dataclass(frozen=True, slots=True)
+class ModuleParts:
+    """What one differentiated function puts into a module: imports, constants and helpers by name, functions."""
 
-    With `split` it has a forward and a backward function, else one that returns the value and the gradients.
+    name: str
+    place: str
+    imports: frozenset[Import]
+    constants: dict[str, str]
+    helpers: dict[str, str]
+    functions: tuple[str, ...]
+
+
+def module_parts(function: Differentiated, style: str, target: str, *, split: bool) -> ModuleParts:
+    """Write a function.
+
+    With `split` it becomes a forward and a backward function, else one that returns the value and the gradients.
     """
-    return _Module(function, style, target).text(split=split)
+    return _Module(function, style, target).parts(split=split)
+
+
+def written_module(parts: Sequence[ModuleParts]) -> str:
+    """Return the source of a module with these functions. Raises UnsupportedError where they can't share one."""
+    for one, other in itertools.combinations(parts, 2):
+        for name in (one.helpers.keys() & other.helpers.keys()) | (one.constants.keys() & other.constants.keys()):
+            if (one.helpers | one.constants)[name] != (other.helpers | other.constants)[name]:
+                message = f"`{one.name}` and `{other.name}` need a `{name}` each, and these differ"
+                raise UnsupportedError(message, "write each function into a module of its own")
+    constants = {name: text for part in parts for name, text in part.constants.items()}
+    helpers = {name: text for part in parts for name, text in part.helpers.items()}
+    imports = import_lines(set().union(*(part.imports for part in parts)))
+    text = rendered(
+        "module.py.jinja",
+        docstring=_module_docstring(parts),
+        imports=[line for text in imports for line in laid_out(text) or [""]],
+        constants=[line for name in sorted(constants) for line in laid_out(constants[name])],
+        helpers=[helpers[name] for name in sorted(helpers)],
+        functions=[function for part in parts for function in part.functions],
+    )
+    return text.rstrip("\n") + "\n"
+
+
+def _module_docstring(parts: Sequence[ModuleParts]) -> str:
+    if len(parts) == 1:
+        return f'"""Forward and backward pass of `{parts[0].name}`, written by flatgrad from {parts[0].place}."""'
+    *names, last = (f"`{part.name}`" for part in parts)
+    file = parts[0].place.rpartition(":")[0]
+    return f'"""Forward and backward passes of {", ".join(names)} and {last}, written by flatgrad from {file}."""'
 
 
 class _Module:
@@ -85,7 +128,8 @@ class _Module:
             trial.printer.name(value, "x")
         trial.write(graph.nodes)
 
-    def text(self, *, split: bool) -> str:
+    def parts(self, *, split: bool) -> ModuleParts:
+        """Write the functions, and return them with what they need around them."""
         function = self.function
         forward: list[Node] = []
         backward: list[Node] = []
@@ -96,18 +140,16 @@ class _Module:
             self.printer.name(value, self.names.name(value))
         self.writer.write(backward)
         functions = self._pair(forward, backward) if split else [self._joint(forward, backward)]
-        docstring = f'"""Forward and backward pass of `{function.name}`, written by flatgrad from {function.place}."""'
         # what the constants need is imported too
-        constants = [line for text in self._constant_lines() for line in laid_out(text)]
-        text = rendered(
-            "module.py.jinja",
-            docstring=docstring,
-            imports=[line for text in self.spelling.imports() for line in laid_out(text) or [""]],
+        constants = self._constant_lines()
+        return ModuleParts(
+            name=function.name,
+            place=function.place,
+            imports=frozenset(self.spelling.imports()),
             constants=constants,
-            helpers=[self.spelling.helpers[name] for name in sorted(self.spelling.helpers)],
-            functions=functions,
+            helpers=dict(self.spelling.helpers),
+            functions=tuple(functions),
         )
-        return text.rstrip("\n") + "\n"
 
     # constants of the module
 
@@ -121,10 +163,8 @@ class _Module:
                             found.setdefault(constant.name, constant)
         return found
 
-    def _constant_lines(self) -> list[str]:
-        return [
-            f"{name} = {self.printer.static(constant.number)[0]}" for name, constant in sorted(self.constants.items())
-        ]
+    def _constant_lines(self) -> dict[str, str]:
+        return {name: f"{name} = {self.printer.static(found.number)[0]}" for name, found in self.constants.items()}
 
     # functions
 

@@ -11,7 +11,7 @@ import math
 import re
 import textwrap
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 import libcst as cst
 import numpy as np
@@ -25,6 +25,14 @@ from flatgrad.rules.program import EFFECTS
 FAMILIAR_NAMES: dict[Any, str] = {np.absolute: "abs", np.remainder: "mod"}
 
 PLACEHOLDER = re.compile(r"\{(\w+)\}")
+
+
+class Import(NamedTuple):
+    """A module, or with `member` something from it, under the name that it has in the emitted module."""
+
+    module: str
+    member: str
+    local: str
 
 
 class Spelling:
@@ -121,23 +129,33 @@ class Spelling:
         self.helpers[name] = cst.Module([plain]).code.rstrip()
         return name
 
-    def imports(self) -> list[str]:
-        """Return the import lines of the module, sorted as ruff sorts them."""
-        lines = [f"import {name}" + (f" as {local}" if local != name else "") for name, local in self.modules.items()]
-        groups: dict[str, list[str]] = {}
-        for (module, name), local in sorted(self.members.items()):
-            groups.setdefault(module, []).append(name if name == local else f"{name} as {local}")
-        lines.sort()
-        lines += [f"from {module} import {', '.join(names)}" for module, names in sorted(groups.items())]
-        if self.numpy:
-            lines += [""] * bool(lines) + [f"import numpy as {self._free('np')}"]
-        return lines
+    def imports(self) -> set[Import]:
+        """Return what the module has to import."""
+        found = {Import(name, "", local) for name, local in self.modules.items()}
+        found |= {Import(module, name, local) for (module, name), local in self.members.items()}
+        return found | ({Import("numpy", "", self._free("np"))} if self.numpy else set())
 
     def names(self) -> set[str]:
         """Return every name that variables of the module must leave alone."""
         fixed = {"np"} if self.numpy else set()
         called = {text for text in self._texts.values() if text.isidentifier()}
         return fixed | called | set(self.modules.values()) | set(self.members.values()) | set(self.helpers)
+
+
+def import_lines(imports: Iterable[Import]) -> list[str]:
+    """Return import lines, sorted as ruff sorts them: the standard library, an empty line, NumPy."""
+    whole = sorted(each for each in imports if not each.member)
+    members: dict[str, list[str]] = {}
+    for each in sorted(each for each in imports if each.member):
+        members.setdefault(each.module, []).append(_renamed(each.member, each.local))
+    own = [f"import {_renamed(each.module, each.local)}" for each in whole if each.module != "numpy"]
+    own += [f"from {module} import {', '.join(names)}" for module, names in sorted(members.items())]
+    numpy = [f"import {_renamed(each.module, each.local)}" for each in whole if each.module == "numpy"]
+    return own + [""] * bool(own and numpy) + numpy
+
+
+def _renamed(name: str, local: str) -> str:
+    return name if name == local else f"{name} as {local}"
 
 
 class _Unannotated(cst.CSTTransformer):

@@ -178,10 +178,45 @@ def test_output_that_cannot_be_written(file, capsys, output, message):
     assert Path("square.py").read_text() == square
 
 
-def test_several_functions_do_not_fit_into_one_output(file, capsys):
-    assert main(["emit", "two.py", "-o", "out.py"]) == 2
-    assert "first, second" in capsys.readouterr().err
+def test_several_functions_share_a_module(file, capsys):
+    """Imports, constants and helpers stand at its head once."""
+    Path("gates.py").write_text(
+        "import math\nimport numpy as np\nfrom flatgrad import flatgrad\nfrom flatgrad.nn import sigmoid\n\nRATE = 0.5\n\n\n"
+        "@flatgrad\ndef first(x: float):\n    return sigmoid(x) * RATE\n\n\n"
+        "@flatgrad\ndef second(x: float):\n    return RATE * np.exp(sigmoid(x)) + math.sin(x)\n"
+    )
+    assert main(["emit", "gates.py", "-o", "out.py"]) == 0
+    text = Path("out.py").read_text()
+    assert text.startswith(
+        '"""Forward and backward passes of `first` and `second`, written by flatgrad from gates.py."""\n\n'
+        "import math\n\nimport numpy as np\n\nRATE = 0.5\n\n\ndef sigmoid(x):\n"
+    )
+    assert text.count("def ") == 3
+    scope = {}
+    exec(compile(text, "out.py", "exec"), scope)
+    assert scope["first_value_and_grad"](0.0) == (0.25, (0.125,))
+    assert main(["emit", "gates.py"]) == 0
+    assert capsys.readouterr().out == text
+
+
+def test_functions_whose_helpers_differ_need_modules_of_their_own(file, capsys):
+    Path("gates.py").write_text(
+        "from flatgrad import flatgrad\nfrom flatgrad.nn import sigmoid\n\n\n"
+        "@flatgrad\ndef first(x: float):\n    return sigmoid(x)\n\n\n"
+        '@flatgrad(target="math")\ndef second(x: float):\n    return sigmoid(x)\n'
+    )
+    assert main(["emit", "gates.py", "-o", "out.py"]) == 2
+    assert "`first` and `second` need a `sigmoid` each" in capsys.readouterr().err
     assert not Path("out.py").exists()
+
+
+def test_axis_with_a_default_is_known_when_the_code_is_written(file, capsys):
+    Path("axis.py").write_text(
+        "import numpy as np\nfrom jaxtyping import Float\n\n\n"
+        'def f(x: Float[np.ndarray, "n m"], axis: int = 0):\n    return np.sum(np.max(x, axis=axis) ** 2)\n'
+    )
+    assert main(["emit", "axis.py"]) == 0
+    assert "Written for axis=0." in capsys.readouterr().out
 
 
 # --check
