@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 from collections import namedtuple
 from collections.abc import Callable, Iterator, Mapping
+from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ import numpy as np
 from flatgrad.build import built
 from flatgrad.builder import StaticNeeded
 from flatgrad.errors import ShapeError, SignatureError
-from flatgrad.frontend.live import live_definition, plain_function
+from flatgrad.frontend.live import LiveNames, live_definition, plain_function
 from flatgrad.frontend.source import NameUnknown
 from flatgrad.graph.size import SizeUnknown, bind, resolved, symbols_of
 from flatgrad.options import Options
@@ -213,22 +214,15 @@ class _Built:
         self.gradients: Callable[[Any], Any] = (lambda result: result) if emitted.bare else fields._make
         self._reads = {name: _frozen(found) for name, found in emitted.reads.items()}
 
-    def is_current(self, function: Callable[..., Any]) -> bool:
+    def is_current(self, function: FunctionType) -> bool:
         """Tell whether the globals and closure variables that the code was written for still hold the same."""
         if not self._reads:
             return True
-        names = live_names(function)
+        names = LiveNames(function)
         try:
             return all(_same(names.find(name), found) for name, found in self._reads.items())
         except NameUnknown:
             return False
-
-
-def live_names(function: Callable[..., Any]) -> Any:
-    """Return what the names in a function stand for now."""
-    from flatgrad.frontend.live import LiveNames
-
-    return LiveNames(function)  # type: ignore[arg-type]
 
 
 def _frozen(found: Any) -> Any:

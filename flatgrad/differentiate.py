@@ -188,14 +188,12 @@ class _Backward:
 
     def _placed_together(self, parts: list[Value], value: Value) -> list[Value]:
         """Let the parts that come from elements of a variable be added in one array of zeros."""
-        picked = [part for part in parts if part.node is not None and part.node.function is placed]
-        picked = [part for part in picked if part.primal is None and part.node.arguments["like"] is value]  # type: ignore[union-attr]
+        picked = {part: call for part in parts if (call := _call_of_placed(part, value)) is not None}
         if len(picked) < 2:
             return parts
-        calls = [part.node.arguments for part in picked if part.node is not None]
-        values, indices = (tuple([call[name] for call in calls]) for name in ("values", "index"))
+        values, indices = (tuple([call[name] for call in picked.values()]) for name in ("values", "index"))
         together: Value = self.builder.apply(placed_together, values, indices, value)
-        self.masks.unite(picked, together)
+        self.masks.unite(list(picked), together)
         return [part for part in parts if part not in picked] + [together]
 
     def _sum(self, parts: Sequence[Value], *, pinned: bool) -> Value:
@@ -239,6 +237,15 @@ def _note_place(error: SizeUnknown, node: Node) -> None:
     if node.location is not None and not hasattr(error, "problem"):
         hint = "give numbers for the sizes: shapes='x=(10,)'"
         error.problem = node.location.problem(f"the gradient {error}", hint)  # type: ignore[attr-defined]
+
+
+def _call_of_placed(part: Value, value: Value) -> dict[str, Any] | None:
+    """Return the call behind a part of a gradient that is zeros with the gradient of some elements in them, else None."""
+    node = part.node
+    if node is None or node.function is not placed or part.primal is not None:
+        return None
+    call = node.arguments
+    return call if call["like"] is value else None
 
 
 def _is_number(gradient: Value) -> bool:

@@ -29,9 +29,8 @@ def infer(
 ) -> Type | list[Type]:
     """Return the type of the result of a call whose first `positional` arguments are not given by name.
 
-    `taken_apart` is what `packed` makes of the arguments, where that is at hand. A list of types stands for a function with several results.
-
-    Raises SizeMismatch, SizeUnknown, DtypeUnsupported, and what the function itself raises on such dtypes.
+    `taken_apart` is what `packed` makes of the arguments, where that is at hand. A list of types stands for a function with
+    several results. Raises SizeMismatch, SizeUnknown, DtypeUnsupported, and what the function itself raises on such dtypes.
     """
     names = record.inputs or list(arguments)[:positional]
     leading = [name for name in names if name in arguments]
@@ -114,7 +113,7 @@ def _result(
 ) -> Any:
     examples = [_example(*operand, number) for operand in operands]
     built = [
-        (name, _python(mapped(structure, lambda leaf: examples[leaf.index] if isinstance(leaf, Slot) else leaf)))
+        (name, as_python(mapped(structure, lambda leaf: examples[leaf.index] if isinstance(leaf, Slot) else leaf)))
         for name, structure in call
     ]
     with warnings.catch_warnings(), np.errstate(all="ignore"):
@@ -128,12 +127,12 @@ def _example(dtype: np.dtype[Any], rank: int, weak: bool, number: float) -> Any:
     return np.full((1,) * rank, number if dtype.kind == "f" else 1, dtype)[()]
 
 
-def _python(structure: Any) -> Any:
-    """Return the structure as Python's own lists and slices."""
+def as_python(structure: Any) -> Any:
+    """Return a structure with Python's own lists and slices."""
     if isinstance(structure, List):
-        return [_python(part) for part in structure]
+        return [as_python(part) for part in structure]
     if isinstance(structure, tuple):
-        return tuple(_python(part) for part in structure)
+        return tuple(as_python(part) for part in structure)
     if isinstance(structure, Slice):
         return slice(structure.start, structure.stop, structure.step)
     return structure

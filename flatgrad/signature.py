@@ -143,8 +143,9 @@ def signature_of_annotations(
 ) -> Signature:
     """Return the signature that annotations, `shapes` and defaults tell.
 
-    `pinned` parameters are numbers that decide what code is written: they have their defaults. `shapes` is text such as ``"X=(n,d) labels=int(n,)"``, or a mapping from names to shapes. Raises SignatureError for a
-    parameter that is used as an array and whose rank is not known.
+    `pinned` parameters are numbers that decide what code is written: they have their defaults. `shapes` is text such as
+    ``"X=(n,d) labels=int(n,)"``, or a mapping from names to shapes. Raises SignatureError for a parameter that is used as an
+    array and whose rank is not known.
     """
     signature = Signature({})
     symbols: dict[str, Size] = {}

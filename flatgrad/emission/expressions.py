@@ -16,9 +16,8 @@ import numpy as np
 
 from flatgrad.emission.spelling import PLACEHOLDER, Spelling
 from flatgrad.graph.size import is_one, resolved
-from flatgrad.graph.values import Constant, List, Node, Slice, Slot, Value
+from flatgrad.graph.values import Constant, List, Node, Slice, Value
 from flatgrad.markers import stop_gradient
-from flatgrad.registry import lookup
 from flatgrad.rules.creation import size_of_axis
 from flatgrad.rules.program import conjunction, disjunction, formatted, literal, named
 from flatgrad.rules.static import axes_count
@@ -146,7 +145,7 @@ class Printer:
         return f"{self.spelling.np()}.array({numbers}{dtype})", ATOM
 
     def _infix(self, node: Node, symbol: str, precedence: int) -> Text:
-        left, right = [self._in_call(node, structure) for _, structure in node.call]
+        left, right = [node.filled(structure) for _, structure in node.call]
         if symbol == "**":
             # a power of a power gets parentheses that it does not need, for the reader
             base, exponent = self.operand(left, ATOM), self.operand(right, UNARY)
@@ -159,7 +158,7 @@ class Printer:
         return f"{self.operand(left, stays)} {symbol} {self.operand(right, precedence + 1)}", precedence
 
     def _prefix(self, node: Node, symbol: str, precedence: int) -> Text:
-        (operand,) = [self._in_call(node, structure) for _, structure in node.call]
+        (operand,) = [node.filled(structure) for _, structure in node.call]
         text, bound = self.item(operand)
         if (
             symbol == "-"
@@ -190,7 +189,7 @@ class Printer:
         arguments = list(node.call)[1:]
         if name in ("reshape", "transpose") and arguments and isinstance(arguments[0][1], tuple):
             return (
-                f"{owner}.{name}({', '.join(self.operand(self._in_call(node, part), CONDITIONAL) for part in arguments[0][1])})",
+                f"{owner}.{name}({', '.join(self.operand(node.filled(part), CONDITIONAL) for part in arguments[0][1])})",
                 ATOM,
             )
         return f"{owner}.{name}({self._arguments(node, 1)})", ATOM
@@ -199,28 +198,16 @@ class Printer:
         texts = []
         for k, (name, structure) in enumerate(node.call):
             if k >= first and not (k >= node.positional and node.forward is not None and _is_default(name, structure)):
-                text = self.item(self._in_call(node, structure))[0]
+                text = self.item(node.filled(structure))[0]
                 texts.append(text if k < node.positional else f"{name}={text}")
         return ", ".join(texts)
 
     def _filled(self, node: Node, template: str) -> Text:
         arguments = node.arguments
-        record = lookup(node.function)
-        assert record is not None
         bare = PLACEHOLDER.fullmatch(template)
-        text = PLACEHOLDER.sub(lambda match: self.operand(arguments[match[1]], ATOM), template)
         if bare:
             return self.item(arguments[bare[1]])
-        return text, CONDITIONAL
-
-    def _in_call(self, node: Node, structure: Any) -> Any:
-        if isinstance(structure, Slot):
-            return node.inputs[structure.index]
-        if isinstance(structure, tuple):
-            return type(structure)(self._in_call(node, part) for part in structure)
-        if isinstance(structure, Slice):
-            return Slice(*(self._in_call(node, part) for part in (structure.start, structure.stop, structure.step)))
-        return structure
+        return PLACEHOLDER.sub(lambda match: self.operand(arguments[match[1]], ATOM), template), CONDITIONAL
 
     # what is not written as a call
 
@@ -230,8 +217,6 @@ class Printer:
 
     def index(self, index: Any) -> str:
         """Return the text between the brackets of a subscript."""
-        if isinstance(index, tuple) and not isinstance(index, List) and len(index) == 1:
-            return self.index(index[0])
         if isinstance(index, tuple) and not isinstance(index, List) and index:
             return ", ".join(self.index(part) for part in index)
         if isinstance(index, slice):
@@ -286,7 +271,7 @@ class Printer:
         return formatted_text(pieces), ATOM
 
     def _same(self, node: Node) -> Text:
-        (operand,) = [self._in_call(node, structure) for _, structure in node.call]
+        (operand,) = [node.filled(structure) for _, structure in node.call]
         if isinstance(operand, Constant) and operand.name is None and operand not in self.texts:
             return self.constant(operand)
         return self.item(operand)

@@ -18,7 +18,7 @@ from flatgrad.frontend.reader import Reader, called, described, reads
 from flatgrad.frontend.source import StaticFunction
 from flatgrad.frontend.unpacking import parts
 from flatgrad.graph.values import Constant, List, Slice, Value
-from flatgrad.infer import type_of
+from flatgrad.infer import as_python, type_of
 from flatgrad.registry import lookup, records
 from flatgrad.rules.creation import size_of_axis
 from flatgrad.rules.static import is_constant, new_axes
@@ -228,9 +228,8 @@ def read_subscript(reader: Reader, syntax: cst.Subscript) -> Any:
             return _part_of_shape(reader, owner, as_number(index), syntax)
         return reader.apply(syntax, operator.getitem, owner, index=index)
     if isinstance(owner, tuple | str | range) and is_static(index):
-        index = as_number(index)
         try:
-            return owner[slice(index.start, index.stop, index.step) if isinstance(index, Slice) else index]
+            return owner[as_python(as_number(index))]
         except (IndexError, TypeError) as error:
             reader.fail(f"{error}", syntax)
     return reader.fail(f"{described(owner)} can't be indexed here", syntax)
@@ -240,7 +239,7 @@ def _part_of_shape(reader: Reader, shape: Value, index: Any, syntax: cst.Subscri
     assert shape.node is not None and isinstance(shape.known, tuple)
     (array,) = shape.node.arguments.values()
     if isinstance(index, Slice):
-        chosen = range(len(shape.known))[slice(index.start, index.stop, index.step)]
+        chosen = range(len(shape.known))[as_python(index)]
         return tuple([reader.apply(syntax, size_of_axis, array, axis) for axis in chosen])
     if not -len(shape.known) <= index < len(shape.known):
         reader.fail(f"the shape has {len(shape.known)} sizes", syntax)

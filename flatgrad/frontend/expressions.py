@@ -14,7 +14,7 @@ from flatgrad.frontend.source import NameUnknown
 from flatgrad.frontend.unpacking import assign, held, parts
 from flatgrad.graph.size import SizeUnknown, equal, is_one, resolved
 from flatgrad.graph.values import BOOLEAN, Constant, List, Node, Slice, Value, leaves, packed
-from flatgrad.infer import type_of, unwrapped
+from flatgrad.infer import as_python, type_of, unwrapped
 from flatgrad.registry import lookup
 from flatgrad.rules.program import conjunction, disjunction
 
@@ -263,12 +263,7 @@ def static_call(
 
 def _plain(item: Any) -> Any:
     """Return a static item as the Python object that functions expect."""
-    item = unwrapped(item)
-    if isinstance(item, List):
-        return [_plain(part) for part in item]
-    if isinstance(item, Slice):
-        return slice(item.start, item.stop, item.step)
-    return item
+    return as_python(unwrapped(item))
 
 
 @reads(cst.BooleanOperation)

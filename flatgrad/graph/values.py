@@ -269,9 +269,10 @@ class Node:
     @property
     def arguments(self) -> dict[str, Any]:
         """The call with the inputs in their places."""
-        return {name: self._filled(structure) for name, structure in self.call}
+        return {name: self.filled(structure) for name, structure in self.call}
 
-    def _filled(self, structure: Any) -> Any:
+    def filled(self, structure: Any) -> Any:
+        """A part of the call with the inputs in their places."""
         if type(structure) is Slot:
             return self.inputs[structure.index]
         return mapped(structure, lambda leaf: self.inputs[leaf.index] if type(leaf) is Slot else leaf)

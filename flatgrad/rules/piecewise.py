@@ -60,6 +60,9 @@ def grad_copysign(a, b, y, grad_y):
     return grad_a
 
 
+TIE = (np.array([3.0]), np.array([3.0])), (np.array([0.5]), np.array([0.5]))
+
+
 def maximum(a: float, b: float) -> float:
     """Return the larger of two numbers; nan where one of them is nan."""
     return a if a >= b or math.isnan(a) else b
@@ -71,14 +74,7 @@ def maximum(a: float, b: float) -> float:
     shape=elementwise,
     samples=PAIRS,
     kinks=[
-        Kink(
-            "maximum(x, x)",
-            "half to each",
-            (np.array([3.0]), np.array([3.0])),
-            (np.array([0.5]), np.array([0.5])),
-            jax="half to each",
-            torch="half to each",
-        ),
+        Kink("maximum(x, x)", "half to each", *TIE, jax="half to each", torch="half to each"),
         Kink(
             "relu: maximum(x, 0) at 0",
             "0",
@@ -119,14 +115,7 @@ def minimum(a: float, b: float) -> float:
     shape=elementwise,
     samples=PAIRS,
     kinks=[
-        Kink(
-            "minimum(x, x)",
-            "half to each",
-            (np.array([3.0]), np.array([3.0])),
-            (np.array([0.5]), np.array([0.5])),
-            jax="half to each",
-            torch="half to each",
-        ),
+        Kink("minimum(x, x)", "half to each", *TIE, jax="half to each", torch="half to each"),
         Kink(
             "minimum(x, c) with a constant c, at c",
             "0",

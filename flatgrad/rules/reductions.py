@@ -74,31 +74,6 @@ def grad_std(x, y, grad_y, *, axis=None, ddof=0, keepdims=False):
 
 
 @rule(
-    np.max,
-    np.amax,
-    shape=reduced,
-    samples=AXES,
-    kinks=[
-        Kink(
-            "max with ties",
-            "shared equally",
-            (np.array([1.0, 3.0, 3.0]),),
-            (np.array([0.0, 0.5, 0.5]),),
-            jax="shared equally",
-            torch="shared equally",
-        )
-    ],
-)
-def grad_max(x, y, grad_y, *, axis=None, keepdims=False):
-    if axis is not None and not keepdims:
-        y = np.expand_dims(y, axis)
-        grad_y = np.expand_dims(grad_y, axis)
-    chosen = np.full_like(x, x == y)
-    grad_x = grad_y * chosen / np.sum(chosen, axis=axis, keepdims=True)
-    return grad_x
-
-
-@rule(
     np.min,
     np.amin,
     shape=reduced,
@@ -114,7 +89,23 @@ def grad_max(x, y, grad_y, *, axis=None, keepdims=False):
         )
     ],
 )
-def grad_min(x, y, grad_y, *, axis=None, keepdims=False):
+@rule(
+    np.max,
+    np.amax,
+    shape=reduced,
+    samples=AXES,
+    kinks=[
+        Kink(
+            "max with ties",
+            "shared equally",
+            (np.array([1.0, 3.0, 3.0]),),
+            (np.array([0.0, 0.5, 0.5]),),
+            jax="shared equally",
+            torch="shared equally",
+        )
+    ],
+)
+def grad_extreme(x, y, grad_y, *, axis=None, keepdims=False):
     if axis is not None and not keepdims:
         y = np.expand_dims(y, axis)
         grad_y = np.expand_dims(grad_y, axis)
