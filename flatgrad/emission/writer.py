@@ -181,7 +181,10 @@ class Writer:
 
 def are_apart(indices: Sequence[Any]) -> bool:
     """Tell whether no two of several indices name the same place, as far as that can be seen: different numbers."""
-    numbers = [tuple(index) if isinstance(index, tuple) else (index,) for index in indices]
+    if any(isinstance(index, List) for index in indices):
+        # two different lists may have an element in common
+        return False
+    numbers = [index if isinstance(index, tuple) else (index,) for index in indices]
     plain = all(isinstance(part, int) and part >= 0 for index in numbers for part in index)
     return plain and len(set(numbers)) == len(numbers) and len({len(index) for index in numbers}) == 1
 

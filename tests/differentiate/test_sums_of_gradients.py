@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from flatgrad.api import emit, value_and_grad, vjp
+from flatgrad.api import emit, grad, value_and_grad, vjp
 from flatgrad.differentiate import LONGEST_SUM
 from flatgrad.errors import UnsupportedError
 from flatgrad.options import Options
@@ -151,3 +151,31 @@ def test_whole_numbers_of_python_on_the_path(define, slopes, operation):
     assert type(value) is type(f(7, 3))
     expected = {"a // b": (0, 0), "a % b": (1, -2), "round(a) * b": (0, 7), "int(a) * b": (0, 7), "abs(a) * b": (3, 7)}
     assert (grad_a, grad_b) == expected[operation]
+
+
+def test_lists_of_elements_that_overlap_add_up(define):
+    """Only single elements with different numbers are known to be apart: rows of two lists may be the same."""
+    f = define("def f(x):\n    return np.sum(x[[0, 1]] * 2.0) + np.sum(x[[1, 2]] * 3.0) + x[0] * 5.0\n")
+    np.testing.assert_array_equal(grad(f, "x")(np.ones(4)), [7.0, 5.0, 3.0, 0.0])
+
+
+PICKS = [
+    "0", "1", "-1", "-4", "[0, 1]", "[1, 2]", "[0, 0]", "[-1, 3]", "1:", "::2", "i", "m", "None", "...", "[0, 3], 1",
+    "0, 1", "0, -1", "0, 2", "(0, 1), (1, 2)", ":, 0", ":, [0, 2]", "i, j", "np.arange(4), j",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("first", PICKS)
+def test_elements_picked_in_two_ways_add_up(define, first):
+    """Whatever two indices have in common gets both gradients."""
+    x = np.arange(12.0).reshape(4, 3)
+    others = np.array([2, 0, 2, 1]), np.array([0, 1, 1, 2]), np.array([True, False, True, True])
+    for second in PICKS:
+        f = define(f"def f(x, i, j, m):\n    return np.sum(x[{first}] * 2.0) + np.sum(x[{second}] * 3.0)\n")
+        expected = np.zeros_like(x)
+        for element in np.ndindex(x.shape):
+            # f is linear: a step of 1 gives its slope exactly
+            unit = np.zeros_like(x)
+            unit[element] = 1.0
+            expected[element] = f(unit, *others)
+        np.testing.assert_array_equal(grad(f, "x")(x, *others), expected)
