@@ -16,7 +16,6 @@ from flatgrad.differentiate import differentiate
 from flatgrad.emission.module import Differentiated, ModuleParts, module_parts, written_module
 from flatgrad.errors import Problem, ShapeError, SignatureError, UnsupportedError
 from flatgrad.frontend.reader import Reader
-from flatgrad.frontend.rule_bodies import READERS
 from flatgrad.frontend.source import Definition
 from flatgrad.garbage import collector_paused
 from flatgrad.graph.size import SizeUnknown
@@ -35,15 +34,14 @@ from flatgrad.signature import (
     signature_of_annotations,
 )
 
-assert READERS
-
 
 @dataclass(frozen=True, slots=True)
 class Emitted:
-    """An emitted module, as text and in parts that can be put together with others. `split` says that it has a forward and a backward function instead of one for both.
+    """An emitted module, as text and in parts that can be put together with others.
 
-    `parameters` are the arguments that the emitted function takes, `wrt` those that its gradients belong to, and `reads`
-    the names outside of the function that the code was written for, with what they stood for.
+    `split` says that it has a forward and a backward function instead of one for both. `parameters` are the arguments that the
+    emitted function takes, `wrt` those that its gradients belong to, and `reads` the names outside of the function that the
+    code was written for, with what they stood for.
     """
 
     text: str

@@ -116,7 +116,7 @@ def call(reader: Reader, function: Any, args: list[Any], kwargs: dict[str, Any],
     if function is new_axes:
         return new_axes(*args)
     if function is isinstance:
-        return _is_instance(reader, args, syntax)
+        return _is_instance(*args)
     static = all(is_static(item) for item in (*args, *kwargs.values()))
     if static and _is_pure(reader, function):
         result = static_call(reader, syntax, function, args, kwargs)
@@ -151,17 +151,13 @@ def _of_the_same_module(reader: Reader, function: Any, args: list[Any]) -> Any:
 
 def _is_pure(reader: Reader, function: Any) -> bool:
     """Tell whether a function may be called when the code is written."""
-    record = lookup(function)
-    if reader.inlined:
-        return True
-    if record is not None or isinstance(function, np.ufunc):
+    if reader.inlined or lookup(function) is not None or isinstance(function, np.ufunc):
         return True
     bound_to_text = isinstance(getattr(function, "__self__", None), str)
     return bound_to_text or function in STATIC_FUNCTIONS
 
 
-def _is_instance(reader: Reader, args: list[Any], syntax: cst.Call) -> bool:
-    item, kinds = args
+def _is_instance(item: Any, kinds: Any) -> bool:
     if isinstance(item, Value) and not isinstance(item, Constant):
         kind = {"f": float, "i": int, "b": bool}[item.dtype.kind] if item.type.weak else np.ndarray
         return issubclass(kind, kinds)
