@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from flatgrad.api import emit, grad, value_and_grad, vjp
+    from flatgrad.decorator import flatgrad
     from flatgrad.errors import FlatgradError
-    from flatgrad.markers import flatgrad, stop_gradient
+    from flatgrad.markers import stop_gradient
 
 __version__ = "0.1.0"
 __all__ = ["FlatgradError", "emit", "flatgrad", "grad", "stop_gradient", "value_and_grad", "vjp"]
@@ -21,7 +22,7 @@ _HOMES = {
     "value_and_grad": "flatgrad.api",
     "vjp": "flatgrad.api",
     "FlatgradError": "flatgrad.errors",
-    "flatgrad": "flatgrad.markers",
+    "flatgrad": "flatgrad.decorator",
     "stop_gradient": "flatgrad.markers",
 }
 

@@ -1,21 +1,52 @@
 """From emitted source to functions that run, with their source in tracebacks, pdb, profilers and `inspect.getsource`.
 
-In: an emitted module's text. Out: its functions. Layer: above `emit`, below `api`.
+In: an emitted module's text. Out: its functions. Layer: above `errors`; it imports nothing of flatgrad.
 """
 
 from __future__ import annotations
 
 import hashlib
 import linecache
+import weakref
 from typing import Any
 
 
-def built(text: str, name: str) -> dict[str, Any]:
-    """Return the names that the emitted module defines. The same text gives the same file name."""
-    digest = hashlib.sha256(text.encode()).hexdigest()[:12]
-    filename = f"<flatgrad {name} {digest}>"
-    # an entry without a time is never checked against a file
-    linecache.cache[filename] = (len(text), None, text.splitlines(keepends=True), filename)
-    namespace: dict[str, Any] = {"__name__": f"flatgrad.emitted.{name}", "__file__": filename}
-    exec(compile(text, filename, "exec"), namespace)
+class _Listing:
+    """A text that `linecache` knows for as long as a function of it lives."""
+
+    __slots__ = ("__weakref__", "filename")
+
+    def __init__(self, filename: str, text: str) -> None:
+        self.filename = filename
+        # an entry without a time is never checked against a file
+        entry = linecache.cache[filename] = (len(text), None, text.splitlines(keepends=True), filename)
+        weakref.finalize(self, _forget, filename, entry).atexit = False
+
+
+def _forget(filename: str, entry: object) -> None:
+    # by now there may be another listing of the same text
+    if linecache.cache.get(filename) is entry:
+        del linecache.cache[filename]
+
+
+_listings: weakref.WeakValueDictionary[str, _Listing] = weakref.WeakValueDictionary()
+
+
+def built(text: str, name: str, filename: str | None = None) -> dict[str, Any]:
+    """Return the names that the emitted module defines.
+
+    Without the name of a file that holds it, the text is known to Python's tools under a name that is made from it: the
+    same text has the same name.
+    """
+    namespace: dict[str, Any] = {"__name__": f"flatgrad.emitted.{name}"}
+    if filename is None:
+        digest = hashlib.sha256(text.encode()).hexdigest()[:12]
+        filename = f"<flatgrad {name} {digest}>"
+        listing = _listings.get(filename)
+        if listing is None:
+            listing = _listings[filename] = _Listing(filename, text)
+        # functions keep their globals, and so the listing
+        namespace["__listing__"] = listing
+    namespace["__file__"] = filename
+    exec(compile(text, filename, "exec", dont_inherit=True), namespace)
     return namespace

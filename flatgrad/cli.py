@@ -1,7 +1,8 @@
-"""The command line: ``flatgrad emit FILE.py[:FUNC]``.
+"""The command line: ``flatgrad emit FILE.py[:FUNC]`` and ``flatgrad cache``.
 
 In: arguments. Out: a module on standard output or in a file, and the exit status: 0 done, 1 `--check` found a
-difference, 2 bad input. The user's file is read and never run. Layer: top.
+difference, 2 bad input. The user's file is read and never run. What only `emit` needs is imported when it runs.
+Layer: top.
 """
 
 from __future__ import annotations
@@ -14,15 +15,16 @@ import stat
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import flatgrad
-from flatgrad.emission.module import ModuleParts, written_module
+from flatgrad import cache
 from flatgrad.errors import FlatgradError, Problem
-from flatgrad.frontend.source import Definition, Source
-from flatgrad.frontend.static import static_definition
 from flatgrad.options import STYLES, TARGETS
-from flatgrad.pipeline import emit_from_annotations
+
+if TYPE_CHECKING:
+    from flatgrad.emission.module import ModuleParts
+    from flatgrad.frontend.source import Definition
 
 DIFFERENT = 1
 BAD_INPUT = 2
@@ -37,7 +39,9 @@ class OutputError(FlatgradError):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit status."""
     try:
-        return _emitted(_parsed(arguments))
+        parsed = _parsed(arguments)
+        status: int = parsed.run(parsed)
+        return status
     except FlatgradError as error:
         print(error, file=sys.stderr)
         return BAD_INPUT
@@ -55,6 +59,15 @@ def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--version", action="version", version=f"flatgrad {flatgrad.__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    emit = _add_emit(commands)
+    _add_cache(commands)
+    parsed = parser.parse_args(arguments)
+    if parsed.run is _emitted and parsed.check and parsed.output is None:
+        emit.error("--check needs -o OUT, the file to compare with")
+    return parsed
+
+
+def _add_emit(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
     command = commands.add_parser(
         "emit",
         help="write the forward and backward pass of a function",
@@ -70,14 +83,56 @@ def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     command.add_argument("--style", choices=STYLES, help="one gate a line, or the statements whole")
     command.add_argument("--target", choices=TARGETS, help="write NumPy, or math for Python floats")
     command.add_argument("--check", action="store_true", help="write nothing; tell whether OUT is up to date")
-    parsed = parser.parse_args(arguments)
-    if parsed.check and parsed.output is None:
-        command.error("--check needs -o OUT, the file to compare with")
-    return parsed
+    command.set_defaults(run=_emitted)
+    return command
+
+
+def _add_cache(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    command = commands.add_parser(
+        "cache",
+        help="show or clear the folder that keeps emitted code",
+        description="path: print the folder that keeps emitted code. size: print how much is in it (default). clear: "
+        "remove what flatgrad has put there. FLATGRAD_CACHE_DIR names another folder, and FLATGRAD_CACHE=off turns "
+        "the cache off.",
+        allow_abbrev=False,
+    )
+    command.add_argument("action", nargs="?", choices=("path", "size", "clear"), default="size", help="what to do")
+    command.set_defaults(run=_cached)
+
+
+def _cached(parsed: argparse.Namespace) -> int:
+    """Show or clear the cache and return the exit status."""
+    place = cache.folder()
+    if parsed.action == "path":
+        _show(f"{place}\n")
+    elif parsed.action == "size":
+        entries, size = cache.size()
+        _show(f"{_counted(entries)}, {_readable(size)} in {place}\n")
+    else:
+        _show(f"removed {_counted(cache.clear())} from {place}\n")
+    if cache.is_off():
+        print("note: the cache is off: FLATGRAD_CACHE says so", file=sys.stderr)
+    return 0
+
+
+def _counted(entries: int) -> str:
+    return "1 entry" if entries == 1 else f"{entries} entries"
+
+
+def _readable(size: float) -> str:
+    """Return a number of bytes as people write it: 312 B, 1.2 MB."""
+    for unit in ("B", "kB", "MB"):
+        if size < 999.5:
+            return f"{size:.0f} {unit}" if unit == "B" or size >= 99.95 else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} GB"
 
 
 def _emitted(parsed: argparse.Namespace) -> int:
-    """Do what the command says and return the exit status."""
+    """Do what `emit` says and return the exit status."""
+    from flatgrad.frontend.source import Source
+    from flatgrad.frontend.static import static_definition
+
     file, function = _file_and_function(parsed.file)
     definitions = static_definition(Source.read(file), function)
     if parsed.output is not None:
@@ -89,7 +144,7 @@ def _emitted(parsed: argparse.Namespace) -> int:
     elif parsed.output is not None:
         _write(parsed.output, text)
     else:
-        _show(text)
+        _show(text, coloured=True)
     for note in notes:
         print(f"note: {note}", file=sys.stderr)
     return status
@@ -105,6 +160,9 @@ def _file_and_function(text: str) -> tuple[str, str | None]:
 
 def _module(definitions: Sequence[Definition], parsed: argparse.Namespace) -> tuple[str, list[str]]:
     """Return one module for all functions, and notes. Raises FlatgradError with the problems of all of them."""
+    from flatgrad.emission.module import written_module
+    from flatgrad.pipeline import emit_from_annotations
+
     chosen: dict[str, Any] = {name: getattr(parsed, name) for name in ("style", "target") if getattr(parsed, name)}
     if parsed.wrt is not None:
         chosen["wrt"] = _wrt(parsed.wrt)
@@ -195,10 +253,10 @@ def _replace(path: str, data: bytes) -> None:
             os.unlink(temporary)
 
 
-def _show(text: str) -> None:
-    """Print source: coloured on a terminal, as UTF-8 bytes elsewhere, which is how Python reads source."""
+def _show(text: str, *, coloured: bool = False) -> None:
+    """Print text: source in colours on a terminal, and UTF-8 bytes elsewhere, which is how Python reads source."""
     try:
-        _print(text)
+        _print(text, coloured)
     except BrokenPipeError:
         raise
     except OSError as error:
@@ -206,8 +264,8 @@ def _show(text: str) -> None:
         raise OutputError(Problem(f"can't write: {error.strerror}", file="standard output")) from None
 
 
-def _print(text: str) -> None:
-    if sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb":
+def _print(text: str, coloured: bool) -> None:
+    if coloured and sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb":
         from rich.console import Console
         from rich.syntax import Syntax
 
@@ -216,7 +274,8 @@ def _print(text: str) -> None:
         Console(highlight=False).print(syntax.highlight(text), soft_wrap=True, end="")
     else:
         sys.stdout.flush()
-        sys.stdout.buffer.write(text.encode())
+        # the name of a folder may have bytes that are no text
+        sys.stdout.buffer.write(text.encode(errors="surrogateescape"))
     sys.stdout.flush()
 
 

@@ -40,8 +40,7 @@ class Emitted:
     """An emitted module, as text and in parts that can be put together with others.
 
     `split` says that it has a forward and a backward function instead of one for both. `parameters` are the arguments that the
-    emitted function takes, `wrt` those that its gradients belong to, and `reads` the names outside of the function that the
-    code was written for, with what they stood for.
+    emitted function takes, and `wrt` those that its gradients belong to.
     """
 
     text: str
@@ -52,19 +51,6 @@ class Emitted:
     keyword_only: tuple[str, ...]
     wrt: tuple[str, ...]
     bare: bool
-    reads: dict[str, Any]
-
-
-class _Recorded:
-    """Looks names up, and remembers what they stood for."""
-
-    def __init__(self, definition: Definition) -> None:
-        self.names = definition.names
-        self.reads: dict[str, Any] = {}
-
-    def find(self, name: str) -> Any:
-        found = self.reads[name] = self.names.find(name)
-        return found
 
 
 @collector_paused()
@@ -74,7 +60,7 @@ def emit(definition: Definition, signature: Signature, options: Options, *, spli
     `split` asks for a forward and a backward function; None takes these for a result that is not one real number.
     Raises FlatgradError; SizeUnknown or StaticNeeded where the signature has to say more.
     """
-    graph, arguments, returned, names = read(definition, signature)
+    graph, arguments, returned = read(definition, signature)
     (returned,) = _passed(graph, [returned], BEFORE)
     returned = _apart(Builder(graph), returned)
     results = [leaf for leaf in leaves(returned) if isinstance(leaf, Value) and leaf.type.is_real]
@@ -99,7 +85,6 @@ def emit(definition: Definition, signature: Signature, options: Options, *, spli
         keyword_only=tuple(name for name in function.parameters if name in function.keyword_only),
         wrt=wrt,
         bare=bare,
-        reads=names.reads,
     )
 
 
@@ -124,12 +109,11 @@ def emit_from_annotations(
             pinned |= {name}
 
 
-def read(definition: Definition, signature: Signature) -> tuple[Graph, dict[str, Value], Any, _Recorded]:
-    """Return the graph of a function, the values of its parameters, what it returns, and the names it reads."""
+def read(definition: Definition, signature: Signature) -> tuple[Graph, dict[str, Value], Any]:
+    """Return the graph of a function, the values of its parameters, and what it returns."""
     graph = Graph(definition.syntax.name.value)
     builder = Builder(graph)
-    names = _Recorded(definition)
-    reader = Reader(builder, names, definition.source)
+    reader = Reader(builder, definition.names, definition.source)
     given: dict[str, Any] = {}
     for name, known in signature.parameters.items():
         if isinstance(known, Static):
@@ -142,7 +126,7 @@ def read(definition: Definition, signature: Signature) -> tuple[Graph, dict[str,
         returned = Constant(returned, type_of(returned))
     returned = _named_results(reader, returned, definition)
     arguments = {name: value for name, value in given.items() if isinstance(value, Value)}
-    return graph, arguments, returned, names
+    return graph, arguments, returned
 
 
 def _named_results(reader: Reader, returned: Any, definition: Definition) -> Any:

@@ -18,6 +18,7 @@ rule, and its gradient is one.
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -120,6 +121,9 @@ class Record:
 
 
 _records: dict[Function, Record] = {}
+_declared_by_users: list[Record] = []
+# called when a user has declared a rule: what was written before may be different now
+listeners: list[Callable[[], object]] = []
 
 
 def rule(
@@ -192,6 +196,21 @@ def _declare(
     )
     for function in functions:
         _records[function] = record
+    # the caller of `rule` or `no_gradient`
+    module = sys._getframe(2).f_globals.get("__name__", "")
+    if module.partition(".")[0] != "flatgrad":
+        _declared_by_users.append(record)
+        for listener in listeners:
+            listener()
+
+
+def declared_by_users() -> list[tuple[Any, ...]]:
+    """Return all that decides what is written in the rules that were not declared by flatgrad itself."""
+    return [
+        (record.functions, record.gradient, record.shape, record.dtype, record.scalar)
+        + (record.elementwise, record.linear, record.view)
+        for record in _declared_by_users
+    ]
 
 
 def lookup(function: Any) -> Record | None:

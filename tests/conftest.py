@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import itertools
 import linecache
+import os
 import textwrap
 
 import pytest
 
+# what a run of the tests writes is for the tests alone; those of the cache on disk turn it on
+os.environ["FLATGRAD_CACHE"] = "off"
 HEAD = "import math\nimport numpy as np\nfrom flatgrad import stop_gradient\n\n\n"
 numbers = itertools.count()
 

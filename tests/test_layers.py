@@ -9,9 +9,8 @@ import flatgrad
 PACKAGE = Path(flatgrad.__file__).parent
 # from the bottom up; what stands in one line may not import from one another, but for the modules of one folder
 LAYERS = """
-errors garbage
-graph
-options
+errors garbage codes display build
+graph options origin cache fingerprint differences pullback
 markers nn
 registry
 rules
@@ -26,7 +25,11 @@ masks
 differentiate passes interpret
 emission
 pipeline
-build
+arguments
+specialise
+lookup
+dispatch
+decorator
 api
 cli
 __main__

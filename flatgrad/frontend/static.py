@@ -36,7 +36,7 @@ from flatgrad.frontend.source import (
 from flatgrad.garbage import collector_paused
 from flatgrad.options import Options
 
-DECORATORS = ("flatgrad.flatgrad", "flatgrad.markers.flatgrad")
+DECORATORS = ("flatgrad.flatgrad", "flatgrad.decorator.flatgrad")
 AFTER_ALL = float("inf")
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+
 import numpy as np
 import pytest
 
@@ -133,10 +135,13 @@ def test_keyword_only_and_positional_only_parameters():
 @pytest.mark.parametrize(
     ("args", "kwargs"), [((), {}), ((X,), {}), ((X, W, 1.0, 2.0), {}), ((X, W), {"W": W}), ((X, W), {"no": 1})]
 )
-def test_wrong_call_is_an_error_with_the_functions_name(args, kwargs):
-    """The message is Python's own, about the user's function and not about an emitted one."""
-    with pytest.raises(SignatureError, match=r"^linear: "):
+def test_wrong_call_is_pythons_own_error(args, kwargs):
+    """A call that does not fit the function is the TypeError that the function itself would raise."""
+    with pytest.raises(TypeError) as own:
+        linear(*args, **kwargs)
+    with pytest.raises(TypeError) as error:
         value_and_grad(linear)(*args, **kwargs)
+    assert str(error.value) == str(own.value).replace("linear()", "linear.value_and_grad()")
 
 
 @pytest.mark.parametrize(
@@ -294,9 +299,10 @@ def test_mark_of_the_decorator_sets_the_options():
 
 def test_wrappers_are_named_after_the_function():
     """The function's name and docstring are in tracebacks and help."""
-    assert value_and_grad(linear).__name__ == "linear_value_and_grad"
-    assert grad(linear).__name__ == "linear_grad"
-    assert grad(linear).__doc__ == linear.__doc__
+    assert value_and_grad(linear).__qualname__ == "linear.value_and_grad"
+    assert grad(linear).__qualname__ == "linear.grad"
+    assert grad(linear).__doc__ == "The gradients of linear: Return a sum of squares."
+    assert inspect.signature(grad(linear)) == inspect.signature(linear)
 
 
 @pytest.mark.parametrize("thing", [len, np.sum, lambda x: x, int, "text", 3, np.sin])

@@ -7,9 +7,10 @@ import warnings
 import numpy as np
 import pytest
 
-import flatgrad.api
+import flatgrad.arguments
 from flatgrad.api import emit, grad, value_and_grad, vjp
 from flatgrad.errors import FlatgradError, SignatureError
+from flatgrad.specialise import clear_memory
 
 RNG = np.random.default_rng(3)
 
@@ -18,14 +19,15 @@ RNG = np.random.default_rng(3)
 def emissions(monkeypatch):
     """Return a list that grows by one with each emission."""
     made = []
-    original = flatgrad.api.emit_module
+    original = flatgrad.arguments.emit
 
     def counted(*args, **kwargs):
         emitted = original(*args, **kwargs)
         made.append(emitted)
         return emitted
 
-    monkeypatch.setattr(flatgrad.api, "emit_module", counted)
+    monkeypatch.setattr(flatgrad.arguments, "emit", counted)
+    clear_memory()
     return made
 
 

@@ -1,0 +1,352 @@
+"""Emitted modules on disk, so that another process need not emit them again.
+
+In: a digest over all that decides an entry, and the entry: a text, which is what runs, and facts about it. Out: the same
+again, later, with the name of the file that it is in. An entry is one file: the text, then one comment line that holds
+the facts and a checksum. It is verified when it is read, and is a miss where it is not whole. The folder is that of the
+environment variable FLATGRAD_CACHE_DIR, or the user's cache folder; FLATGRAD_CACHE=off bypasses it. Layer: above `errors`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import json
+import math
+import os
+import re
+import stat
+import time
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import platformdirs
+
+from flatgrad.errors import FlatgradError
+
+OFF = frozenset({"off", "0", "no", "false"})
+# entries lie in 256 folders, by the first two digits of their digests
+MOST_IN_FOLDER = 200
+LARGEST = 64 * 2**20
+LONGEST_NAME = 60
+HOUR, DAY = 3600, 86400
+# `clear` in another process may remove a folder or a temporary file at any moment
+ATTEMPTS = 10
+
+DIGEST = re.compile(r"[0-9a-f]{64}")
+FOLDER = re.compile(r"[0-9a-f]{2}")
+ENTRY = re.compile(r"[0-9A-Za-z_]*_([0-9a-f]{2})[0-9a-f]{14}\.py")
+TEMPORARY = re.compile(r"\.flatgrad-[0-9a-f]{16}\.tmp")
+LAST_LINE = re.compile(rb"# flatgrad cache: ([0-9a-f]{64}) ([0-9]{1,9}) (.*)\n")
+
+# a link is not followed, and a named pipe does not block
+READING = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+WRITING = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+# no such file, no such folder, a link, a socket
+NO_ENTRY = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO})
+
+# folders that a warning was given for, and folders that nothing is stored in any more
+_warned: dict[str, object] = {}
+_unwritable: set[str] = set()
+
+
+class CacheWarning(UserWarning):
+    """The cache can't be used: code is emitted anew in each process."""
+
+
+class CacheError(FlatgradError):
+    """The cache's folder can't be found, is not safe, or can't be read."""
+
+
+def is_off() -> bool:
+    """Tell whether FLATGRAD_CACHE bypasses the cache."""
+    return os.environ.get("FLATGRAD_CACHE", "").strip().lower() in OFF
+
+
+def folder() -> str:
+    """Return the folder of the cache, whether or not it is there. Raises CacheError where there can be none."""
+    chosen = os.environ.get("FLATGRAD_CACHE_DIR")
+    if not chosen:
+        found = platformdirs.user_cache_dir("flatgrad")
+        if not os.path.isabs(found):
+            raise CacheError("FLATGRAD_CACHE_DIR is not set, and there is no home folder")
+        return found
+    try:
+        return os.path.abspath(os.path.expanduser(chosen))
+    except FileNotFoundError:
+        raise CacheError("FLATGRAD_CACHE_DIR is a relative path, and the working folder is gone") from None
+
+
+def load(digest: str, name: str) -> tuple[str, str, dict[str, Any]] | None:
+    """Return file name, text and facts of an entry; None where there is none, or it is broken or foreign.
+
+    Warns, once for a folder, where the folder can't be read or others may write to it.
+    """
+    if is_off():
+        return None
+    place = ""
+    try:
+        place = folder()
+        path = _path(place, digest, name)
+        data = _data(place, path)
+    except (CacheError, OSError) as error:
+        _warn(place, error)
+        return None
+    entry = None if data is None else _text_and_facts(data, digest)
+    return None if entry is None else (path, *entry)
+
+
+def store(digest: str, name: str, text: str, facts: Mapping[str, Any]) -> str | None:
+    """Keep an entry; return the file that it is in, or None where the cache is bypassed.
+
+    Warns, once for a folder, where the folder can't be written; nothing more is stored there in this process.
+    """
+    if is_off():
+        return None
+    data = _entry(digest, text.encode(), json.dumps(dict(facts), separators=(",", ":")).encode())
+    if len(data) > LARGEST:
+        return None
+    place = ""
+    try:
+        place = folder()
+        if place in _unwritable:
+            return None
+        path = _path(place, digest, name)
+        _keep(place, path, data)
+    except (CacheError, OSError) as error:
+        _unwritable.add(place)
+        _warn(place, error)
+        return None
+    return path
+
+
+def size() -> tuple[int, int]:
+    """Return how many entries there are, and their bytes. Raises CacheError."""
+    with _problems_of_the_folder():
+        sizes = [status.st_size for path, status in _ours(folder()) if path.endswith(".py")]
+        return len(sizes), sum(sizes)
+
+
+def clear() -> int:
+    """Remove all entries and what is left of unfinished ones; return how many entries there were. Raises CacheError.
+
+    Whatever else lies in the folder stays.
+    """
+    with _problems_of_the_folder():
+        place = folder()
+        removed = sum([_remove(path) and path.endswith(".py") for path, _ in _ours(place)])
+        for each in _folders(place):
+            # a folder that still holds something stays
+            with contextlib.suppress(OSError):
+                os.rmdir(each)
+        return removed
+
+
+# what is in an entry
+
+
+def _path(place: str, digest: str, name: str) -> str:
+    """Return the file of an entry. Tracebacks show its name; non-ASCII letters are not portable in it."""
+    if not DIGEST.fullmatch(digest):
+        raise ValueError(f"{digest!r} is not a digest of 64 hexadecimal digits")
+    portable = re.sub("[^0-9A-Za-z_]", "_", name)[:LONGEST_NAME]
+    return os.path.join(place, digest[:2], f"{portable}_{digest[:16]}.py")
+
+
+def _entry(digest: str, text: bytes, facts: bytes) -> bytes:
+    """Return what is in the file of an entry."""
+    size = b"%d" % len(text)
+    checksum = hashlib.sha256(b"%s %s %s\n" % (digest.encode(), size, facts) + text).hexdigest().encode()
+    newline = b"" if not text or text.endswith(b"\n") else b"\n"
+    return b"%s%s# flatgrad cache: %s %s %s\n" % (text, newline, checksum, size, facts)
+
+
+def _text_and_facts(data: bytes, digest: str) -> tuple[str, dict[str, Any]] | None:
+    """Return what an entry holds, or None for data that is not just what `_entry` gives for such a digest."""
+    last = LAST_LINE.fullmatch(data, data.rfind(b"\n", 0, -1) + 1)
+    if last is None:
+        return None
+    text, facts = data[: int(last[2])], last[3]
+    if _entry(digest, text, facts) != data:
+        return None
+    try:
+        return text.decode(), json.loads(facts)
+    except ValueError:
+        return None
+
+
+# reading
+
+
+def _data(place: str, path: str) -> bytes | None:
+    """Return the data of a file, or None where it can't be an entry. Raises CacheError where others may write to it."""
+    try:
+        descriptor = os.open(path, READING)
+    except OSError as error:
+        if error.errno in NO_ENTRY:
+            return None
+        raise
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode) or status.st_size > LARGEST:
+            return None
+        _check_folder(place, os.stat(place))
+        _check_folder(os.path.dirname(path), os.lstat(os.path.dirname(path)))
+        _check_owner(path, status)
+        with open(descriptor, "rb", buffering=0, closefd=False) as stream:
+            data = stream.readall()
+    finally:
+        os.close(descriptor)
+    if time.time() - status.st_mtime > DAY:
+        # what is used stays longest; a folder that is read-only has no use for this
+        with contextlib.suppress(OSError):
+            os.utime(path)
+    return data
+
+
+def _check_folder(path: str, status: os.stat_result) -> None:
+    if not stat.S_ISDIR(status.st_mode):
+        raise CacheError(f"{path} is not a folder")
+    _check_owner(path, status)
+
+
+def _check_owner(path: str, status: os.stat_result) -> None:
+    """Raise CacheError where others may write: what is in the cache is run."""
+    if not hasattr(os, "getuid"):
+        # Windows tells nothing with these numbers
+        return
+    if status.st_uid != os.getuid():
+        raise CacheError(f"{path} belongs to another user")
+    if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise CacheError(f"{path} may be written by other users (chmod go-w changes that)")
+
+
+# writing
+
+
+def _keep(place: str, path: str, data: bytes) -> None:
+    """Write an entry, in a folder that is made where it is missing."""
+    inner = os.path.dirname(path)
+    for attempt in range(ATTEMPTS):
+        try:
+            _prepare(place, os.stat)
+            _prepare(inner, os.lstat)
+            _write(path, data)
+            _tidy(inner, path)
+            return
+        except FileNotFoundError:
+            if attempt == ATTEMPTS - 1:
+                raise
+
+
+def _prepare(path: str, status_of: Callable[[str], os.stat_result]) -> None:
+    try:
+        status = status_of(path)
+    except FileNotFoundError:
+        _make(path)
+        status = status_of(path)
+    _check_folder(path, status)
+
+
+def _make(path: str) -> None:
+    """Make a folder and those that it is in, for this user only, whatever the umask is."""
+    parent = os.path.dirname(path)
+    if parent != path and not os.path.isdir(parent):
+        _make(parent)
+    try:
+        os.mkdir(path, 0o700)
+    except FileExistsError:
+        # another process was faster; whose folder it is will be checked
+        return
+    os.chmod(path, 0o700)
+
+
+def _write(path: str, data: bytes) -> None:
+    """Write beside the path and move the file there, which is one step: an entry is there whole or not at all."""
+    temporary = os.path.join(os.path.dirname(path), f".flatgrad-{os.urandom(8).hex()}.tmp")
+    try:
+        with open(os.open(temporary, WRITING, 0o600), "wb") as stream:
+            stream.write(data)
+        os.replace(temporary, path)
+    finally:
+        _remove(temporary)
+
+
+def _tidy(inner: str, kept: str) -> None:
+    """Remove what killed processes left in a folder, and its oldest entries where there are too many."""
+    names = os.listdir(inner)
+    for name in names:
+        path = os.path.join(inner, name)
+        if name.endswith(".tmp") and TEMPORARY.fullmatch(name) and _modified(path) < time.time() - HOUR:
+            _remove(path)
+    if len(names) > MOST_IN_FOLDER:
+        entries = [os.path.join(inner, name) for name in names if ENTRY.fullmatch(name)]
+        if len(entries) > MOST_IN_FOLDER:
+            oldest = sorted((_modified(path), path) for path in entries if path != kept)
+            for _, path in oldest[: len(entries) - MOST_IN_FOLDER * 3 // 4]:
+                _remove(path)
+
+
+def _modified(path: str) -> float:
+    """Return the time of a file; one that another process has removed counts as new."""
+    try:
+        return os.lstat(path).st_mtime
+    except FileNotFoundError:
+        return math.inf
+
+
+def _remove(path: str) -> bool:
+    """Remove a file and tell whether it was still there."""
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+# the folder as a whole
+
+
+def _folders(place: str) -> list[str]:
+    """Return the folders that entries lie in."""
+    folders = [os.path.join(place, name) for name in sorted(_names(place)) if FOLDER.fullmatch(name)]
+    return [each for each in folders if os.path.isdir(each) and not os.path.islink(each)]
+
+
+def _ours(place: str) -> Iterator[tuple[str, os.stat_result]]:
+    """Give the files that the cache has made."""
+    for inner in _folders(place):
+        for name in _names(inner):
+            entry = ENTRY.fullmatch(name)
+            if TEMPORARY.fullmatch(name) or (entry and entry[1] == os.path.basename(inner)):
+                path = os.path.join(inner, name)
+                # another process may remove it meanwhile
+                with contextlib.suppress(FileNotFoundError):
+                    status = os.lstat(path)
+                    if stat.S_ISREG(status.st_mode):
+                        yield path, status
+
+
+def _names(path: str) -> list[str]:
+    try:
+        return os.listdir(path)
+    except FileNotFoundError:
+        return []
+
+
+@contextlib.contextmanager
+def _problems_of_the_folder() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise CacheError(f"can't use the cache's folder: {error.filename}: {error.strerror}") from None
+
+
+def _warn(place: str, error: CacheError | OSError) -> None:
+    mine = object()
+    # the one step that decides between threads
+    if _warned.setdefault(place, mine) is mine:
+        reason = error if isinstance(error, CacheError) else f"{place}: {error.strerror}"
+        hint = "set FLATGRAD_CACHE_DIR to a folder of your own, or FLATGRAD_CACHE=off"
+        warnings.warn(f"the cache is not used: {reason}; {hint}", CacheWarning, stacklevel=1)

@@ -1,0 +1,265 @@
+"""What decides the code that is written for a function, as text that can be compared and hashed.
+
+In: a function. Out: `World`: what its names stand for at one moment, and whether they still do. Layer: above `errors`; it
+reads no source, so that a function whose code is kept on disk needs no parser.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import opcode
+import types
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from flatgrad.codes import COMPARED, nested
+
+Token = Any
+
+# modules whose contents are told by their versions
+KNOWN_MODULES = ("flatgrad", "math", "numpy", "operator")
+PLAIN = (bool, int, float, complex, str, bytes, type(None), type(Ellipsis))
+BUILT_IN = (
+    np.ufunc,
+    types.BuiltinFunctionType,
+    types.MethodDescriptorType,
+    types.WrapperDescriptorType,
+    types.MethodWrapperType,
+    types.ClassMethodDescriptorType,
+)
+MISSING = object()
+# a name, how to look it up, and where
+Reference = tuple[str, Callable[[Any, str], Any], Any]
+Watched = tuple[Callable[[Any, str], Any], Any, str, Any]
+
+
+def digest_of(*tokens: Token) -> str:
+    """Return 64 hex digits that differ where the tokens do."""
+    return hashlib.sha256(repr(tokens).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+@lru_cache(maxsize=1024)
+def global_names(code: types.CodeType) -> tuple[str, ...]:
+    """Return the names that a function looks up outside of itself, at any depth, in order and once each."""
+    found: dict[str, None] = {}
+    for each in (code, *nested(code)):
+        found.update(dict.fromkeys(_looked_up(each)))
+    return tuple(found)
+
+
+LOAD_GLOBAL, LOAD_NAME = opcode.opmap["LOAD_GLOBAL"], opcode.opmap["LOAD_NAME"]
+
+
+def _looked_up(code: types.CodeType) -> Iterator[str]:
+    names, extended = code.co_names, 0
+    instructions = code.co_code
+    for operation, argument in zip(instructions[::2], instructions[1::2], strict=True):
+        if operation == opcode.EXTENDED_ARG:
+            extended = (extended | argument) << 8
+            continue
+        if operation == LOAD_GLOBAL:
+            # the lowest bit says that the name is called
+            yield names[(extended | argument) >> 1]
+        elif operation == LOAD_NAME:
+            yield names[extended | argument]
+        extended = 0
+
+
+@lru_cache(maxsize=1024)
+def _all_names(code: types.CodeType) -> tuple[str, ...]:
+    """Return every name in a function, those of attributes among them."""
+    return tuple(dict.fromkeys(name for each in (code, *nested(code)) for name in each.co_names))
+
+
+def _attribute(owner: Any, name: str) -> Any:
+    return getattr(owner, name, MISSING)
+
+
+def _item(owner: dict[str, Any], name: str) -> Any:
+    return owner.get(name, MISSING)
+
+
+def _cell(owner: types.CellType, _: str) -> Any:
+    try:
+        return owner.cell_contents
+    except ValueError:
+        return MISSING
+
+
+def references(function: types.FunctionType) -> Iterator[Reference]:
+    """Yield each name that a function looks up outside of itself, how to look it up, and where."""
+    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
+        yield name, _cell, cell
+    for name in global_names(function.__code__):
+        yield name, _item, function.__globals__
+
+
+class World:
+    """What the names of a function stand for at one moment.
+
+    `found` has the object of each of its `references`, or MISSING; `digest` differs where other objects would give other
+    code. `watched` tells whether the same objects may come to mean something else: arrays, lists, attributes, the names of
+    helpers.
+    """
+
+    __slots__ = ("_contents", "_function", "_places", "digest", "found", "watched")
+
+    def __init__(self, function: types.FunctionType) -> None:
+        walk = _Walk()
+        self._function = function
+        self.digest = digest_of(walk.first_function(function))
+        self.found: tuple[Any, ...] = tuple(walk.found)
+        self._places = tuple(walk.places)
+        self._contents = tuple(walk.contents)
+        self.watched = bool(walk.places or walk.contents)
+
+    def is_current(self) -> bool:
+        """Tell whether all names stand for the same objects, and whether what is watched is as it was."""
+        for (name, read, owner), value in zip(references(self._function), self.found, strict=True):
+            if read(owner, name) is not value:
+                return False
+        for read, owner, name, value in self._places:
+            if read(owner, name) is not value:
+                return False
+        return all(token_of(container) == token for container, token in self._contents)
+
+
+def token_of(value: Any) -> Token:
+    """Return what tells an object from others that would give other code."""
+    return _Walk(notes=False).value(value, ())
+
+
+class _Walk:
+    """Goes through what a function refers to, and notes what may change without a name being bound anew."""
+
+    def __init__(self, *, notes: bool = True) -> None:
+        self.notes = notes
+        self.found: list[Any] = []
+        self.places: list[Watched] = []
+        self.contents: list[tuple[Any, Token]] = []
+        self._seen: dict[int, int] = {}
+        self._kept: list[Any] = []
+
+    def first_function(self, function: types.FunctionType) -> Token:
+        """Return the token of the function that the world is of: its names are compared when it is called."""
+        self._number(function)
+        attributes = _all_names(function.__code__)
+        tokens = []
+        for name, read, owner in references(function):
+            value = read(owner, name)
+            self.found.append(value)
+            tokens.append((name, self.value(value, attributes)))
+        return (code_token(function.__code__), tokens)
+
+    def _helper(self, function: types.FunctionType) -> Token:
+        attributes = _all_names(function.__code__)
+        tokens = []
+        for name, read, owner in references(function):
+            value = read(owner, name)
+            self.places.append((read, owner, name, value))
+            tokens.append((name, self.value(value, attributes)))
+        defaults = (function.__defaults__, function.__kwdefaults__)
+        return ("function", code_token(function.__code__), self.value(defaults, attributes), tokens)
+
+    def _number(self, value: Any) -> int | None:
+        """Return the number of an object that has been met before; note a new one."""
+        number = self._seen.setdefault(id(value), len(self._seen))
+        if number < len(self._kept):
+            return number
+        self._kept.append(value)
+        return None
+
+    def value(self, value: Any, attributes: tuple[str, ...]) -> Token:
+        """Return the token of an object; `attributes` are the names that may be asked of it."""
+        kind = type(value)
+        if kind in PLAIN:
+            return (kind.__name__, repr(value))
+        if value is MISSING:
+            return "missing"
+        if isinstance(value, np.generic) and not isinstance(value, np.object_ | np.void):
+            return ("scalar", value.dtype.str, value.tobytes())
+        if isinstance(value, np.dtype):
+            return ("dtype", str(value))
+        if isinstance(value, BUILT_IN):
+            return ("built in", getattr(value, "__module__", ""), getattr(value, "__qualname__", str(value)))
+        if isinstance(value, np.ndarray) and not value.dtype.hasobject:
+            return self._content(value, (kind.__name__, value.dtype.str, value.shape, _hashed(value)))
+        if kind is tuple:
+            return ("tuple", [self.value(part, attributes) for part in value])
+        if (number := self._number(value)) is not None:
+            return ("seen", number)
+        if kind in (list, set, frozenset, dict):
+            return self._content(value, self._parts(value, attributes))
+        if isinstance(value, types.FunctionType):
+            return self._helper(value)
+        return self._opaque(value, attributes)
+
+    def _content(self, container: Any, token: Token) -> Token:
+        # by itself, because what has been seen before counts in the token of the whole
+        if self.notes:
+            self.contents.append((container, token if isinstance(container, np.ndarray) else token_of(container)))
+        return token
+
+    def _parts(self, container: Any, attributes: tuple[str, ...]) -> Token:
+        if isinstance(container, dict):
+            items = [(self.value(key, attributes), self.value(item, attributes)) for key, item in container.items()]
+            return ("dict", items)
+        parts = [self.value(part, attributes) for part in container]
+        return (type(container).__name__, parts if isinstance(container, list) else sorted(parts, key=repr))
+
+    def _opaque(self, value: Any, attributes: tuple[str, ...]) -> Token:
+        """Return the token of a module, a class or another object: its name, and the attributes that are asked for."""
+        kind = type(value)
+        if isinstance(value, types.ModuleType):
+            name: Token = ("module", value.__name__)
+            if value.__name__.partition(".")[0] in KNOWN_MODULES:
+                return name
+        elif isinstance(value, type):
+            name = ("class", value.__module__, value.__qualname__, [base.__qualname__ for base in value.__mro__])
+            if value.__module__.partition(".")[0] in (*KNOWN_MODULES, "builtins"):
+                return name
+        elif isinstance(value, types.MethodType):
+            return ("method", self.value(value.__func__, attributes), self.value(value.__self__, attributes))
+        else:
+            name = ("object", kind.__module__, kind.__qualname__)
+        wrapped = getattr(value, "__wrapped__", None)
+        if isinstance(wrapped, types.FunctionType):
+            return (name, self.value(wrapped, attributes))
+        return (name, self._attributes(value, attributes))
+
+    def _attributes(self, owner: Any, attributes: tuple[str, ...]) -> list[Token]:
+        tokens: list[Token] = []
+        for name in attributes:
+            found = getattr(owner, name, MISSING)
+            if found is MISSING:
+                continue
+            if isinstance(found, types.MethodType | types.BuiltinMethodType):
+                # bound anew at each look-up
+                tokens.append((name, "method", getattr(found, "__qualname__", "")))
+                continue
+            self.places.append((_attribute, owner, name, found))
+            tokens.append((name, self.value(found, attributes)))
+        return tokens
+
+
+def _hashed(array: np.ndarray[Any, Any]) -> str:
+    return hashlib.sha256(array.tobytes()).hexdigest()
+
+
+@lru_cache(maxsize=1024)
+def code_token(code: types.CodeType) -> Token:
+    """Return what tells a code from others, wherever it stands."""
+    constants = [
+        code_token(constant) if isinstance(constant, types.CodeType) else _constant_token(constant)
+        for constant in code.co_consts
+    ]
+    return (code.co_qualname, *(getattr(code, name) for name in COMPARED), constants)
+
+
+def _constant_token(constant: Any) -> Token:
+    if isinstance(constant, frozenset):
+        return ("frozenset", sorted(map(repr, constant)))
+    return (type(constant).__name__, repr(constant))

@@ -1,0 +1,292 @@
+"""From the shapes and dtypes of arguments to the emitted functions for them, for one function.
+
+In: arguments that no table has yet, or an error of emitted code. Out: table entries, which hold as long as the function's
+names stand for the same. Layer: above `specialise`, below `dispatch`.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import weakref
+from collections import OrderedDict
+from collections.abc import Callable
+from functools import lru_cache
+from types import FunctionType
+from typing import Any
+
+import numpy as np
+
+from flatgrad.errors import FlatgradError, ShapeError, SignatureError
+from flatgrad.fingerprint import MISSING, World
+from flatgrad.options import Options
+from flatgrad.origin import Origin
+from flatgrad.specialise import Built, Specialiser
+
+KEYS_OF_ONE_FUNCTION = 2048
+KEYS_OF_ALL_FUNCTIONS = 8192
+# a name that stands for something else each time can't be waited for
+MOST_ATTEMPTS = 10
+
+Entry = tuple[Any, Any]
+
+
+def kind_of(argument: Any) -> Any:
+    """Return the part of a table's key for an argument: shape and dtype, or the type of a number, or a value."""
+    kind = type(argument)
+    if kind is np.ndarray:
+        return (argument.shape, argument.dtype)
+    if isinstance(argument, np.ndarray):
+        return (argument.shape, argument.dtype, kind)
+    if isinstance(argument, np.generic):
+        return ((), argument.dtype)
+    if isinstance(argument, tuple):
+        return (kind, repr(argument))
+    if argument is None or isinstance(argument, str | bool | type | np.dtype):
+        return (kind, argument)
+    return kind
+
+
+def number_of(argument: Any) -> Any:
+    """Return the same for an argument whose number has decided what was written."""
+    return (type(argument), repr(argument)) if isinstance(argument, int | float) else kind_of(argument)
+
+
+class State:
+    """What has been emitted for a function, by the shapes and dtypes of arguments.
+
+    The attributes that dispatching functions read are `joint` and `split`, the tables; `watched`, and `found_0`, `found_1`,
+    ...: the objects that the function's names stood for, in the order of its references; `cell_0`, ...: its closure.
+    """
+
+    def __init__(self, owner: Any, function: FunctionType, origin: Origin, options: Options) -> None:
+        self.owner = owner
+        self.function = function
+        self.options = options
+        code = function.__code__
+        self.parameters = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+        self.positional = code.co_argcount
+        self.joint: dict[Any, Entry] = {}
+        self.split: dict[Any, Entry] = {}
+        self.latest: Built | None = None
+        # parameters whose numbers have decided what was written, and whom to tell of another one
+        self.by_value: frozenset[str] = frozenset()
+        self.dispatching: list[Callable[[], None]] = []
+        self.names = function.__globals__
+        self.missing = MISSING
+        self.lock = threading.RLock()
+        self._specialiser = Specialiser(function, origin, options)
+        for number, cell in enumerate(function.__closure__ or ()):
+            setattr(self, f"cell_{number}", cell)
+        self._take(World(function))
+        _States.add(self)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # a dispatching function that is pickled by value takes its state along
+        return (_state_of, (self.owner,))
+
+    def refuse(self) -> None:
+        """Raise what is wrong with a function that takes any number of arguments."""
+        self._specialiser.check_parameters()
+
+    def _take(self, world: World) -> None:
+        self.world = world
+        self.watched = world.watched
+        for number, found in enumerate(world.found):
+            setattr(self, f"found_{number}", found)
+
+    def renew(self) -> None:
+        """Look again at what the function's names stand for; forget what was emitted where that has changed."""
+        if self.world.is_current():
+            return
+        with self.lock:
+            world = World(self.function)
+            if world.digest != self.world.digest:
+                self.forget()
+            self._take(world)
+
+    def forget(self) -> None:
+        """Forget what was emitted."""
+        with self.lock:
+            self.joint.clear()
+            self.split.clear()
+
+    def find_joint(self, key: Any, arguments: tuple[Any, ...]) -> Entry:
+        """Return what returns the value and the gradients for such arguments, and the class of the gradients."""
+
+        def entry(made: Built) -> Entry:
+            return self._taking_all(made, "value_and_grad"), made.gradients
+
+        return self._found(self.joint, key, arguments, entry, split=False)
+
+    def find_split(self, key: Any, arguments: tuple[Any, ...]) -> Entry:
+        """Return the forward function for such arguments, and the backward function."""
+
+        def entry(made: Built) -> Entry:
+            return self._taking_all(made, "forward"), made.functions["backward"]
+
+        return self._found(self.split, key, arguments, entry, split=True)
+
+    def _found(
+        self,
+        table: dict[Any, Entry],
+        key: Any,
+        arguments: tuple[Any, ...],
+        entry: Callable[[Built], Entry],
+        *,
+        split: bool,
+    ) -> Entry:
+        with self.lock:
+            if key not in table:
+                by_value = self.by_value
+                try:
+                    made = entry(self.built_for(arguments, split))
+                except ShapeError as error:
+                    # NumPy says what does not match, at the user's own line
+                    raise self.explained(error, arguments) from None
+                if self.by_value != by_value:
+                    # the key says too little
+                    return made
+                if len(table) >= KEYS_OF_ONE_FUNCTION:
+                    table.clear()
+                table[key] = made
+                _States.count(self)
+            return table[key]
+
+    def built_for(self, arguments: tuple[Any, ...], split: bool | None) -> Built:
+        """Return the emitted functions for such arguments. Raises FlatgradError."""
+        by_name = dict(zip(self.parameters, arguments, strict=True))
+        with self.lock:
+            for _ in range(MOST_ATTEMPTS):
+                digest = self.world.digest
+                try:
+                    made, pins = self._specialiser.built_for(by_name, self.world, split)
+                except FlatgradError as error:
+                    # the place is in the user's file, not in flatgrad's
+                    raise error.with_traceback(None) from None
+                self.renew()
+                if self.world.digest == digest:
+                    self._note(frozenset(pin for pin in pins if isinstance(pin, str)))
+                    self.latest = made
+                    return made
+        raise SignatureError(f"what `{self.function.__name__}` refers to changes while code is written for it")
+
+    def _note(self, pinned: frozenset[str]) -> None:
+        if not pinned <= self.by_value:
+            self.by_value |= pinned
+            self.forget()
+            for tell in self.dispatching:
+                tell()
+
+    def _taking_all(self, made: Built, purpose: str) -> Callable[..., Any]:
+        """Return an emitted function as one that takes all of the user's arguments by position."""
+        run = made.functions[purpose]
+        if made.keyword_only or tuple(made.parameters) != self.parameters:
+            run = _adapted(self.parameters, tuple(made.parameters), tuple(made.keyword_only))(run)
+        return run
+
+    def run(self, arguments: dict[str, Any]) -> Any:
+        """Call the user's function with arguments by name."""
+        values = list(arguments.values())
+        keywords = dict(zip(self.parameters[self.positional :], values[self.positional :], strict=True))
+        return self.function(*values[: self.positional], **keywords)
+
+    def explained(self, error: Exception, arguments: tuple[Any, ...]) -> Exception:
+        """Return the error that the user's own function raises for these arguments, behind the emitted lines.
+
+        Where it raises none, the error came from the backward pass: it is returned.
+        """
+        # the first part of the traceback is the dispatching function, which raises the result
+        emitted = error.__traceback__.tb_next if error.__traceback__ is not None else None
+        try:
+            self.run(dict(zip(self.parameters, arguments, strict=True)))
+        except Exception as own:
+            # without the line here and the one in `run`
+            place = own.__traceback__
+            for _ in range(2):
+                place = place.tb_next if place is not None else None
+            if emitted is None or isinstance(error, FlatgradError):
+                return own.with_traceback(place)
+            last = emitted
+            while last.tb_next is not None:
+                last = last.tb_next
+            last.tb_next = place
+            return own.with_traceback(emitted)
+        return error.with_traceback(None if isinstance(error, FlatgradError) else emitted)
+
+
+@lru_cache(maxsize=256)
+def _adapted(
+    parameters: tuple[str, ...], taken: tuple[str, ...], keyword_only: tuple[str, ...]
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Return what makes a function take all parameters by position, of those that it needs some by name."""
+    number = {name: f"a{index}" for index, name in enumerate(parameters)}
+    given = [number[name] for name in taken] + [f"{name}={number[name]}" for name in keyword_only]
+    text = f"lambda run: lambda {', '.join(number.values())}: run({', '.join(given)})"
+    adapter: Callable[[Callable[..., Any]], Callable[..., Any]] = eval(text)
+    return adapter
+
+
+def _state_of(owner: Any) -> Any:
+    return owner._state
+
+
+class _AllStates:
+    """The states that there are, so that what is kept in all of them together is bounded."""
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+        self.counts: OrderedDict[weakref.ref[State], int] = OrderedDict()
+        self.total = 0
+
+    def add(self, state: State) -> None:
+        """Know a state from now on."""
+        with self.lock:
+            self.counts[weakref.ref(state, self._remove)] = 0
+
+    def _remove(self, reference: weakref.ref[State]) -> None:
+        with self.lock:
+            self.total -= self.counts.pop(reference, 0)
+
+    def count(self, state: State) -> None:
+        """Count the entries of a state again. What was emitted first is forgotten where there is too much in all."""
+        with self.lock:
+            reference = weakref.ref(state)
+            entries = len(state.joint) + len(state.split)
+            self.total += entries - self.counts[reference]
+            self.counts[reference] = entries
+            self.counts.move_to_end(reference)
+            while self.total > KEYS_OF_ALL_FUNCTIONS:
+                oldest = next(iter(self.counts))
+                self.total -= self.counts[oldest]
+                self.counts[oldest] = 0
+                self.counts.move_to_end(oldest)
+                other = oldest()
+                if other is not None:
+                    other.joint.clear()
+                    other.split.clear()
+
+    def living(self) -> list[State]:
+        """Return the states that there are now."""
+        with self.lock:
+            return [state for state in (reference() for reference in self.counts) if state is not None]
+
+
+_States = _AllStates()
+
+
+def forget_all() -> None:
+    """Forget what was emitted for all functions, as when a rule is declared."""
+    for state in _States.living():
+        state.forget()
+
+
+def _after_fork() -> None:
+    # another thread may have held a lock, and there is no such thread here
+    _States.lock = threading.RLock()
+    for state in _States.living():
+        state.lock = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

@@ -1,0 +1,225 @@
+"""The emitted functions for the arguments of a call: from memory, from disk, or newly written.
+
+In: a function with its options, arguments. Out: `Built`. Everything that decides what is written is in one digest: the
+function's text and code, what its names stand for, ranks and dtypes, options, versions. What writes code is imported when
+it is needed. Layer: above `cache`, `fingerprint` and `origin`, below `dispatch`.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+import threading
+from collections import OrderedDict, namedtuple
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from pathlib import Path
+from types import FunctionType
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+import flatgrad
+from flatgrad import cache
+from flatgrad.build import built
+from flatgrad.fingerprint import Token, World, digest_of, token_of
+from flatgrad.options import Options
+from flatgrad.origin import Origin
+
+if TYPE_CHECKING:
+    from flatgrad.arguments import Pins, Ties
+
+KEPT_IN_MEMORY = 1024
+
+
+@lru_cache(maxsize=1024)
+def gradients_class(name: str, fields: tuple[str, ...]) -> Any:
+    """Return the class of the named tuples of gradients. It is made anew where one is unpickled."""
+    # parameters may have names that a field can't have, such as those that begin with an underscore
+    made = cast(Any, namedtuple(f"{name}_gradients", fields, rename=True))
+    made.__doc__ = f"The gradients of {name}, by parameter."
+    made.__reduce__ = lambda self: (restored_gradients, (name, fields, tuple(self)))
+    return made
+
+
+def restored_gradients(name: str, fields: tuple[str, ...], values: tuple[Any, ...]) -> Any:
+    """Return a named tuple of gradients that was pickled."""
+    return gradients_class(name, fields)._make(values)
+
+
+class Built:
+    """An emitted module that has been compiled.
+
+    `run` has the functions by purpose: "value_and_grad", or "forward" and "backward". `ties` are axes that it takes to be
+    of one size.
+    """
+
+    __slots__ = ("filename", "functions", "gradients", "keyword_only", "parameters", "split", "text", "ties", "wrt")
+
+    def __init__(self, name: str, text: str, filename: str | None, facts: Mapping[str, Any]) -> None:
+        self.text = text
+        self.split: bool = facts["split"]
+        self.parameters: list[str] = facts["parameters"]
+        self.keyword_only: list[str] = facts["keyword_only"]
+        self.ties: Ties = [[(name, axis) for name, axis in group] for group in facts["ties"]]
+        self.wrt: tuple[str, ...] = tuple(facts["wrt"])
+        self.gradients = gradients_class(name, self.wrt)
+        namespace = built(text, name, filename)
+        self.filename: str = namespace["__file__"]
+        purposes = ("forward", "backward") if self.split else ("value_and_grad",)
+        self.functions: dict[str, Callable[..., Any]] = {
+            purpose: namespace[f"{name}_{purpose}"] for purpose in purposes
+        }
+
+    def holds(self, arguments: Mapping[str, Any]) -> bool:
+        """Tell whether the axes that are taken to be of one size are."""
+        return all(len({_number(arguments, pin) for pin in group}) == 1 for group in self.ties)
+
+
+class Specialiser:
+    """A function with its options. Finds or makes what is emitted for it."""
+
+    def __init__(self, function: FunctionType, origin: Origin, options: Options) -> None:
+        self.function = function
+        self.origin = origin
+        self.options = options
+        code = function.__code__
+        segment = origin.segment(code)
+        place = (os.path.basename(code.co_filename), code.co_firstlineno)
+        self._fixed = digest_of(versions(), segment, place, options.wrt, options.style, options.target)
+
+    def built_for(self, arguments: Mapping[str, Any], world: World, split: bool | None) -> tuple[Built, Pins]:
+        """Return the emitted functions for such arguments, and the numbers that decided. Raises FlatgradError."""
+        token = (self._fixed, _rules(), world.digest, split, [_kind(argument) for argument in arguments.values()])
+        pins: Pins = frozenset()
+        name = self.function.__code__.co_name
+        while True:
+            digest = digest_of(token, sorted((str(pin), repr(_number(arguments, pin))) for pin in pins))
+            found = _found(digest, name)
+            if found is None:
+                return self._written(digest, token, arguments, split, pins)
+            if not isinstance(found, Built):
+                pins |= found
+            elif found.holds(arguments):
+                return found, pins
+            else:
+                pins |= {pin for group in found.ties for pin in group}
+
+    def check_parameters(self) -> None:
+        """Raise SignatureError where the function takes any number of arguments."""
+        from flatgrad.frontend.live import live_definition
+        from flatgrad.signature import parameters_of
+
+        parameters_of(live_definition(self.function, self.origin))
+
+    def _written(
+        self, digest: str, token: Token, arguments: Mapping[str, Any], split: bool | None, pins: Pins
+    ) -> tuple[Built, Pins]:
+        from flatgrad.arguments import emit_for_arguments
+        from flatgrad.frontend.live import live_definition
+
+        definition = live_definition(self.function, self.origin)
+        emitted, needed, ties = emit_for_arguments(definition, arguments, self.options, split, pins)
+        if needed != pins:
+            # what is found under the digest without them leads to the one with them
+            _keep_pins(digest, emitted.name, needed)
+            numbers = sorted((str(pin), repr(_number(arguments, pin))) for pin in needed)
+            digest = digest_of(token, numbers)
+        facts = {
+            "split": emitted.split,
+            "parameters": emitted.parameters,
+            "keyword_only": emitted.keyword_only,
+            "wrt": emitted.wrt,
+            "ties": ties,
+        }
+        filename = cache.store(digest, emitted.name, emitted.text, facts)
+        made = Built(emitted.name, emitted.text, filename, facts)
+        _memory.keep(digest, made)
+        return made, needed
+
+
+class _Memory:
+    """What was found or made last, by digest."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[str, Built | Pins] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def find(self, digest: str) -> Built | Pins | None:
+        with self._lock:
+            found = self._kept.get(digest)
+            if found is not None:
+                self._kept.move_to_end(digest)
+            return found
+
+    def keep(self, digest: str, found: Built | Pins) -> None:
+        with self._lock:
+            self._kept[digest] = found
+            while len(self._kept) > KEPT_IN_MEMORY:
+                self._kept.popitem(last=False)
+
+    def clear(self) -> None:
+        with self._lock:
+            self._kept.clear()
+
+
+_memory = _Memory()
+clear_memory = _memory.clear
+
+
+def _found(digest: str, name: str) -> Built | Pins | None:
+    found = _memory.find(digest)
+    if found is None:
+        entry = cache.load(digest, name)
+        if entry is not None:
+            filename, text, facts = entry
+            found = _pins_from(facts) if "pins" in facts else Built(name, text, filename, facts)
+            _memory.keep(digest, found)
+    return found
+
+
+def _keep_pins(digest: str, name: str, pins: Pins) -> None:
+    cache.store(digest, name, "", {"pins": sorted(pins, key=str)})
+    _memory.keep(digest, pins)
+
+
+def _pins_from(facts: Mapping[str, Any]) -> Pins:
+    return frozenset(pin if isinstance(pin, str) else (pin[0], pin[1]) for pin in facts["pins"])
+
+
+def _number(arguments: Mapping[str, Any], pin: str | tuple[str, int]) -> Any:
+    return arguments[pin] if isinstance(pin, str) else np.shape(arguments[pin[0]])[pin[1]]
+
+
+def _kind(argument: Any) -> Token:
+    """Return what emitted code depends on in an argument: rank, axes of length 1 and dtype; a static one's value."""
+    kind = type(argument)
+    if isinstance(argument, np.ndarray | np.generic):
+        subclass = "" if kind is np.ndarray or isinstance(argument, np.generic) else kind.__qualname__
+        return ("array", subclass, argument.dtype.str, [size == 1 for size in argument.shape])
+    if kind in (int, float):
+        return kind.__name__
+    return ("value", token_of(argument))
+
+
+def _rules() -> Token:
+    """Return what tells the rules that users have declared."""
+    registry = sys.modules.get("flatgrad.registry")
+    return [token_of(parts) for parts in registry.declared_by_users()] if registry is not None else []
+
+
+@lru_cache(maxsize=1)
+def versions() -> Token:
+    """Return the versions of all that has a part in what is written, flatgrad's own files among them."""
+    package = Path(flatgrad.__file__).parent
+    folders = [package, *(entry for entry in package.iterdir() if entry.is_dir()), package.parent / "templates"]
+    files = []
+    for folder in folders:
+        if folder.is_dir():
+            with os.scandir(folder) as entries:
+                for entry in entries:
+                    if entry.name.endswith((".py", ".jinja")):
+                        state = entry.stat()
+                        files.append((folder.name, entry.name, state.st_mtime_ns, state.st_size))
+    return (flatgrad.__version__, np.__version__, platform.python_version(), sorted(files))
