@@ -35,18 +35,20 @@ _listings: weakref.WeakValueDictionary[str, _Listing] = weakref.WeakValueDiction
 def built(text: str, name: str, filename: str | None = None) -> dict[str, Any]:
     """Return the names that the emitted module defines.
 
-    Without the name of a file that holds it, the text is known to Python's tools under a name that is made from it: the
-    same text has the same name.
+    Python's tools know the text under the name of the file that holds it, also when that is removed. Without a file the name
+    is made from the text: the same text has the same name.
     """
-    namespace: dict[str, Any] = {"__name__": f"flatgrad.emitted.{name}"}
     if filename is None:
         digest = hashlib.sha256(text.encode()).hexdigest()[:12]
         filename = f"<flatgrad {name} {digest}>"
-        listing = _listings.get(filename)
-        if listing is None:
-            listing = _listings[filename] = _Listing(filename, text)
-        # functions keep their globals, and so the listing
-        namespace["__listing__"] = listing
-    namespace["__file__"] = filename
+    listing = _listings.get(filename)
+    if listing is None:
+        listing = _listings[filename] = _Listing(filename, text)
+    # functions keep their globals, and so the listing
+    namespace: dict[str, Any] = {
+        "__name__": f"flatgrad.emitted.{name}",
+        "__file__": filename,
+        "__listing__": listing,
+    }
     exec(compile(text, filename, "exec", dont_inherit=True), namespace)
     return namespace

@@ -37,6 +37,7 @@ ATTEMPTS = 10
 DIGEST = re.compile(r"[0-9a-f]{64}")
 FOLDER = re.compile(r"[0-9a-f]{2}")
 ENTRY = re.compile(r"[0-9A-Za-z_]*_([0-9a-f]{2})[0-9a-f]{14}\.py")
+NOT_PORTABLE = re.compile("[^0-9A-Za-z_]")
 TEMPORARY = re.compile(r"\.flatgrad-[0-9a-f]{16}\.tmp")
 LAST_LINE = re.compile(rb"# flatgrad cache: ([0-9a-f]{64}) ([0-9]{1,9}) (.*)\n")
 
@@ -150,7 +151,7 @@ def _path(place: str, digest: str, name: str) -> str:
     """Return the file of an entry. Tracebacks show its name; non-ASCII letters are not portable in it."""
     if not DIGEST.fullmatch(digest):
         raise ValueError(f"{digest!r} is not a digest of 64 hexadecimal digits")
-    portable = re.sub("[^0-9A-Za-z_]", "_", name)[:LONGEST_NAME]
+    portable = NOT_PORTABLE.sub("_", name)[:LONGEST_NAME]
     return os.path.join(place, digest[:2], f"{portable}_{digest[:16]}.py")
 
 

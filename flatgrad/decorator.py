@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import functools
 import inspect
+import os
 import sys
 import threading
 from collections.abc import Callable, Mapping
-from types import FunctionType
+from dataclasses import replace
+from types import FunctionType, MethodType
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, cast, overload
 
 from flatgrad.dispatch import dispatching
@@ -24,6 +26,7 @@ from flatgrad.pullback import pullback_of
 
 if TYPE_CHECKING:
     from flatgrad.differences import Check
+    from flatgrad.specialise import Built
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -38,20 +41,26 @@ class Differentiable(Generic[P, R]):
     first seen, and kept. `wrt`, `style` and `target` are those of the decorator.
     """
 
-    __slots__ = ("__dict__", "__weakref__", "_function", "_options", "_origin", "_state", "_twin", "_emit", *ASKED)
+    # `__call__` holds the function, so that a call of it needs no frame and no time of ours
+    __slots__ = (
+        *("__call__", "__dict__", "__weakref__", "_emit", "_function", "_options", "_origin", "_state", "_twin"),
+        *ASKED,
+    )
 
-    _function: Callable[P, R]
+    # a FunctionType, which mypy would take for a method
+    _function: Any
 
     def __init__(self, function: FunctionType, options: Options, origin: Origin) -> None:
         functools.update_wrapper(self, function)
-        self._function = cast(Callable[P, R], function)
+        object.__setattr__(self, "__call__", function)
+        self._function = function
         self._options = options
         self._origin = origin
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        return self._function(*args, **kwargs)
-
     if TYPE_CHECKING:
+
+        def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+            """Call the function itself."""
 
         @property
         def value_and_grad(self) -> Callable[P, tuple[R, Any]]:
@@ -86,7 +95,7 @@ class Differentiable(Generic[P, R]):
                 setattr(self, name, made)
                 return made
 
-    def emit(self, *args: Any, **kwargs: Any) -> Source:
+    def emit(self, /, *args: Any, **kwargs: Any) -> Source:
         """Return the source of the module for such arguments; without any, `source`. Raises FlatgradError."""
         if not args and not kwargs:
             return self.source
@@ -116,6 +125,14 @@ class Differentiable(Generic[P, R]):
 
         made = self._state.built_for(arguments, None)
         by_name = dict(zip(self._state.parameters, arguments, strict=True))
+        try:
+            value, gradients = self._derived(made, by_name)
+        except Exception as error:
+            raise self._state.explained(error, arguments) from None
+        return compared(self._state.run, by_name, value, gradients, self.__name__)
+
+    def _derived(self, made: Built, by_name: dict[str, Any]) -> tuple[Any, Any]:
+        """Return the value, and the gradients by name: or, where they need upstream gradients, what takes those."""
         own = [by_name[name] for name in made.parameters]
         keywords = {name: by_name[name] for name in made.keyword_only}
 
@@ -123,17 +140,12 @@ class Differentiable(Generic[P, R]):
             each = (gradients,) if isinstance(self._options.wrt, str) else gradients
             return {name: one for name, one in zip(made.wrt, each, strict=True) if one is not None}
 
-        gradients: Any
-        if made.split:
-            value, saved = made.functions["forward"](*own, **keywords)
-            pullback = pullback_of(value, saved, made.functions["backward"], self.__name__)
-
-            def gradients(*upstream: Any) -> dict[str, Any]:
-                return named(pullback(*upstream))
-        else:
-            value, given = made.functions["value_and_grad"](*own, **keywords)
-            gradients = named(given)
-        return compared(self._state.run, by_name, value, gradients, self.__name__)
+        if not made.split:
+            value, gradients = made.functions["value_and_grad"](*own, **keywords)
+            return value, named(gradients)
+        value, saved = made.functions["forward"](*own, **keywords)
+        pullback = pullback_of(value, saved, made.functions["backward"], self.__name__)
+        return value, lambda *upstream: named(pullback(*upstream))
 
     def _emit_for(self, arguments: tuple[Any, ...]) -> Source:
         return Source(self._state.built_for(arguments, None).text)
@@ -166,17 +178,24 @@ class Differentiable(Generic[P, R]):
             note = error.problems[0].message
             return Source(f"# no backward pass yet: {note}\n{self._origin.segment(self._function.__code__)}")
 
-    # methods, pickles
+    # methods, copies, pickles
 
     @overload
     def __get__(self, instance: None, owner: type) -> Differentiable[P, R]: ...
     @overload
     def __get__(self, instance: object, owner: type) -> Callable[..., R]: ...
     def __get__(self, instance: object, owner: type) -> Any:
-        return self if instance is None else BoundMethod(self, instance)
+        return self if instance is None else BoundMethod(self._function, instance)
+
+    def __copy__(self) -> Differentiable[P, R]:
+        # as functions do
+        return self
+
+    def __deepcopy__(self, memo: Any) -> Differentiable[P, R]:
+        return self
 
     def __reduce_ex__(self, protocol: Any) -> Any:
-        if protocol < 4:
+        if protocol < 4 and found_under(self.__module__, self.__qualname__) is self:
             return self.__qualname__
         text = self._origin.text if self._is_found() is None else None
         return (_restored, (self._twin, self.__qualname__, self._options, text))
@@ -194,8 +213,11 @@ def _twin(differentiable: Differentiable[Any, Any]) -> FunctionType:
     The function itself can't be found under its name, for there stands what the decorator made of it.
     """
     function: Any = differentiable._function
-    if found_under(function.__module__, function.__qualname__) is function:
+    found = found_under(function.__module__, function.__qualname__)
+    if found is function:
         return cast(FunctionType, function)
+    if found is not differentiable and isinstance(found, Differentiable) and found._function is function:
+        return cast(FunctionType, found._twin)
     twin: Any = FunctionType(
         function.__code__, function.__globals__, function.__name__, function.__defaults__, function.__closure__
     )
@@ -218,29 +240,52 @@ def _restored(function: FunctionType, qualname: str, options: Options, text: str
     """Return the decorated function that was pickled: the one of that name, where there is one."""
     found = found_under(function.__module__, qualname)
     if isinstance(found, Differentiable) and (function is found._twin or function is found._function):
-        return found
+        return differentiable(found, options)
     function.__qualname__ = qualname
     return Differentiable(function, options, origin_of(function, text))
 
 
+class NoGradientError(UnsupportedError, AttributeError):
+    """What has no gradient is asked for one: `hasattr` says so too."""
+
+
 class BoundMethod:
-    """A decorated method of an object: it can be called."""
+    """A decorated method of an object: it can be called, and has no gradients."""
 
-    __slots__ = ("__func__", "__self__")
+    __slots__ = ("__call__", "__dict__", "__weakref__")
 
-    def __init__(self, function: Differentiable[Any, Any], instance: object) -> None:
-        self.__func__ = function
-        self.__self__ = instance
+    def __init__(self, function: FunctionType, instance: object) -> None:
+        object.__setattr__(self, "__call__", MethodType(function, instance))
+        self.__doc__ = function.__doc__
+        self.__module__ = function.__module__
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return self.__func__(self.__self__, *args, **kwargs)
+    if TYPE_CHECKING:
+
+        def __call__(self, *args: Any, **kwargs: Any) -> Any:
+            """Call the method."""
+
+    @property
+    def __signature__(self) -> inspect.Signature:
+        return inspect.signature(self.__call__)
 
     def __getattr__(self, name: str) -> Any:
+        method = object.__getattribute__(self, "__call__")
         if name in (*ASKED, "emit", "source"):
-            message = f"`{self.__func__.__name__}` is a method of a {type(self.__self__).__name__}, not a function"
-            hint = "write a def that takes what it uses of the object as parameters"
-            raise UnsupportedError(message, hint)
-        return getattr(self.__func__, name)
+            message = f"`{method.__name__}` is a method of a {type(method.__self__).__name__}, not a function"
+            raise NoGradientError(message, "write a def that takes what it uses of the object as parameters")
+        return getattr(method, name)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, BoundMethod) and self.__call__ == other.__call__
+
+    def __hash__(self) -> int:
+        return hash(self.__call__)
+
+    def __repr__(self) -> str:
+        return f"<flatgrad method {self.__qualname__} of {self.__self__!r}>"
+
+    def __reduce__(self) -> Any:
+        return (getattr, (self.__self__, self.__name__))
 
 
 _making = threading.RLock()
@@ -252,27 +297,48 @@ MADE_WHEN_ASKED: dict[str, Callable[[Any], Any]] = {
 }
 
 
+def _after_fork() -> None:
+    # another thread may have held it, and there is no such thread here
+    global _making
+    _making = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
 @overload
 def flatgrad(function: Callable[P, R], /) -> Differentiable[P, R]: ...
 @overload
 def flatgrad(
-    *, wrt: Wrt = None, style: str = "flat", target: str = "numpy", source: str | None = None
+    *, wrt: Wrt = None, style: str | None = None, target: str | None = None, source: str | None = None
 ) -> Callable[[Callable[P, R]], Differentiable[P, R]]: ...
 def flatgrad(
-    function: Any = None, /, *, wrt: Wrt = None, style: str = "flat", target: str = "numpy", source: str | None = None
+    function: Any = None,
+    /,
+    *,
+    wrt: Wrt = None,
+    style: str | None = None,
+    target: str | None = None,
+    source: str | None = None,
 ) -> Any:
     """Give a function its gradients.
 
     The function can be called as before. `wrt` names the parameters to differentiate by: one name gives the bare gradient,
     a tuple of names a named tuple in that order, None all parameters that hold real numbers. `style` is "flat" (one
-    operation a line) or "compact" (statements stay whole), `target` is "numpy" or "math" (for Python floats). `source` is
-    the text of the function, for one whose source Python does not know.
+    operation a line, the default) or "compact" (statements stay whole), `target` is "numpy" (the default) or "math" (for
+    Python floats). `source` is the text of the function, for one whose source Python does not know. Of a function that is
+    decorated already, the options that are given override those that it has.
 
     Raises SignatureError for a style or target that there is not, and UnsupportedError for what is not a function.
     """
-    options = Options(wrt=wrt, style=style, target=target)
+    chosen: dict[str, Any] = {"wrt": wrt, "style": style, "target": target}
+    given = {name: choice for name, choice in chosen.items() if choice is not None}
+    options = Options(**given)
 
     def decorate(decorated: Callable[P, R]) -> Differentiable[P, R]:
+        if isinstance(decorated, Differentiable):
+            return differentiable(decorated, replace(decorated.options, **given), source)
         return differentiable(decorated, options, source)
 
     return decorate if function is None else decorate(function)
@@ -281,11 +347,40 @@ def flatgrad(
 def differentiable(function: Any, options: Options, source: str | None = None) -> Differentiable[Any, Any]:
     """Return a function with its gradients. Raises UnsupportedError for what is not a plain function."""
     if isinstance(function, Differentiable):
-        return Differentiable(function._function, options, function._origin)
+        if options == function._options and source is None:
+            return function
+        origin = function._origin if source is None else origin_of(function._function, source)
+        return Differentiable(function._function, options, origin)
     if not isinstance(function, FunctionType) or hasattr(function, "__wrapped__"):
-        from flatgrad.frontend.live import live_definition
-
-        # it says what the function is instead
-        live_definition(function)
+        _refuse(function)
     plain: Any = function
     return Differentiable(plain, options, origin_of(plain, source))
+
+
+IN_A_CLASS = (property, functools.cached_property, functools.partialmethod, functools.singledispatchmethod)
+# where the objects that other decorators make keep the function: functools, numba, numpy
+INNER = ("__wrapped__", "py_func", "pyfunc")
+
+
+def _refuse(function: Any) -> None:
+    """Raise what a function is instead, or which decorator stands in between."""
+    from flatgrad.frontend.live import live_definition
+
+    if isinstance(function, BoundMethod):
+        function = function.__call__
+    if isinstance(function, str):
+        raise UnsupportedError(f"{function!r} is not a function", f"options have names: @flatgrad(wrt={function!r})")
+    if isinstance(function, IN_A_CLASS):
+        raise UnsupportedError(f"a {type(function).__name__} is not a function", "write it as a def outside the class")
+    inner = next((found for name in INNER if callable(found := getattr(function, name, None))), None)
+    if inner is not None and not isinstance(function, FunctionType | MethodType | classmethod):
+        kind, name = type(function).__name__, getattr(inner, "__name__", "it")
+        message = f"`{name}` has become a {kind}: another decorator stands between flatgrad's and the def"
+        hint = "put flatgrad's decorator next to the def, below the others"
+        if isinstance(function, staticmethod):
+            message, hint = (
+                f"`{name}` is a staticmethod, not a function",
+                "swap the two: @staticmethod above, @flatgrad below",
+            )
+        raise UnsupportedError(message, hint)
+    live_definition(function)

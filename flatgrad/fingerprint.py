@@ -20,7 +20,7 @@ from flatgrad.codes import COMPARED, nested
 Token = Any
 
 # modules whose contents are told by their versions
-KNOWN_MODULES = ("flatgrad", "math", "numpy", "operator")
+KNOWN_MODULES = ("builtins", "flatgrad", "math", "numpy", "operator")
 PLAIN = (bool, int, float, complex, str, bytes, type(None), type(Ellipsis))
 BUILT_IN = (
     np.ufunc,
@@ -183,8 +183,8 @@ class _Walk:
             return ("scalar", value.dtype.str, value.tobytes())
         if isinstance(value, np.dtype):
             return ("dtype", str(value))
-        if isinstance(value, BUILT_IN):
-            return ("built in", getattr(value, "__module__", ""), getattr(value, "__qualname__", str(value)))
+        if isinstance(value, BUILT_IN) or _is_known(value):
+            return self._known(value)
         if isinstance(value, np.ndarray) and not value.dtype.hasobject:
             return self._content(value, (kind.__name__, value.dtype.str, value.shape, _hashed(value)))
         if kind is tuple:
@@ -196,6 +196,15 @@ class _Walk:
         if isinstance(value, types.FunctionType):
             return self._helper(value)
         return self._opaque(value, attributes)
+
+    def _known(self, value: Any) -> Token:
+        if isinstance(value, types.ModuleType):
+            return ("module", value.__name__)
+        # np.add.reduce is not np.multiply.reduce
+        bound = getattr(value, "__self__", None)
+        is_bound = bound is not None and not isinstance(bound, types.ModuleType)
+        name = (getattr(value, "__module__", ""), getattr(value, "__qualname__", repr(value)))
+        return ("known", *name, self.value(bound, ()) if is_bound else "")
 
     def _content(self, container: Any, token: Token) -> Token:
         # by itself, because what has been seen before counts in the token of the whole
@@ -215,12 +224,8 @@ class _Walk:
         kind = type(value)
         if isinstance(value, types.ModuleType):
             name: Token = ("module", value.__name__)
-            if value.__name__.partition(".")[0] in KNOWN_MODULES:
-                return name
         elif isinstance(value, type):
             name = ("class", value.__module__, value.__qualname__, [base.__qualname__ for base in value.__mro__])
-            if value.__module__.partition(".")[0] in (*KNOWN_MODULES, "builtins"):
-                return name
         elif isinstance(value, types.MethodType):
             return ("method", self.value(value.__func__, attributes), self.value(value.__self__, attributes))
         else:
@@ -243,6 +248,19 @@ class _Walk:
             self.places.append((_attribute, owner, name, found))
             tokens.append((name, self.value(found, attributes)))
         return tokens
+
+
+def _is_known(value: Any) -> bool:
+    """Tell whether an object is a part of a module that its version tells all about, or is such a module."""
+    if not isinstance(value, types.ModuleType):
+        name = getattr(value, "__qualname__", None)
+        # what was made inside of a function may be another thing each time
+        if not isinstance(name, str) or "<" in name:
+            return False
+        home = getattr(value, "__module__", None)
+    else:
+        home = value.__name__
+    return isinstance(home, str) and home.partition(".")[0] in KNOWN_MODULES
 
 
 def _hashed(array: np.ndarray[Any, Any]) -> str:

@@ -1,21 +1,23 @@
 """The pullback that `vjp` returns: it takes upstream gradients and calls the emitted backward function.
 
-In: a value, what the emitted forward function saved, the emitted backward function. Out: a function. Layer: above `errors`.
+In: a value, what the emitted forward function saved, the emitted backward function. Out: a function. Layer: above `errors`
+and `parts`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from flatgrad.errors import ShapeError, SignatureError
+from flatgrad.parts import flat, is_real
 
 
 def pullback_of(value: Any, saved: Any, backward: Callable[..., Any], name: str) -> Callable[..., Any]:
     """Return the pullback. It takes one upstream gradient for each real value, of that value's shape."""
-    values = [each for each in _flat(value) if _is_real(each)]
+    values = [each for each in flat(value) if is_real(each)]
 
     def pullback(*upstream: Any) -> Any:
         if len(upstream) != len(values):
@@ -24,18 +26,6 @@ def pullback_of(value: Any, saved: Any, backward: Callable[..., Any], name: str)
 
     pullback.__qualname__ = pullback.__name__ = f"{name}_pullback"
     return pullback
-
-
-def _flat(value: Any) -> Iterator[Any]:
-    if isinstance(value, tuple | list):
-        for part in value:
-            yield from _flat(part)
-    else:
-        yield value
-
-
-def _is_real(value: Any) -> bool:
-    return np.asarray(value).dtype.kind == "f" or (isinstance(value, int) and not isinstance(value, bool))
 
 
 def _upstream_for(value: Any, upstream: Any) -> Any:

@@ -12,9 +12,8 @@ import platform
 import sys
 import threading
 from collections import OrderedDict, namedtuple
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
-from pathlib import Path
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, cast
 
@@ -87,24 +86,27 @@ class Specialiser:
         code = function.__code__
         segment = origin.segment(code)
         place = (os.path.basename(code.co_filename), code.co_firstlineno)
-        self._fixed = digest_of(versions(), segment, place, options.wrt, options.style, options.target)
+        self._fixed = digest_of(VERSIONS, segment, place, options.wrt, options.style, options.target)
 
     def built_for(self, arguments: Mapping[str, Any], world: World, split: bool | None) -> tuple[Built, Pins]:
         """Return the emitted functions for such arguments, and the numbers that decided. Raises FlatgradError."""
-        token = (self._fixed, _rules(), world.digest, split, [_kind(argument) for argument in arguments.values()])
+        token = (self._fixed, _rules(), world.digest, [_kind(argument) for argument in arguments.values()])
         pins: Pins = frozenset()
-        name = self.function.__code__.co_name
-        while True:
-            digest = digest_of(token, sorted((str(pin), repr(_number(arguments, pin))) for pin in pins))
-            found = _found(digest, name)
-            if found is None:
-                return self._written(digest, token, arguments, split, pins)
-            if not isinstance(found, Built):
-                pins |= found
-            elif found.holds(arguments):
+        # where either form will do, a joint one is taken if there is one
+        for form in (False, None) if split is None else (split,):
+            found, pins = self._kept((form, token), arguments)
+            if found is not None:
                 return found, pins
-            else:
-                pins |= {pin for group in found.ties for pin in group}
+        return self._written((split, token), arguments, split, pins)
+
+    def _kept(self, token: Token, arguments: Mapping[str, Any]) -> tuple[Built | None, Pins]:
+        """Return what is kept for such arguments, if anything, and the numbers that lead to it."""
+        pins: Pins = frozenset()
+        while True:
+            found = _found(_digest(token, arguments, pins), self.function.__code__.co_name)
+            if found is None or (isinstance(found, Built) and found.holds(arguments)):
+                return found, pins
+            pins |= frozenset(pin for group in found.ties for pin in group) if isinstance(found, Built) else found
 
     def check_parameters(self) -> None:
         """Raise SignatureError where the function takes any number of arguments."""
@@ -114,18 +116,19 @@ class Specialiser:
         parameters_of(live_definition(self.function, self.origin))
 
     def _written(
-        self, digest: str, token: Token, arguments: Mapping[str, Any], split: bool | None, pins: Pins
+        self, token: Token, arguments: Mapping[str, Any], split: bool | None, pins: Pins
     ) -> tuple[Built, Pins]:
         from flatgrad.arguments import emit_for_arguments
         from flatgrad.frontend.live import live_definition
 
         definition = live_definition(self.function, self.origin)
         emitted, needed, ties = emit_for_arguments(definition, arguments, self.options, split, pins)
+        if split is None and not emitted.split:
+            token = (False, *token[1:])
         if needed != pins:
-            # what is found under the digest without them leads to the one with them
-            _keep_pins(digest, emitted.name, needed)
-            numbers = sorted((str(pin), repr(_number(arguments, pin))) for pin in needed)
-            digest = digest_of(token, numbers)
+            # what is found without them leads to what is found with them
+            _keep_pins(_digest(token, arguments, pins), emitted.name, needed)
+        digest = _digest(token, arguments, needed)
         facts = {
             "split": emitted.split,
             "parameters": emitted.parameters,
@@ -179,6 +182,10 @@ def _found(digest: str, name: str) -> Built | Pins | None:
     return found
 
 
+def _digest(token: Token, arguments: Mapping[str, Any], pins: Pins) -> str:
+    return digest_of(token, sorted((str(pin), repr(_number(arguments, pin))) for pin in pins))
+
+
 def _keep_pins(digest: str, name: str, pins: Pins) -> None:
     cache.store(digest, name, "", {"pins": sorted(pins, key=str)})
     _memory.keep(digest, pins)
@@ -209,17 +216,24 @@ def _rules() -> Token:
     return [token_of(parts) for parts in registry.declared_by_users()] if registry is not None else []
 
 
-@lru_cache(maxsize=1)
-def versions() -> Token:
+def _versions() -> Token:
     """Return the versions of all that has a part in what is written, flatgrad's own files among them."""
-    package = Path(flatgrad.__file__).parent
-    folders = [package, *(entry for entry in package.iterdir() if entry.is_dir()), package.parent / "templates"]
-    files = []
-    for folder in folders:
-        if folder.is_dir():
-            with os.scandir(folder) as entries:
-                for entry in entries:
-                    if entry.name.endswith((".py", ".jinja")):
-                        state = entry.stat()
-                        files.append((folder.name, entry.name, state.st_mtime_ns, state.st_size))
-    return (flatgrad.__version__, np.__version__, platform.python_version(), sorted(files))
+    package = os.path.dirname(flatgrad.__file__)
+    states = [*_states(package), *_states(os.path.join(os.path.dirname(package), "templates"))]
+    return (flatgrad.__version__, np.__version__, platform.python_version(), sorted(states))
+
+
+def _states(folder: str) -> Iterator[Token]:
+    """Yield the state of each file of flatgrad in a folder and in those inside it."""
+    if os.path.isdir(folder):
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.name.endswith((".py", ".jinja")):
+                    found = entry.stat()
+                    yield (entry.path, found.st_mtime_ns, found.st_size)
+                elif "." not in entry.name and entry.name != "__pycache__":
+                    yield from _states(entry.path)
+
+
+# as early as can be: what is imported later is of this state or of a later one
+VERSIONS = _versions()

@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,28 @@ def test_regression_fits_with_a_right_gradient():
     start, end = map(float, re.search(r"loss (\S+) -> (\S+)", printed).groups())
     assert end < 0.2 * start
     assert "def pseudo_huber_value_and_grad(w, X, y, *, grad_loss=1.0):" in printed
+
+
+def test_digits_are_learned_in_seconds():
+    """The decorator's gradients train a network on real data, and images that it never saw are read right."""
+    start = time.perf_counter()
+    printed = run(EXAMPLES / "digits.py")
+    assert time.perf_counter() - start < 20
+    assert "def two_layer_value_and_grad(X, labels, W1, b1, W2, b2, *, grad_loss=1.0):" in printed
+    correct, held_out, trained_on = re.search(r"(\S+)% of (\d+) held-out .* (\d+) others", printed).groups()
+    assert float(correct) >= 96
+    # every image is on one side
+    assert int(held_out) + int(trained_on) == 1797
+
+
+def test_logistic_regression_agrees_with_scikit_learn():
+    """SciPy takes `value_and_grad` as it is, and finds the minimum that another implementation finds."""
+    printed = run(EXAMPLES / "logistic_scipy.py")
+    assert "30 coefficients and the intercept against scikit-learn" in printed
+    assert float(re.search(r"largest difference: (\S+) relative", printed)[1]) < 1e-5
+    before, after = map(float, re.search(r"loss (\S+) -> (\S+)", printed).groups())
+    assert after < 0.3 * before
+    assert "def logistic_loss_value_and_grad(theta, X, signs, *, grad_loss=1.0):" in printed
 
 
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.stem)

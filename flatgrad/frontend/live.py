@@ -77,8 +77,7 @@ def live_definition(function: object, origin: Origin | None = None) -> Definitio
         raise SourceError(missing_source(plain))
     source = _source(origin.file, text)
     place = _place_of(plain, source, origin)
-    options = getattr(plain, "__flatgrad__", None)
-    return definition_at(place, source, LiveNames(plain), options if isinstance(options, Options) else Options())
+    return definition_at(place, source, LiveNames(plain), Options())
 
 
 def plain_function(function: object) -> types.FunctionType:

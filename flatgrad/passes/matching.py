@@ -134,7 +134,12 @@ def _same(a: Any, b: Any, terms: Terms) -> bool:
 
 
 def _is_number(item: Any, number: Any) -> bool:
-    """Tell whether an item is this very number: 1 or 1.0, but not True."""
+    """Tell whether an item is this very number: 1 or 1.0, but not True, nor a constant that has a name.
+
+    Who reads ``C = 1.0`` at the top of a module may write another number there.
+    """
+    if isinstance(item, Constant) and item.name is not None:
+        return False
     found = item.number if isinstance(item, Constant) and not item.rank else item
     if isinstance(found, bool | np.bool_) or not isinstance(found, int | float | np.number):
         return found is number

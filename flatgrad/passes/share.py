@@ -75,5 +75,5 @@ def _written(structure: Any) -> Hashable:
 
 def _identity(value: Value) -> Hashable:
     if isinstance(value, Constant) and not value.rank:
-        return (value.dtype, value.type.weak, repr(value.number))
+        return (value.dtype, value.type.weak, value.name, repr(value.number))
     return value

@@ -8,7 +8,6 @@ import pytest
 from flatgrad.api import emit, grad, value_and_grad, vjp
 from flatgrad.differentiate import LONGEST_SUM
 from flatgrad.errors import UnsupportedError
-from flatgrad.options import Options
 
 X = np.array([0.3, -1.2, 2.5])
 
@@ -19,9 +18,8 @@ def test_every_use_of_a_variable_counts_once(define, uses, style):
     """The gradient is the sum over all uses, however many there are."""
     lines = "\n".join(f"    y{k} = x * w[{k}]" for k in range(uses))
     f = define(f"def f(x, w):\n{lines}\n    return np.sum({' + '.join(f'y{k}' for k in range(uses))})\n")
-    f.__flatgrad__ = Options(style=style, wrt="x")
     w = np.linspace(0.5, 2, uses)
-    _, gradient = value_and_grad(f)(X, w)
+    _, gradient = value_and_grad(f, "x", style=style)(X, w)
     np.testing.assert_allclose(gradient, np.full(3, w.sum()), rtol=1e-13)
 
 

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from flatgrad.api import value_and_grad, vjp
-from flatgrad.options import Options
 from flatgrad.registry import positive, real
 
 LARGE = [(4, 3), (2, 4, 3)]
@@ -50,8 +49,7 @@ def test_gradient_has_the_shape_of_its_variable(define, slopes, form, large, sma
     arguments = [array(large, real), array(small, positive), array(np.broadcast_shapes(large, small), positive)]
     expected = [slopes(f, arguments, place) for place in range(2)]
     for style in STYLES:
-        f.__flatgrad__ = Options(style=style, wrt=("a", "b"))
-        _, gradients = value_and_grad(f)(*arguments)
+        _, gradients = value_and_grad(f, ("a", "b"), style=style)(*arguments)
         for gradient, right, argument in zip(gradients, expected, arguments, strict=False):
             assert np.shape(gradient) == np.shape(argument)
             np.testing.assert_allclose(gradient, right, rtol=1e-7, atol=1e-8, err_msg=style)
@@ -65,8 +63,7 @@ def test_both_sides_may_spread(define, slopes, a, b):
     f = define("def f(a, b, w):\n    return np.sum(w * (a * b))\n")
     arguments = [array(a, real), array(b, positive), array(np.broadcast_shapes(a, b), positive)]
     for style in STYLES:
-        f.__flatgrad__ = Options(style=style)
-        _, gradients = value_and_grad(f)(*arguments)
+        _, gradients = value_and_grad(f, style=style)(*arguments)
         for place, (gradient, argument) in enumerate(zip(gradients, arguments, strict=True)):
             assert gradient.shape == argument.shape
             np.testing.assert_allclose(gradient, slopes(f, arguments, place), rtol=1e-7, atol=1e-8)

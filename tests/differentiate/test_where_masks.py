@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from flatgrad.api import value_and_grad
-from flatgrad.options import Options
 
 X = np.array([0.0, 1.5, -2.0, 4.0])
 ROWS = np.array([[0.0, 0.0], [2.0, 3.0]])
@@ -140,9 +139,8 @@ def test_only_the_side_that_is_taken_has_a_gradient(define, case, style):
     """nan and inf of the side that is not taken reach no gradient."""
     parameters, statements, arguments, expected = CASES[case]
     f = define(f"def f({parameters}):\n    {statements}\n")
-    f.__flatgrad__ = Options(style=style)
     with np.errstate(all="ignore"):
-        value, gradients = value_and_grad(f)(*arguments)
+        value, gradients = value_and_grad(f, style=style)(*arguments)
         np.testing.assert_array_equal(value, f(*arguments))
     found = [gradient for gradient in gradients if gradient is not None]
     for gradient, right in zip(found, expected, strict=True):

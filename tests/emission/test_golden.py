@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from flatgrad import api
+from flatgrad.decorator import Differentiable
 
 GOLDEN = Path(__file__).parent / "golden"
 STYLES = ("flat", "compact")
@@ -94,7 +95,7 @@ def test_gradients(name, stem):
     arguments = arguments_for(name)
     module = loaded(GOLDEN / name / f"{stem}.py", "golden_emitted")
     names = list(inspect.signature(function).parameters)
-    wrt = function.__flatgrad__.wrt if hasattr(function, "__flatgrad__") else None
+    wrt = function.options.wrt if isinstance(function, Differentiable) else None
     wrt = wrt or [
         name for name, argument in zip(names, arguments, strict=False) if np.asarray(argument).dtype.kind == "f"
     ]

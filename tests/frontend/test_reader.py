@@ -9,7 +9,6 @@ import pytest
 
 from flatgrad.api import emit, grad, value_and_grad
 from flatgrad.errors import FlatgradError, ShapeError, UnsupportedError
-from flatgrad.options import Options
 
 X = np.array([0.3, -1.2, 2.5])
 M = np.array([[1.1, -0.4, 0.7], [0.2, 1.9, -1.3]])
@@ -355,8 +354,7 @@ def test_names_never_collide(define):
     )
     arguments = [X, X + 1, X + 2, X + 3, 1.5, X + 4, 0.7]
     for style in STYLES:
-        f.__flatgrad__ = Options(style=style)
-        value, gradients = value_and_grad(f)(*arguments)
+        value, gradients = value_and_grad(f, style=style)(*arguments)
         assert value == f(*arguments)
         spread = 1.5 * (X + 4) * 0.7
         np.testing.assert_allclose(gradients.x, spread * (X + 1), rtol=1e-13)

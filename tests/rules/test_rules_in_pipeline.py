@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 
 import flatgrad.rules
-from flatgrad.api import emit, value_and_grad, vjp
+from flatgrad.api import emit, value_and_grad
+from flatgrad.decorator import flatgrad as decorate
 from flatgrad.graph.values import leaves
-from flatgrad.options import Options
 from flatgrad.registry import positive, records
 
 for module in pkgutil.walk_packages(flatgrad.rules.__path__, "flatgrad.rules."):
@@ -179,8 +179,7 @@ def assert_like(gradient, argument, name):
 
 def gradients_of(function, arguments, wrt, style):
     """Return what `vjp` gives for the fixed upstream gradients, having checked its value."""
-    function.__flatgrad__ = Options(style=style)
-    y, pullback = vjp(function, *arguments.values(), wrt=tuple(wrt))
+    y, pullback = decorate(wrt=tuple(wrt), style=style)(function).vjp(*arguments.values())
     assert_identical(y, function(*arguments.values()))
     gradients = dict(zip(wrt, pullback(*upstream(y)), strict=True))
     for name, gradient in gradients.items():
