@@ -5,10 +5,11 @@ In: an emitted module's text. Out: its functions. Layer: above `errors`; it impo
 
 from __future__ import annotations
 
-import hashlib
 import linecache
 import weakref
 from typing import Any
+
+from flatgrad.hashing import hashed
 
 
 class _Listing:
@@ -39,7 +40,7 @@ def built(text: str, name: str, filename: str | None = None) -> dict[str, Any]:
     is made from the text: the same text has the same name.
     """
     if filename is None:
-        digest = hashlib.sha256(text.encode()).hexdigest()[:12]
+        digest = hashed(text.encode())[:12]
         filename = f"<flatgrad {name} {digest}>"
     listing = _listings.get(filename)
     if listing is None:

@@ -10,36 +10,36 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import hashlib
 import json
 import math
 import os
 import re
 import stat
+import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-import platformdirs
-
 from flatgrad.errors import FlatgradError
+from flatgrad.hashing import hashed
 
 OFF = frozenset({"off", "0", "no", "false"})
 # entries lie in 256 folders, by the first two digits of their digests
 MOST_IN_FOLDER = 200
 LARGEST = 64 * 2**20
+DIGITS = len(str(LARGEST))
 LONGEST_NAME = 60
 HOUR, DAY = 3600, 86400
 # `clear` in another process may remove a folder or a temporary file at any moment
 ATTEMPTS = 10
 
-DIGEST = re.compile(r"[0-9a-f]{64}")
-FOLDER = re.compile(r"[0-9a-f]{2}")
-ENTRY = re.compile(r"[0-9A-Za-z_]*_([0-9a-f]{2})[0-9a-f]{14}\.py")
-NOT_PORTABLE = re.compile("[^0-9A-Za-z_]")
-TEMPORARY = re.compile(r"\.flatgrad-[0-9a-f]{16}\.tmp")
-LAST_LINE = re.compile(rb"# flatgrad cache: ([0-9a-f]{64}) ([0-9]{1,9}) (.*)\n")
+# patterns are compiled when they are needed: a hit needs none
+FOLDER = "[0-9a-f]{2}"
+ENTRY = r"[0-9A-Za-z_]*_([0-9a-f]{2})[0-9a-f]{14}\.py"
+TEMPORARY = r"\.flatgrad-[0-9a-f]{16}\.tmp"
+HEXADECIMAL = "0123456789abcdef"
+MARK = b"# flatgrad cache: "
 
 # a link is not followed, and a named pipe does not block
 READING = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
@@ -69,7 +69,7 @@ def folder() -> str:
     """Return the folder of the cache, whether or not it is there. Raises CacheError where there can be none."""
     chosen = os.environ.get("FLATGRAD_CACHE_DIR")
     if not chosen:
-        found = platformdirs.user_cache_dir("flatgrad")
+        found = _default_folder()
         if not os.path.isabs(found):
             raise CacheError("FLATGRAD_CACHE_DIR is not set, and there is no home folder")
         return found
@@ -77,6 +77,17 @@ def folder() -> str:
         return os.path.abspath(os.path.expanduser(chosen))
     except FileNotFoundError:
         raise CacheError("FLATGRAD_CACHE_DIR is a relative path, and the working folder is gone") from None
+
+
+def _default_folder() -> str:
+    """Return the folder for caches of this user, as the XDG base directory specification or the system has it."""
+    if sys.platform == "linux":
+        # platformdirs says the same, but its import takes longer than all that a hit needs
+        base = os.environ.get("XDG_CACHE_HOME", "").strip() or os.path.expanduser("~/.cache")
+        return os.path.join(base, "flatgrad")
+    import platformdirs
+
+    return platformdirs.user_cache_dir("flatgrad")
 
 
 def load(digest: str, name: str) -> tuple[str, str, dict[str, Any]] | None:
@@ -149,26 +160,27 @@ def clear() -> int:
 
 def _path(place: str, digest: str, name: str) -> str:
     """Return the file of an entry. Tracebacks show its name; non-ASCII letters are not portable in it."""
-    if not DIGEST.fullmatch(digest):
+    if len(digest) != 64 or digest.strip(HEXADECIMAL):
         raise ValueError(f"{digest!r} is not a digest of 64 hexadecimal digits")
-    portable = NOT_PORTABLE.sub("_", name)[:LONGEST_NAME]
+    portable = "".join(letter if letter.isascii() and letter.isalnum() else "_" for letter in name[:LONGEST_NAME])
     return os.path.join(place, digest[:2], f"{portable}_{digest[:16]}.py")
 
 
 def _entry(digest: str, text: bytes, facts: bytes) -> bytes:
     """Return what is in the file of an entry."""
     size = b"%d" % len(text)
-    checksum = hashlib.sha256(b"%s %s %s\n" % (digest.encode(), size, facts) + text).hexdigest().encode()
+    checksum = hashed(b"%s %s %s\n" % (digest.encode(), size, facts) + text).encode()
     newline = b"" if not text or text.endswith(b"\n") else b"\n"
-    return b"%s%s# flatgrad cache: %s %s %s\n" % (text, newline, checksum, size, facts)
+    return b"%s%s%s%s %s %s\n" % (text, newline, MARK, checksum, size, facts)
 
 
 def _text_and_facts(data: bytes, digest: str) -> tuple[str, dict[str, Any]] | None:
     """Return what an entry holds, or None for data that is not just what `_entry` gives for such a digest."""
-    last = LAST_LINE.fullmatch(data, data.rfind(b"\n", 0, -1) + 1)
-    if last is None:
+    last = data[data.rfind(b"\n", 0, -1) + 1 :].removesuffix(b"\n").removeprefix(MARK).split(b" ", 2)
+    if len(last) != 3 or not last[1].isdigit() or len(last[1]) > DIGITS:
         return None
-    text, facts = data[: int(last[2])], last[3]
+    text, facts = data[: int(last[1])], last[2]
+    # nothing but the whole file will do, so that it needs no closer look
     if _entry(digest, text, facts) != data:
         return None
     try:
@@ -279,10 +291,10 @@ def _tidy(inner: str, kept: str) -> None:
     names = os.listdir(inner)
     for name in names:
         path = os.path.join(inner, name)
-        if name.endswith(".tmp") and TEMPORARY.fullmatch(name) and _modified(path) < time.time() - HOUR:
+        if name.endswith(".tmp") and re.fullmatch(TEMPORARY, name) and _modified(path) < time.time() - HOUR:
             _remove(path)
     if len(names) > MOST_IN_FOLDER:
-        entries = [os.path.join(inner, name) for name in names if ENTRY.fullmatch(name)]
+        entries = [os.path.join(inner, name) for name in names if re.fullmatch(ENTRY, name)]
         if len(entries) > MOST_IN_FOLDER:
             oldest = sorted((_modified(path), path) for path in entries if path != kept)
             for _, path in oldest[: len(entries) - MOST_IN_FOLDER * 3 // 4]:
@@ -311,7 +323,7 @@ def _remove(path: str) -> bool:
 
 def _folders(place: str) -> list[str]:
     """Return the folders that entries lie in."""
-    folders = [os.path.join(place, name) for name in sorted(_names(place)) if FOLDER.fullmatch(name)]
+    folders = [os.path.join(place, name) for name in sorted(_names(place)) if re.fullmatch(FOLDER, name)]
     return [each for each in folders if os.path.isdir(each) and not os.path.islink(each)]
 
 
@@ -319,8 +331,8 @@ def _ours(place: str) -> Iterator[tuple[str, os.stat_result]]:
     """Give the files that the cache has made."""
     for inner in _folders(place):
         for name in _names(inner):
-            entry = ENTRY.fullmatch(name)
-            if TEMPORARY.fullmatch(name) or (entry and entry[1] == os.path.basename(inner)):
+            entry = re.fullmatch(ENTRY, name)
+            if re.fullmatch(TEMPORARY, name) or (entry and entry[1] == os.path.basename(inner)):
                 path = os.path.join(inner, name)
                 # another process may remove it meanwhile
                 with contextlib.suppress(FileNotFoundError):

@@ -17,10 +17,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import flatgrad
 from flatgrad import cache
 from flatgrad.errors import FlatgradError, Problem
 from flatgrad.options import STYLES, TARGETS
+from flatgrad.version import __version__
 
 if TYPE_CHECKING:
     from flatgrad.emission.module import ModuleParts
@@ -57,7 +57,7 @@ def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="flatgrad", description="Write the backward pass of a NumPy function as flat source.", allow_abbrev=False
     )
-    parser.add_argument("--version", action="version", version=f"flatgrad {flatgrad.__version__}")
+    parser.add_argument("--version", action="version", version=f"flatgrad {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     emit = _add_emit(commands)
     _add_cache(commands)

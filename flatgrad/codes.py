@@ -10,7 +10,6 @@ import __future__
 import ast
 import dis
 import functools
-import textwrap
 import types
 import warnings
 from collections import Counter
@@ -76,7 +75,9 @@ def dedented(text: str) -> str:
     try:
         tree = ast.parse("if True:\n" + text)
     except SyntaxError:
-        # compiling what comes out raises the same, at its place in the text
+        # its import costs more than all else here, and compiling what comes out raises the same at its place in the text
+        import textwrap
+
         return textwrap.dedent(text)
     kept = {
         # lines count from 1 there, and one is added

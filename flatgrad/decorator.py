@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import functools
 import inspect
+import io
 import os
 import sys
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from operator import attrgetter
 from types import FunctionType, MethodType
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, cast, overload
 
@@ -47,8 +49,21 @@ class Differentiable(Generic[P, R]):
         *ASKED,
     )
 
+    __name__: str
+    __qualname__: str
+    __wrapped__: Callable[P, R]
     # a FunctionType, which mypy would take for a method
     _function: Any
+    _emit: Any
+    _state: State
+    _twin: Any
+
+    # what tools ask of a function; they can't be set, for the gradients would not follow
+    __closure__ = property(attrgetter("_function.__closure__"))
+    __code__ = property(attrgetter("_function.__code__"))
+    __defaults__ = property(attrgetter("_function.__defaults__"))
+    __globals__ = property(attrgetter("_function.__globals__"))
+    __kwdefaults__ = property(attrgetter("_function.__kwdefaults__"))
 
     def __init__(self, function: FunctionType, options: Options, origin: Origin) -> None:
         functools.update_wrapper(self, function)
@@ -82,18 +97,21 @@ class Differentiable(Generic[P, R]):
         def check(self) -> Callable[P, Check]:
             """Compare the gradients with central differences and complex step at these arguments."""
 
-    def __getattr__(self, name: str) -> Any:
-        """Make what is asked for the first time."""
-        if name not in MADE_WHEN_ASKED:
-            raise AttributeError(f"the decorated function {self.__name__!r} has no attribute {name!r}")
-        with _making:
-            try:
-                # another thread may have made it
-                return object.__getattribute__(self, name)
-            except AttributeError:
-                made = MADE_WHEN_ASKED[name](self)
-                setattr(self, name, made)
-                return made
+    if not TYPE_CHECKING:
+        # a name that there is not is then an error to type checkers
+
+        def __getattr__(self, name: str) -> Any:
+            """Make what is asked for the first time."""
+            if name not in MADE_WHEN_ASKED:
+                raise AttributeError(f"the decorated function {self.__name__!r} has no attribute {name!r}")
+            with _making:
+                try:
+                    # another thread may have made it
+                    return object.__getattribute__(self, name)
+                except AttributeError:
+                    made = MADE_WHEN_ASKED[name](self)
+                    setattr(self, name, made)
+                    return made
 
     def emit(self, /, *args: Any, **kwargs: Any) -> Source:
         """Return the source of the module for such arguments; without any, `source`. Raises FlatgradError."""
@@ -182,6 +200,7 @@ class Differentiable(Generic[P, R]):
 
     @overload
     def __get__(self, instance: None, owner: type) -> Differentiable[P, R]: ...
+    # a type checker binds static methods too: it knows no parameters here
     @overload
     def __get__(self, instance: object, owner: type) -> Callable[..., R]: ...
     def __get__(self, instance: object, owner: type) -> Any:
@@ -195,16 +214,14 @@ class Differentiable(Generic[P, R]):
         return self
 
     def __reduce_ex__(self, protocol: Any) -> Any:
-        if protocol < 4 and found_under(self.__module__, self.__qualname__) is self:
+        found = found_under(self.__module__, self.__qualname__)
+        if protocol < 4 and found is self:
             return self.__qualname__
-        text = self._origin.text if self._is_found() is None else None
+        # where the module can't be imported again the text has to come along
+        by_value = found is not self or self.__module__ == "__main__"
+        origin = self._origin
+        text = (origin.file, origin.text, origin.is_excerpt) if by_value and not origin.is_missing else None
         return (_restored, (self._twin, self.__qualname__, self._options, text))
-
-    def _is_found(self) -> Any:
-        """Return what stands under the function's name in its module, or None for the main program."""
-        if self.__module__ == "__main__":
-            return None
-        return found_under(self.__module__, self.__qualname__)
 
 
 def _twin(differentiable: Differentiable[Any, Any]) -> FunctionType:
@@ -236,13 +253,19 @@ def found_under(module: str, qualname: str) -> Any:
     return found
 
 
-def _restored(function: FunctionType, qualname: str, options: Options, text: str | None) -> Any:
+def _restored(function: FunctionType, qualname: str, options: Options, text: tuple[str, str, bool] | None) -> Any:
     """Return the decorated function that was pickled: the one of that name, where there is one."""
     found = found_under(function.__module__, qualname)
     if isinstance(found, Differentiable) and (function is found._twin or function is found._function):
         return differentiable(found, options)
+    # where it came by value, its name is still that of the twin
     function.__qualname__ = qualname
-    return Differentiable(function, options, origin_of(function, text))
+    if found is function or text is None:
+        return Differentiable(function, options, origin_of(function))
+    file, given, is_excerpt = text
+    # as it was there: whether it is the function's is found out when it is read
+    origin = Origin(file, io.StringIO(given).readlines(), given, is_excerpt=is_excerpt)
+    return Differentiable(function, options, origin)
 
 
 class NoGradientError(UnsupportedError, AttributeError):
@@ -378,9 +401,7 @@ def _refuse(function: Any) -> None:
         message = f"`{name}` has become a {kind}: another decorator stands between flatgrad's and the def"
         hint = "put flatgrad's decorator next to the def, below the others"
         if isinstance(function, staticmethod):
-            message, hint = (
-                f"`{name}` is a staticmethod, not a function",
-                "swap the two: @staticmethod above, @flatgrad below",
-            )
+            message = f"`{name}` is a staticmethod, not a function"
+            hint = "swap the two: @staticmethod above, @flatgrad below"
         raise UnsupportedError(message, hint)
     live_definition(function)

@@ -6,7 +6,6 @@ reads no source, so that a function whose code is kept on disk needs no parser.
 
 from __future__ import annotations
 
-import hashlib
 import opcode
 import types
 from collections.abc import Callable, Iterator
@@ -16,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from flatgrad.codes import COMPARED, nested
+from flatgrad.hashing import hashed
 
 Token = Any
 
@@ -38,7 +38,7 @@ Watched = tuple[Callable[[Any, str], Any], Any, str, Any]
 
 def digest_of(*tokens: Token) -> str:
     """Return 64 hex digits that differ where the tokens do."""
-    return hashlib.sha256(repr(tokens).encode("utf-8", "surrogatepass")).hexdigest()
+    return hashed(repr(tokens).encode("utf-8", "surrogatepass"))
 
 
 @lru_cache(maxsize=1024)
@@ -186,7 +186,7 @@ class _Walk:
         if isinstance(value, BUILT_IN) or _is_known(value):
             return self._known(value)
         if isinstance(value, np.ndarray) and not value.dtype.hasobject:
-            return self._content(value, (kind.__name__, value.dtype.str, value.shape, _hashed(value)))
+            return self._content(value, (kind.__name__, value.dtype.str, value.shape, hashed(value.tobytes())))
         if kind is tuple:
             return ("tuple", [self.value(part, attributes) for part in value])
         if (number := self._number(value)) is not None:
@@ -261,10 +261,6 @@ def _is_known(value: Any) -> bool:
     else:
         home = value.__name__
     return isinstance(home, str) and home.partition(".")[0] in KNOWN_MODULES
-
-
-def _hashed(array: np.ndarray[Any, Any]) -> str:
-    return hashlib.sha256(array.tobytes()).hexdigest()
 
 
 @lru_cache(maxsize=1024)

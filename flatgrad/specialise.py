@@ -19,12 +19,12 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-import flatgrad
 from flatgrad import cache
 from flatgrad.build import built
 from flatgrad.fingerprint import Token, World, digest_of, token_of
 from flatgrad.options import Options
 from flatgrad.origin import Origin
+from flatgrad.version import __version__
 
 if TYPE_CHECKING:
     from flatgrad.arguments import Pins, Ties
@@ -218,9 +218,9 @@ def _rules() -> Token:
 
 def _versions() -> Token:
     """Return the versions of all that has a part in what is written, flatgrad's own files among them."""
-    package = os.path.dirname(flatgrad.__file__)
+    package = os.path.dirname(__file__)
     states = [*_states(package), *_states(os.path.join(os.path.dirname(package), "templates"))]
-    return (flatgrad.__version__, np.__version__, platform.python_version(), sorted(states))
+    return (__version__, np.__version__, platform.python_version(), sorted(states))
 
 
 def _states(folder: str) -> Iterator[Token]:

@@ -9,8 +9,8 @@ import flatgrad
 PACKAGE = Path(flatgrad.__file__).parent
 # from the bottom up; what stands in one line may not import from one another, but for the modules of one folder
 LAYERS = """
-errors garbage codes display build parts
-graph options origin cache fingerprint derivatives pullback
+errors garbage codes display hashing parts version
+build graph options origin cache fingerprint derivatives pullback
 markers nn differences
 registry
 rules

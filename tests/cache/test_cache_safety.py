@@ -54,7 +54,9 @@ def test_folder_is_the_user_cache_unless_chosen(tmp_path, monkeypatch):
     """The environment is read at each use."""
     assert cache.folder() == str(tmp_path / "cache")
     monkeypatch.setenv("FLATGRAD_CACHE_DIR", "")
-    assert cache.folder() == platformdirs.user_cache_dir("flatgrad")
+    for base in ("", "/elsewhere"):
+        monkeypatch.setenv("XDG_CACHE_HOME", base)
+        assert cache.folder() == platformdirs.user_cache_dir("flatgrad")
     monkeypatch.setenv("FLATGRAD_CACHE_DIR", os.path.join("~", "kept"))
     assert cache.folder() == os.path.join(os.path.expanduser("~"), "kept")
 
@@ -70,7 +72,7 @@ def test_a_relative_folder_gives_absolute_file_names(tmp_path, digest, monkeypat
 def test_no_home_folder_is_one_warning(digest, monkeypatch):
     """In a container a user may have no home: nothing may be written into a folder named `~`."""
     monkeypatch.delenv("FLATGRAD_CACHE_DIR")
-    monkeypatch.setattr(platformdirs, "user_cache_dir", lambda name: f"~/.cache/{name}")
+    monkeypatch.setattr(cache, "_default_folder", lambda: "~/.cache/flatgrad")
     monkeypatch.setattr(cache, "_warned", {})
     monkeypatch.setattr(cache, "_unwritable", set())
     assert_one_warning(digest, "there is no home folder")

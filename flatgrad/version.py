@@ -1,0 +1,3 @@
+"""The version of flatgrad. Layer: bottom."""
+
+__version__ = "0.1.0"
