@@ -10,6 +10,7 @@ import __future__
 import ast
 import dis
 import functools
+import sys
 import types
 import warnings
 from collections import Counter
@@ -42,19 +43,40 @@ def matching_lines(text: str, code: types.CodeType, *, excerpt: bool = False) ->
     where the text can't be compiled, RecursionError or MemoryError where it is nested too deeply.
     """
     flags = code.co_flags & FUTURE_FLAGS
-    if not excerpt:
-        return _lines_of(code, _functions_of(text, flags))
-    ast.parse(text)
-    scopes = code.co_qualname.split(".")[:-1]
+    if excerpt:
+        # what is no Python at any depth raises here
+        ast.parse(text)
+    elif lines := _lines_of(code, _functions_of(text, flags)):
+        return lines
+    scopes = code.co_qualname.split(".")[:-1] if excerpt else []
     for depth in range(len(scopes) + 1):
+        enclosed = code.co_freevars if depth else ()
         try:
-            candidates = _functions_of(text, flags, tuple(scopes[:depth]), code.co_freevars if depth else ())
+            candidates = _functions_apart(text, flags, tuple(scopes[:depth]), enclosed, _imported(code))
         except SyntaxError:
             # it is Python, but not at this depth: `nonlocal` needs a function around it, `from __future__` none
             continue
         if lines := _lines_of(code, candidates):
             return lines
     return []
+
+
+def _imported(code: types.CodeType) -> tuple[str, ...]:
+    """Return names that this code takes for imported.
+
+    Python calls a method of an imported module otherwise than that of another object, and tells them apart by the import
+    statements that are compiled together with the function.
+    """
+    names: dict[str, bool] = {}
+    for each in (code, *nested(code)):
+        instructions = list(dis.get_instructions(each))
+        for one, following in zip(instructions, instructions[1:], strict=False):
+            if one.opname == "LOAD_GLOBAL":
+                is_method = following.opname == "LOAD_METHOD" or (
+                    following.opname == "LOAD_ATTR" and sys.version_info >= (3, 12) and bool((following.arg or 0) & 1)
+                )
+                names[one.argval] = names.get(one.argval, False) or is_method
+    return tuple(sorted(name for name, is_object in names.items() if not is_object))
 
 
 def _lines_of(code: types.CodeType, candidates: tuple[types.CodeType, ...]) -> list[int]:
@@ -93,19 +115,33 @@ def dedented(text: str) -> str:
 
 
 @functools.lru_cache(maxsize=4)
-def _functions_of(
-    text: str, flags: int, scopes: tuple[str, ...] = (), enclosed: tuple[str, ...] = ()
+def _functions_of(text: str, flags: int) -> tuple[types.CodeType, ...]:
+    """Return the code of every function in a text."""
+    return _compiled(text, flags)
+
+
+@functools.lru_cache(maxsize=4)
+def _functions_apart(
+    text: str, flags: int, scopes: tuple[str, ...], enclosed: tuple[str, ...], imported: tuple[str, ...]
 ) -> tuple[types.CodeType, ...]:
-    """Return the code of every function in a text, as if it stood inside these functions and classes."""
+    """Return the code of every function in a text, each statement compiled by itself as notebooks and prompts do.
+
+    The statements stand inside these functions and classes, and such names are imported around them.
+    """
+    found: list[types.CodeType] = []
+    for statement in ast.parse(text).body:
+        tree = _inside(ast.Module([statement], []), scopes, enclosed)
+        if imported:
+            tree.body += ast.parse(f"import {', '.join(imported)}").body
+        found += _compiled(tree, flags)
+    return tuple(found)
+
+
+def _compiled(source: str | ast.Module, flags: int) -> tuple[types.CodeType, ...]:
     # Python has shown its warnings on this text when it was imported
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        if scopes:
-            tree = _inside(ast.parse(text), scopes, enclosed)
-            module = compile(tree, "<text>", "exec", flags | COMPILE_FLAGS, dont_inherit=True)
-        else:
-            module = compile(text, "<text>", "exec", flags | COMPILE_FLAGS, dont_inherit=True)
-    return tuple(nested(module))
+        return tuple(nested(compile(source, "<text>", "exec", flags | COMPILE_FLAGS, dont_inherit=True)))
 
 
 def _inside(tree: ast.Module, scopes: tuple[str, ...], enclosed: tuple[str, ...]) -> ast.Module:

@@ -161,10 +161,7 @@ def test_constant_that_changes_under_threads(define, often_switched):
 
 
 def interrupted_after(count, call):
-    """Call, and raise KeyboardInterrupt when so many functions have been called; return whether that happened.
-
-    What was interrupted may raise another error instead, as code that cleans up does.
-    """
+    """Call, and raise KeyboardInterrupt when so many functions have been called; return what the caller sees of it."""
     left = count
 
     def watch(frame, event, argument):
@@ -177,62 +174,30 @@ def interrupted_after(count, call):
     sys.setprofile(watch)
     try:
         call()
-    except BaseException:
-        sys.setprofile(before)
-        if left > 0:
-            raise
+    except BaseException as error:
+        return error
     finally:
         sys.setprofile(before)
-    return left <= 0
+    return None
 
 
+# Python drops what is raised while it puts a generator away, and says so
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_interrupt_leaves_all_as_it_was(define):
-    """Ctrl-C at any point of an emission: the next call succeeds, and Python's own settings are back."""
+    """Ctrl-C at any point of an emission is KeyboardInterrupt for the caller. The next call succeeds."""
     x = np.array([[0.3, 0.9], [0.5, 0.1]])
     limit = sys.getrecursionlimit()
-    was_interrupted = []
-    for number, count in enumerate(np.geomspace(3, 20000, 40).astype(int)):
+    seen = []
+    for number, count in enumerate(np.geomspace(3, 20000, 60).astype(int)):
         text = f"def f(x, axis):\n    return np.sum(np.max(np.sin(x), axis=axis)) * {number}.5\n"
         function = flatgrad(wrt="x")(define(text))
-        was_interrupted.append(interrupted_after(count, lambda function=function: function.grad(x, 0)))
+        seen.append(interrupted_after(count, lambda function=function: function.grad(x, 0)))
         largest = np.max(x, axis=0, keepdims=True) == x
         np.testing.assert_allclose(function.grad(x, 0), largest * np.cos(x) * (number + 0.5))
         assert gc.isenabled()
         assert sys.getrecursionlimit() == limit
-    assert any(was_interrupted)
-
-
-def test_interrupt_is_what_is_raised(define):
-    """Ctrl-C is KeyboardInterrupt for the caller, who may wait for it, and not an error of what it stopped."""
-    x = np.array([[0.3, 0.9], [0.5, 0.1]])
-    for number, count in enumerate(np.geomspace(3, 8000, 30).astype(int)):
-        text = f"def f(x, axis):\n    return np.sum(np.max(np.cos(x), axis=axis)) * {number}.5\n"
-        function = flatgrad(wrt="x")(define(text))
-        with pytest.raises(KeyboardInterrupt):
-            assert not interrupted_and_raised(count, lambda function=function: function.grad(x, 0))
-            raise KeyboardInterrupt
-
-
-def interrupted_and_raised(count, call):
-    """Return the error that comes instead of the interrupt, if one does."""
-    left = count
-
-    def watch(frame, event, argument):
-        nonlocal left
-        left -= event == "call"
-        if not left:
-            raise KeyboardInterrupt
-
-    before = sys.getprofile()
-    sys.setprofile(watch)
-    try:
-        call()
-    except KeyboardInterrupt:
-        return None
-    except Exception as error:
-        return error
-    finally:
-        sys.setprofile(before)
+    assert {type(error) for error in seen} <= {KeyboardInterrupt, type(None)}
+    assert KeyboardInterrupt in map(type, seen)
 
 
 FORKING = """
@@ -281,7 +246,6 @@ sys.exit(status)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="processes can't fork here")
-@pytest.mark.filterwarnings("ignore")
 def test_fork_while_another_thread_emits():
     """A child has none of the other threads: it must not wait for them, and has Python's own settings."""
     run = subprocess.run(
@@ -291,6 +255,4 @@ def test_fork_while_another_thread_emits():
         text=True,
         timeout=60,
     )
-    assert run.returncode == 0, {2: "the collector is off", 4: "the limit of recursion is another"}.get(
-        run.returncode, run.stderr[-3000:]
-    )
+    assert run.returncode == 0, f"2: the collector is off, 4: the limit of recursion is another\n{run.stderr[-3000:]}"
