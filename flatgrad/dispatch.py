@@ -30,10 +30,9 @@ RENEWED = """\
         $state.renew()
 """
 LOOKED_UP = """\
-    $key = ({kinds})
-    $entry = $state.{table}.get($key)
+    $entry = $state.{table}.get(({kinds}))
     if $entry is None:
-        $entry = $state.find_{table}($key, ({arguments}))
+        $entry = $state.find_{table}(({arguments}))
     $run, $other = $entry
     try:
         $value, $result = $run({call})
@@ -102,7 +101,7 @@ def _code(state: State, purpose: str) -> tuple[CodeType, str]:
     guards = []
     for name, _, owner in references(function):
         where = "present" if name in function.__globals__ else "absent"
-        guards.append((name, where if owner is function.__globals__ else "cell"))
+        guards.append((name, where if owner is function else "cell"))
     kinds = (code.co_posonlyargcount, code.co_argcount)
     if code.co_flags & VARIADIC:
         return _compiled(purpose, None, kinds, (), frozenset(), False)
@@ -164,6 +163,6 @@ def _changed(number: int, guard: tuple[str, str]) -> str:
     now = {
         "cell": f"$state.cell_{number}.cell_contents",
         "present": f"$state.names[{name!r}]",
-        "absent": f"$state.names.get({name!r}, $state.missing)",
+        "absent": f"$state.names.get({name!r}, $state.builtins.get({name!r}, $state.missing))",
     }[where]
     return f"{now} is not $state.found_{number}"

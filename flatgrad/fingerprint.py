@@ -6,11 +6,13 @@ reads no source, so that a function whose code is kept on disk needs no parser.
 
 from __future__ import annotations
 
+import builtins
 import opcode
+import sys
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -21,7 +23,9 @@ Token = Any
 
 # modules whose contents are told by their versions
 KNOWN_MODULES = ("builtins", "flatgrad", "math", "numpy", "operator")
-PLAIN = (bool, int, float, complex, str, bytes, type(None), type(Ellipsis))
+PLAIN = (bool, int, float, complex, str, bytes, type(None), type(Ellipsis), range)
+NUMBERS_AND_TEXT = (int, float, complex, str, bytes)
+VIEWS: tuple[type, ...] = (type({}.keys()), type({}.values()), type({}.items()))
 BUILT_IN = (
     np.ufunc,
     types.BuiltinFunctionType,
@@ -78,8 +82,17 @@ def _attribute(owner: Any, name: str) -> Any:
     return getattr(owner, name, MISSING)
 
 
-def _item(owner: dict[str, Any], name: str) -> Any:
-    return owner.get(name, MISSING)
+def _global(owner: types.FunctionType, name: str) -> Any:
+    found = owner.__globals__.get(name, MISSING)
+    builtin_names: dict[str, Any] = cast(Any, owner).__builtins__
+    return builtin_names.get(name, MISSING) if found is MISSING else found
+
+
+def _element(owner: Any, key: Any) -> Any:
+    try:
+        return owner[key]
+    except LookupError:
+        return MISSING
 
 
 def _cell(owner: types.CellType, _: str) -> Any:
@@ -94,7 +107,7 @@ def references(function: types.FunctionType) -> Iterator[Reference]:
     for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
         yield name, _cell, cell
     for name in global_names(function.__code__):
-        yield name, _item, function.__globals__
+        yield name, _global, function
 
 
 class World:
@@ -140,13 +153,13 @@ class _Walk:
         self.found: list[Any] = []
         self.places: list[Watched] = []
         self.contents: list[tuple[Any, Token]] = []
-        self._seen: dict[int, int] = {}
+        self._seen: dict[tuple[int, tuple[str, ...]], int] = {}
         self._kept: list[Any] = []
 
     def first_function(self, function: types.FunctionType) -> Token:
         """Return the token of the function that the world is of: its names are compared when it is called."""
-        self._number(function)
         attributes = _all_names(function.__code__)
+        self._number(function, attributes)
         tokens = []
         for name, read, owner in references(function):
             value = read(owner, name)
@@ -161,12 +174,17 @@ class _Walk:
             value = read(owner, name)
             self.places.append((read, owner, name, value))
             tokens.append((name, self.value(value, attributes)))
+        registry = sys.modules.get("flatgrad.registry")
+        record = registry.lookup(function) if registry is not None else None
+        if record is not None:
+            # what a user's rule refers to decides the gradient
+            tokens.append(("rule", self.value(record.gradient, attributes)))
         defaults = (function.__defaults__, function.__kwdefaults__)
         return ("function", code_token(function.__code__), self.value(defaults, attributes), tokens)
 
-    def _number(self, value: Any) -> int | None:
-        """Return the number of an object that has been met before; note a new one."""
-        number = self._seen.setdefault(id(value), len(self._seen))
+    def _number(self, value: Any, attributes: tuple[str, ...]) -> int | None:
+        """Return the number of an object that has been met before, and asked for the same; note a new one."""
+        number = self._seen.setdefault((id(value), attributes), len(self._seen))
         if number < len(self._kept):
             return number
         self._kept.append(value)
@@ -189,12 +207,14 @@ class _Walk:
             return self._content(value, (kind.__name__, value.dtype.str, value.shape, hashed(value.tobytes())))
         if kind is tuple:
             return ("tuple", [self.value(part, attributes) for part in value])
-        if (number := self._number(value)) is not None:
+        if kind is slice:
+            return ("slice", self.value((value.start, value.stop, value.step), attributes))
+        if (number := self._number(value, attributes)) is not None:
             return ("seen", number)
-        if kind in (list, set, frozenset, dict):
+        if kind in (list, set, frozenset, dict) or kind in VIEWS:
             return self._content(value, self._parts(value, attributes))
         if isinstance(value, types.FunctionType):
-            return self._helper(value)
+            return (self._helper(value), self._attributes(value, attributes))
         return self._opaque(value, attributes)
 
     def _known(self, value: Any) -> Token:
@@ -214,10 +234,27 @@ class _Walk:
 
     def _parts(self, container: Any, attributes: tuple[str, ...]) -> Token:
         if isinstance(container, dict):
-            items = [(self.value(key, attributes), self.value(item, attributes)) for key, item in container.items()]
-            return ("dict", items)
+            self._elements(container, dict.items(container))
+            items = dict.items(container)
+            return ("dict", [(self.value(key, attributes), self.value(item, attributes)) for key, item in items])
+        if isinstance(container, list | tuple):
+            self._elements(container, enumerate(container))
         parts = [self.value(part, attributes) for part in container]
-        return (type(container).__name__, parts if isinstance(container, list) else sorted(parts, key=repr))
+        return (type(container).__name__, sorted(parts, key=repr) if isinstance(container, set | frozenset) else parts)
+
+    def _elements(self, container: Any, items: Iterable[tuple[Any, Any]]) -> None:
+        """Note the objects in a container: others of the same class may come in their places."""
+        for key, item in items:
+            if type(item) not in PLAIN:
+                self.places.append((_element, container, key, item))
+
+    def _held(self, value: Any, attributes: tuple[str, ...]) -> Token:
+        """Return the token of what an object holds as one of a class that inherits from a built-in one."""
+        if isinstance(value, NUMBERS_AND_TEXT):
+            return next(kind.__repr__(value) for kind in NUMBERS_AND_TEXT if isinstance(value, kind))
+        if isinstance(value, tuple | list | dict | set | frozenset):
+            return self._content(value, self._parts(value, attributes))
+        return ""
 
     def _opaque(self, value: Any, attributes: tuple[str, ...]) -> Token:
         """Return the token of a module, a class or another object: its name, and the attributes that are asked for."""
@@ -229,7 +266,7 @@ class _Walk:
         elif isinstance(value, types.MethodType):
             return ("method", self.value(value.__func__, attributes), self.value(value.__self__, attributes))
         else:
-            name = ("object", kind.__module__, kind.__qualname__)
+            name = ("object", kind.__module__, kind.__qualname__, self._held(value, attributes))
         wrapped = getattr(value, "__wrapped__", None)
         if isinstance(wrapped, types.FunctionType):
             return (name, self.value(wrapped, attributes))
@@ -238,16 +275,25 @@ class _Walk:
     def _attributes(self, owner: Any, attributes: tuple[str, ...]) -> list[Token]:
         tokens: list[Token] = []
         for name in attributes:
-            found = getattr(owner, name, MISSING)
+            try:
+                found = getattr(owner, name, MISSING)
+            except Exception:
+                # a property of the user's that the function may not ask for; where it does, it raises there
+                continue
             if found is MISSING:
                 continue
-            if isinstance(found, types.MethodType | types.BuiltinMethodType):
+            if isinstance(found, types.MethodType | types.BuiltinMethodType) and not _is_of_module(found):
                 # bound anew at each look-up
                 tokens.append((name, "method", getattr(found, "__qualname__", "")))
                 continue
             self.places.append((_attribute, owner, name, found))
             tokens.append((name, self.value(found, attributes)))
         return tokens
+
+
+def _is_of_module(function: Any) -> bool:
+    """Tell whether a function is one of a module written in C, and not a method of an object."""
+    return isinstance(function.__self__, types.ModuleType)
 
 
 def _is_known(value: Any) -> bool:
@@ -260,7 +306,10 @@ def _is_known(value: Any) -> bool:
         home = getattr(value, "__module__", None)
     else:
         home = value.__name__
-    return isinstance(home, str) and home.partition(".")[0] in KNOWN_MODULES
+    if not isinstance(home, str) or home.partition(".")[0] not in KNOWN_MODULES:
+        return False
+    # a class that was made where there is no `__name__` takes the one of `builtins`
+    return home != "builtins" or value is builtins or getattr(builtins, value.__qualname__, None) is value
 
 
 @lru_cache(maxsize=1024)

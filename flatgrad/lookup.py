@@ -13,10 +13,11 @@ from collections import OrderedDict
 from collections.abc import Callable
 from functools import lru_cache
 from types import FunctionType
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
+from flatgrad.declarations import listeners
 from flatgrad.errors import FlatgradError, ShapeError, SignatureError
 from flatgrad.fingerprint import MISSING, World
 from flatgrad.options import Options
@@ -73,6 +74,7 @@ class State:
         self.by_value: frozenset[str] = frozenset()
         self.dispatching: list[Callable[[], None]] = []
         self.names = function.__globals__
+        self.builtins: dict[str, Any] = cast(Any, function).__builtins__
         self.missing = MISSING
         self.lock = threading.RLock()
         self._specialiser = Specialiser(function, origin, options)
@@ -111,47 +113,47 @@ class State:
             self.joint.clear()
             self.split.clear()
 
-    def find_joint(self, key: Any, arguments: tuple[Any, ...]) -> Entry:
+    def find_joint(self, arguments: tuple[Any, ...]) -> Entry:
         """Return what returns the value and the gradients for such arguments, and the class of the gradients."""
 
         def entry(made: Built) -> Entry:
             return self._taking_all(made, "value_and_grad"), made.gradients
 
-        return self._found(self.joint, key, arguments, entry, split=False)
+        return self._found(self.joint, arguments, entry, split=False)
 
-    def find_split(self, key: Any, arguments: tuple[Any, ...]) -> Entry:
+    def find_split(self, arguments: tuple[Any, ...]) -> Entry:
         """Return the forward function for such arguments, and the backward function."""
 
         def entry(made: Built) -> Entry:
             return self._taking_all(made, "forward"), made.functions["backward"]
 
-        return self._found(self.split, key, arguments, entry, split=True)
+        return self._found(self.split, arguments, entry, split=True)
 
     def _found(
-        self,
-        table: dict[Any, Entry],
-        key: Any,
-        arguments: tuple[Any, ...],
-        entry: Callable[[Built], Entry],
-        *,
-        split: bool,
+        self, table: dict[Any, Entry], arguments: tuple[Any, ...], entry: Callable[[Built], Entry], *, split: bool
     ) -> Entry:
         with self.lock:
-            if key not in table:
-                by_value = self.by_value
+            # another thread may have made it meanwhile
+            found = table.get(self._key(arguments))
+            if found is None:
                 try:
-                    made = entry(self.built_for(arguments, split))
+                    found = entry(self.built_for(arguments, split))
                 except ShapeError as error:
                     # NumPy says what does not match, at the user's own line
                     raise self.explained(error, arguments) from None
-                if self.by_value != by_value:
-                    # the key says too little
-                    return made
                 if len(table) >= KEYS_OF_ONE_FUNCTION:
                     table.clear()
-                table[key] = made
+                # by now the key may have to say more than before
+                table[self._key(arguments)] = found
                 _States.count(self)
-            return table[key]
+            return found
+
+    def _key(self, arguments: tuple[Any, ...]) -> Any:
+        """Return the key for such arguments, as dispatching functions make it."""
+        return tuple(
+            number_of(argument) if name in self.by_value else kind_of(argument)
+            for name, argument in zip(self.parameters, arguments, strict=True)
+        )
 
     def built_for(self, arguments: tuple[Any, ...], split: bool | None) -> Built:
         """Return the emitted functions for such arguments. Raises FlatgradError."""
@@ -279,6 +281,9 @@ def forget_all() -> None:
     """Forget what was emitted for all functions, as when a rule is declared."""
     for state in _States.living():
         state.forget()
+
+
+listeners.append(forget_all)
 
 
 def _after_fork() -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import inspect
 import io
 import linecache
+import os
 import re
 import sys
 import threading
@@ -32,6 +33,17 @@ TRAILING = ("#", ")", "]", "}")
 
 # one thread at a time looks into linecache, whose entries vanish under the hands of another; a loader may come back here
 _lock = threading.RLock()
+
+
+def _after_fork() -> None:
+    # another thread may have held it, and there is no such thread here
+    global _lock
+    _lock = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
 _origins: weakref.WeakValueDictionary[str, Origin] = weakref.WeakValueDictionary()
 
 

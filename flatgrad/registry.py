@@ -26,6 +26,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from flatgrad.declarations import listeners
 from flatgrad.graph.size import Shape
 
 Function = Callable[..., Any]
@@ -122,8 +123,6 @@ class Record:
 
 _records: dict[Function, Record] = {}
 _declared_by_users: list[Record] = []
-# called when a user has declared a rule: what was written before may be different now
-listeners: list[Callable[[], object]] = []
 
 
 def rule(

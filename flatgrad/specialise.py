@@ -118,6 +118,12 @@ class Specialiser:
     def _written(
         self, token: Token, arguments: Mapping[str, Any], split: bool | None, pins: Pins
     ) -> tuple[Built, Pins]:
+        with _writing:
+            return self._written_alone(token, arguments, split, pins)
+
+    def _written_alone(
+        self, token: Token, arguments: Mapping[str, Any], split: bool | None, pins: Pins
+    ) -> tuple[Built, Pins]:
         from flatgrad.arguments import emit_for_arguments
         from flatgrad.frontend.live import live_definition
 
@@ -142,28 +148,42 @@ class Specialiser:
         return made, needed
 
 
+# held while code is written, and by a thread that forks: what the others import or change halfway stays so in the child
+_writing = threading.RLock()
+
+
+def _after_fork() -> None:
+    # another thread may have held it, and there is no such thread here
+    _memory.lock = threading.Lock()
+    _writing.release()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_writing.acquire, after_in_parent=_writing.release, after_in_child=_after_fork)
+
+
 class _Memory:
     """What was found or made last, by digest."""
 
     def __init__(self) -> None:
         self._kept: OrderedDict[str, Built | Pins] = OrderedDict()
-        self._lock = threading.Lock()
+        self.lock = threading.Lock()
 
     def find(self, digest: str) -> Built | Pins | None:
-        with self._lock:
+        with self.lock:
             found = self._kept.get(digest)
             if found is not None:
                 self._kept.move_to_end(digest)
             return found
 
     def keep(self, digest: str, found: Built | Pins) -> None:
-        with self._lock:
+        with self.lock:
             self._kept[digest] = found
             while len(self._kept) > KEPT_IN_MEMORY:
                 self._kept.popitem(last=False)
 
     def clear(self) -> None:
-        with self._lock:
+        with self.lock:
             self._kept.clear()
 
 

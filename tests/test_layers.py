@@ -9,7 +9,7 @@ import flatgrad
 PACKAGE = Path(flatgrad.__file__).parent
 # from the bottom up; what stands in one line may not import from one another, but for the modules of one folder
 LAYERS = """
-errors garbage codes display hashing parts version
+errors garbage codes display hashing parts version declarations
 build graph options origin cache fingerprint derivatives pullback
 markers nn differences
 registry

@@ -183,7 +183,14 @@ class Source:
     @cached_property
     def _positions(self) -> Mapping[cst.CSTNode, CodeRange]:
         with deep_recursion():
-            return MetadataWrapper(self.module, unsafe_skip_copy=True).resolve(PositionProvider)
+            try:
+                return MetadataWrapper(self.module, unsafe_skip_copy=True).resolve(PositionProvider)
+            except KeyError as error:
+                # where this is stopped by Ctrl-C, libcst's way out raises errors of its own
+                first: BaseException = error
+                while first.__context__ is not None and isinstance(first, KeyError):
+                    first = first.__context__
+                raise first from None
 
     def span(self, syntax: Syntax) -> tuple[int, int, int, int]:
         """Return line, column, end line and end column of a part of one of the trees; columns count from 1.

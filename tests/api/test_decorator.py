@@ -20,7 +20,7 @@ import weakref
 
 import numpy as np
 import pytest
-from jaxtyping import Float, jaxtyped
+from jaxtyping import AbstractArray, Float, jaxtyped
 
 import flatgrad as package
 from flatgrad import FlatgradError, flatgrad
@@ -73,12 +73,10 @@ def test_names_and_documentation():
 def test_documentation_tools():
     """`help` shows signature and documentation, and doctest runs the examples."""
     shown = pydoc.plain(pydoc.render_doc(weighted))
-    assert "weighted(w: numpy.ndarray, x: numpy.ndarray, *, rate: float = 2.0) -> float" in shown
+    assert f"weighted{inspect.signature(weighted.__wrapped__)}" in shown
     assert "Return a weighted sum." in shown
-    module = types.ModuleType(__name__)
-    module.weighted, module.np = weighted, np
-    (found,) = doctest.DocTestFinder().find(module)
-    assert found.name.endswith(".weighted")
+    (found,) = [each for each in doctest.DocTestFinder().find(sys.modules[__name__]) if each.examples]
+    assert found.name == f"{__name__}.weighted"
     results = doctest.DocTestRunner().run(found)
     assert (results.attempted, results.failed) == (1, 0)
 
@@ -111,7 +109,7 @@ def test_it_behaves_as_an_object():
     assert not hasattr(own, "no_such")
     with pytest.raises(AttributeError, match=r"'own' has no attribute 'no_such'"):
         _ = own.no_such
-    with pytest.raises(AttributeError):
+    with pytest.raises(AttributeError, match="can't be set|has no setter"):
         own.__defaults__ = (3.0,)
 
 
@@ -196,17 +194,6 @@ def test_errors_are_the_function_s_own():
         assert lines[-1].line == "return np.sum(a @ b)"
         if call is product:
             assert [line.name for line in lines[1:]] == ["product"]
-
-
-def test_recursion_costs_one_frame():
-    """A recursive function goes as deep as without the decorator."""
-
-    @flatgrad
-    def depth(n):
-        return depth(n - 1) + 1 if n else 0
-
-    room = sys.getrecursionlimit() - len(inspect.stack(0))
-    assert depth(room - 50) == room - 50
 
 
 @pytest.mark.parametrize("parameters", ["**rest", "*rest"])
@@ -297,7 +284,7 @@ def typechecker(function):
     @functools.wraps(function)
     def checked(*args, **kwargs):
         for value, hint in zip(args, function.__annotations__.values(), strict=False):
-            assert isinstance(value, hint)
+            assert not issubclass(hint, AbstractArray) or isinstance(value, hint)
         return function(*args, **kwargs)
 
     return checked
@@ -412,7 +399,7 @@ def test_jaxtyping_annotations_are_read_through():
 # in classes
 
 
-@dataclasses.dataclass
+@dataclasses.dataclass(frozen=True)
 class Model:
     """Has a method of each kind."""
 
@@ -458,8 +445,7 @@ def test_methods_can_be_called():
     assert list(inspect.signature(bound).parameters) == ["x", "y"]
     assert (bound.__name__, bound.__doc__, bound.__module__) == ("method", "Return a product.", __name__)
     assert bound.__self__ is model
-    assert (bound == model.method, hash(bound) == hash(pickle.loads(pickle.dumps(Model.of_class))))[0]
-    assert bound != Model().of_class
+    assert len({bound, Model(3.0).method, model.method, model.of_class, Model.of_class}) == 3
     assert "Model.method of Model(scale=3.0)" in repr(bound)
 
 

@@ -194,17 +194,11 @@ POOLS = """\
 """
 
 
-@pytest.mark.parametrize("method", ["spawn", "forkserver"])
-def test_multiprocessing(tmp_path, method):
-    """Pools map functions and gradients of the main script and of modules, with the parent's results."""
-    text = POOLS.replace("POOLS", f"[multiprocessing.get_context({method!r}).Pool(1)]")
-    assert run(tmp_path, text) == ["True", "18"]
-
-
-def test_fork_and_concurrent_futures(tmp_path):
-    """The same for workers that are forked, and for an executor."""
-    text = POOLS.replace("POOLS", "[multiprocessing.get_context('fork').Pool(1), ProcessPoolExecutor(1)]")
-    assert run(tmp_path, text) == ["True", "18"] * 2
+def test_multiprocessing_and_concurrent_futures(tmp_path):
+    """Workers of all kinds run functions and gradients of the main script and of modules, with the parent's results."""
+    pools = [f"multiprocessing.get_context({method!r}).Pool(1)" for method in ("fork", "spawn", "forkserver")]
+    pools.append("ProcessPoolExecutor(1)")
+    assert run(tmp_path, POOLS.replace("POOLS", f"[{', '.join(pools)}]")) == ["True", "18"] * 4
 
 
 def test_joblib(tmp_path):
