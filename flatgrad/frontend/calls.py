@@ -13,13 +13,20 @@ from typing import Any
 import libcst as cst
 import numpy as np
 
-from flatgrad.frontend.expressions import as_number, is_static, static_call
+from flatgrad.frontend.known import (
+    as_number,
+    decides,
+    is_static,
+    plain_number,
+    refuse_methods,
+    static_call,
+)
 from flatgrad.frontend.reader import Reader, called, described, reads
 from flatgrad.frontend.source import StaticFunction
 from flatgrad.frontend.unpacking import parts
-from flatgrad.graph.values import Constant, List, Slice, Value
+from flatgrad.graph.values import Constant, List, Slice, Value, leaves
 from flatgrad.infer import as_python, type_of
-from flatgrad.registry import lookup, records
+from flatgrad.registry import Record, lookup, records
 from flatgrad.rules.creation import size_of_axis
 from flatgrad.rules.static import is_constant, new_axes
 
@@ -62,6 +69,7 @@ def read_attribute(reader: Reader, syntax: cst.Attribute) -> Any:
         place = getattr(owner, "__name__", described(owner))
         near = difflib.get_close_matches(name, dir(owner), n=1)
         reader.fail(f"{place} has no `{name}`", syntax, f"did you mean `{near[0]}`?" if near else "")
+    found = plain_number(reader, found, syntax)
     if isinstance(found, int | float) and isinstance(owner, types.ModuleType):
         module = "np" if owner is np else owner.__name__
         constant = Constant(found, type_of(found), text=f"{module}.{name}")
@@ -117,6 +125,9 @@ def call(reader: Reader, function: Any, args: list[Any], kwargs: dict[str, Any],
         return new_axes(*args)
     if function is isinstance:
         return _is_instance(*args)
+    for leaf in leaves((*args, *kwargs.values())):
+        if decides(leaf):
+            refuse_methods(reader, leaf, syntax)
     static = all(is_static(item) for item in (*args, *kwargs.values()))
     if static and _is_pure(reader, function):
         result = static_call(reader, syntax, function, args, kwargs)
@@ -131,11 +142,26 @@ def call(reader: Reader, function: Any, args: list[Any], kwargs: dict[str, Any],
         return (List if function is list else tuple)(ordered)
     if function is sum and isinstance(args[0], tuple):
         return _sum(reader, args, syntax)
-    if lookup(function) is None:
+    record = lookup(function)
+    if record is None:
         reader.fail(f"{called(function)} of data can't be differentiated", syntax)
     if reader.inlined:
         function = _of_the_same_module(reader, function, args)
+    else:
+        args = [
+            call(reader, np.array, [arg], {}, syntax) if _is_for_an_array(record, place, arg) else arg
+            for place, arg in enumerate(args)
+        ]
     return reader.apply(syntax, function, *args, **kwargs)
+
+
+def _is_for_an_array(record: Record, place: int, argument: Any) -> bool:
+    """Tell whether an argument is a list of numbers that NumPy makes an array of: ``np.sum([a, b])``."""
+    if not isinstance(argument, tuple) or place >= len(record.inputs):
+        return False
+    return not any(
+        isinstance(sample.args[place], tuple | list) for sample in record.samples if place < len(sample.args)
+    )
 
 
 def _of_the_same_module(reader: Reader, function: Any, args: list[Any]) -> Any:

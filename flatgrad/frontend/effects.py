@@ -12,9 +12,9 @@ import libcst as cst
 import numpy as np
 
 from flatgrad.errors import ShapeError
-from flatgrad.frontend.expressions import as_number, is_static
-from flatgrad.frontend.reader import Reader, reads
-from flatgrad.graph.values import Type
+from flatgrad.frontend.known import as_number, is_static
+from flatgrad.frontend.reader import Reader, described, reads
+from flatgrad.graph.values import Type, Value
 from flatgrad.rules.program import assertion, formatted
 
 TEXT = Type(np.dtype(np.str_), (), weak=True)
@@ -54,6 +54,8 @@ def asserted(reader: Reader, test: Any, message: Any, syntax: cst.Assert) -> Non
         if not as_number(test):
             reader.fail("this assert fails for such arguments", syntax, kind=ShapeError)
         return
+    if not isinstance(test, Value):
+        reader.fail(f"{described(test)} is not a condition that can be kept", syntax.test)
     arguments = {"test": test} if message is None else {"test": test, "message": message}
     reader.builder.node(assertion, arguments, [], location=reader.source.location(syntax))
 

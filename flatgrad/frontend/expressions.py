@@ -9,12 +9,22 @@ from typing import Any
 import libcst as cst
 import numpy as np
 
+from flatgrad.frontend.known import (
+    as_number,
+    decides,
+    is_spelled_out,
+    is_static,
+    plain,
+    plain_number,
+    refuse_methods,
+    static_call,
+)
 from flatgrad.frontend.reader import NOTHING, Poisoned, Reader, Unfinished, reads
 from flatgrad.frontend.source import NameUnknown
-from flatgrad.frontend.unpacking import assign, held, parts
+from flatgrad.frontend.unpacking import assign, parts
 from flatgrad.graph.size import SizeUnknown, equal, is_one, resolved
-from flatgrad.graph.values import BOOLEAN, Constant, List, Node, Slice, Value, leaves, packed
-from flatgrad.infer import as_python, type_of, unwrapped
+from flatgrad.graph.values import BOOLEAN, Constant, List, Value, leaves
+from flatgrad.infer import type_of
 from flatgrad.registry import lookup
 from flatgrad.rules.program import conjunction, disjunction
 
@@ -37,21 +47,6 @@ STATIC_COMPARISON: dict[str, Callable[..., Any]] = {
 }  # fmt: skip
 
 
-def is_static(item: Any) -> bool:
-    """Tell whether all of an item is known when the code is written."""
-    return all(not isinstance(leaf, Value) or isinstance(leaf, Constant) for leaf in leaves(item))
-
-
-def is_spelled_out(reader: Reader, item: Any) -> bool:
-    """Tell whether a constant of a rule is to be read as it is written there: math.pi, math.log(2)."""
-    return isinstance(item, Constant) and item in reader.spelled_out
-
-
-def as_number(item: Any) -> Any:
-    """Return the Python object that a static item stands for."""
-    return unwrapped(item)
-
-
 @reads(cst.Name)
 def read_name(reader: Reader, syntax: cst.Name) -> Any:
     name = syntax.value
@@ -68,6 +63,7 @@ def read_name(reader: Reader, syntax: cst.Name) -> Any:
         reader.fail(error.message, syntax, error.hint)
     if reader.inlined:
         return found
+    found = plain_number(reader, found, syntax)
     if isinstance(found, bool | int | float) and name not in ("True", "False"):
         return Constant(found, type_of(found), name)
     if isinstance(found, np.ndarray | np.generic):
@@ -163,6 +159,8 @@ def read_comprehension(reader: Reader, syntax: cst.ListComp | cst.GeneratorExp) 
     items = reader.expression(loop.iter)
     if isinstance(items, Value):
         reader.fail("a comprehension over an array can't be differentiated", loop.iter, "use array operations")
+    if decides(items):
+        refuse_methods(reader, items, loop.iter)
     hidden = reader.variables.get(name, NOTHING)
     result: list[Any] = []
     for item in items:
@@ -221,51 +219,6 @@ def operation(reader: Reader, syntax: cst.CSTNode, function: Callable[..., Any],
     return reader.apply(syntax, function, *operands)
 
 
-def static_call(
-    reader: Reader, syntax: cst.CSTNode, function: Callable[..., Any], args: Any, kwargs: dict[str, Any]
-) -> Any:
-    """Call a function on what is known when the code is written.
-
-    A number that comes out in the user's own code stays the expression that it was written as.
-    """
-    try:
-        result = function(*[_plain(arg) for arg in args], **{name: _plain(arg) for name, arg in kwargs.items()})
-    except (TypeError, ValueError, ArithmeticError, LookupError) as error:
-        reader.fail(f"fails for every call: {error}", syntax)
-    if isinstance(result, complex | np.complexfloating):
-        reader.fail("makes a complex number", syntax, "flatgrad differentiates real numbers only")
-    if isinstance(result, np.ndarray) and result.ndim == 0 and reader.inlined:
-        result = result.item()
-    if isinstance(result, np.generic) and reader.inlined:
-        result = result.item()
-    if isinstance(result, list):
-        return List(result)
-    if isinstance(result, slice):
-        return Slice(result.start, result.stop, result.step)
-    number = isinstance(result, int | float | np.generic) and not isinstance(result, bool)
-    irrational = isinstance(result, float) and getattr(function, "__module__", None) == "math"
-    if (reader.inlined and not irrational) or not (number or isinstance(result, np.ndarray)):
-        return result
-    named = {f"argument{k}": arg for k, arg in enumerate(args)} | kwargs
-    if any(isinstance(leaf, Constant) and leaf.node is not None for leaf in leaves(tuple(named.values()))):
-        # what is computed from the function's own variables is computed where they are
-        node = reader.builder.node(function, named, [], location=reader.source.location(syntax), positional=len(args))
-        computed = Constant(result, type_of(result))
-        computed.node = node
-        node.outputs = (computed,)
-        return computed
-    inputs, call = packed(named)
-    constant = Constant(result, type_of(result), expression=Node(function, inputs, call, positional=len(args)))
-    if reader.inlined:
-        reader.spelled_out.add(constant)
-    return held(reader, constant, None) if isinstance(result, np.ndarray) else constant
-
-
-def _plain(item: Any) -> Any:
-    """Return a static item as the Python object that functions expect."""
-    return as_python(unwrapped(item))
-
-
 @reads(cst.BooleanOperation)
 def read_boolean(reader: Reader, syntax: cst.BooleanOperation) -> Any:
     chain = [syntax]
@@ -308,7 +261,7 @@ def read_comparison(reader: Reader, syntax: cst.Comparison) -> Any:
         if kind in STATIC_COMPARISON:
             compared = _static_comparison(reader, STATIC_COMPARISON[kind], left, right, syntax)
         elif is_static(left) and is_static(right):
-            compared = COMPARISON[kind](_plain(left), _plain(right))
+            compared = COMPARISON[kind](plain(left), plain(right))
         elif isinstance(left, str | None) or isinstance(right, str | None):
             compared = kind == "NotEqual"
         else:
@@ -334,7 +287,7 @@ def _static_comparison(
     reader: Reader, compare: Callable[..., bool], left: Any, right: Any, syntax: cst.Comparison
 ) -> bool:
     if is_static(left) and is_static(right):
-        return compare(_plain(left), _plain(right))
+        return compare(plain(left), plain(right))
     if compare in (operator.is_, operator.is_not) and (left is None or right is None):
         return compare is operator.is_not
     reader.fail("`is` and `in` on data can't be decided when the code is written", syntax, "use == or np.isin")
@@ -350,6 +303,8 @@ def truth(reader: Reader, item: Any, syntax: cst.CSTNode) -> bool:
     """Return whether a condition holds, which must be known when the code is written."""
     if is_static(item):
         return bool(as_number(item))
+    if decides(item):
+        refuse_methods(reader, item, syntax)
     try:
         known = _known_truth(item)
     except SizeUnknown as error:

@@ -457,3 +457,62 @@ def test_variable_of_a_path_that_is_not_taken_has_no_value(define):
     with pytest.raises(UnsupportedError, match="`scale` has no value here"):
         grad(f)(1.0)
     assert grad(f, "x")(1.0, double=True) == 2.0
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "np.sum([x[0], x[1] * 2])",
+        "np.mean((x[0], x[1] * x[2]))",
+        "np.prod([x[0], x[1], 3.0])",
+        "np.max([x[0], x[1] + 1])",
+        "np.sum(np.exp([x[0], 2.0]))",
+        "np.dot([1.0, 2.0, 3.0], x)",
+        "np.sum(np.reshape([x[0], x[1]], (2, 1)) * x)",
+        'np.sum(x) * "abba".count("a")',
+    ],
+)
+def test_list_of_numbers_where_an_array_is_expected(define, slopes, expression):
+    """NumPy makes an array of a list of numbers, and so does the emitted code."""
+    f = define(f"def f(x):\n    return {expression}\n")
+    value, gradients = value_and_grad(f)(X)
+    assert value == f(X)
+    np.testing.assert_allclose(gradients.x, slopes(f, {"x": X})["x"], rtol=1e-7, atol=1e-8)
+
+
+@pytest.mark.parametrize("use", ["2.0 if cfg else 3.0", "1.0 if cfg == 2 else 2.0", "len(cfg)", "float(cfg)", "k"])
+def test_object_with_methods_of_its_own_is_refused(define, use):
+    """What such an object makes of an operator may change without a trace: it has no value when the code is written."""
+    f = define(
+        f"""
+        class C(float):
+            def __bool__(self): return True
+            def __eq__(self, other): return True
+            def __len__(self): return 3
+            def __float__(self): return 2.0
+        cfg = C()
+        k = C(2.0)
+        def f(x):
+            return x * ({use})
+        """
+    )
+    with pytest.raises(UnsupportedError) as error:
+        emit(f, X)
+    assert error.value.problems[0].line
+
+
+def test_named_numbers_are_numbers(define):
+    """A member of an IntEnum is written as the number that it is."""
+    f = define(
+        """
+        import enum
+        class Level(enum.IntEnum):
+            LOW = 2
+        k = Level.LOW
+        def f(x):
+            return np.sum(x * k + Level.LOW)
+        """
+    )
+    value, gradients = value_and_grad(f)(X)
+    assert value == f(X)
+    np.testing.assert_array_equal(gradients.x, np.full_like(X, 2))

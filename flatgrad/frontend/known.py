@@ -1,0 +1,126 @@
+"""What is known when the code is written: constants, options, and what is worked out from them there and then.
+
+In: items of the program. Out: whether they are known, as plain Python objects, and results of calls on them.
+Layer: above `reader`, below `expressions`.
+"""
+
+from __future__ import annotations
+
+import enum
+import sys
+import types
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any, NoReturn
+
+import libcst as cst
+import numpy as np
+
+from flatgrad.frontend.reader import Reader
+from flatgrad.frontend.unpacking import held
+from flatgrad.graph.values import Constant, List, Node, Slice, Value, leaves, packed
+from flatgrad.infer import as_python, type_of, unwrapped
+
+# methods by which an object decides what operators and builtins make of it
+DECIDING = (
+    "__bool__", "__len__", "__iter__", "__contains__", "__getitem__", "__eq__", "__lt__", "__le__", "__gt__", "__ge__",
+    "__int__", "__float__", "__index__", "__abs__", "__round__",
+)  # fmt: skip
+
+
+def is_static(item: Any) -> bool:
+    """Tell whether all of an item is known when the code is written."""
+    return all(isinstance(leaf, Constant) or not (isinstance(leaf, Value) or decides(leaf)) for leaf in leaves(item))
+
+
+def decides(item: Any) -> bool:
+    """Tell whether an object decides by methods that a user has written: what they return now may change."""
+    kind: Any = type(item)
+    return _has_own_methods(kind)
+
+
+@lru_cache(maxsize=1024)
+def _has_own_methods(kind: Any) -> bool:
+    methods = [found for name in DECIDING if isinstance(found := getattr(kind, name, None), types.FunctionType)]
+    return any(method.__module__.partition(".")[0] not in PURE_MODULES for method in methods)
+
+
+PURE_MODULES = frozenset({"flatgrad", "numpy", *sys.stdlib_module_names})
+
+
+def plain_number(reader: Reader, found: Any, syntax: cst.CSTNode) -> Any:
+    """Return an object that was found outside of the function; a number with a name as the number that it is."""
+    if not isinstance(found, int | float) or isinstance(found, np.generic) or type(found) in (bool, int, float):
+        return found
+    if not isinstance(found, enum.Enum):
+        kind = type(found).__name__
+        reader.fail(f"a {kind} may have operators of its own", syntax, "use the number itself: float(...) or int(...)")
+    return int(found) if isinstance(found, int) else float(found)
+
+
+def is_spelled_out(reader: Reader, item: Any) -> bool:
+    """Tell whether a constant of a rule is to be read as it is written there: math.pi, math.log(2)."""
+    return isinstance(item, Constant) and item in reader.spelled_out
+
+
+def as_number(item: Any) -> Any:
+    """Return the Python object that a static item stands for."""
+    return unwrapped(item)
+
+
+def refuse_methods(reader: Reader, item: Any, syntax: cst.CSTNode) -> NoReturn:
+    """Raise that a method of a user's class decides."""
+    message = f"what a {type(item).__name__} makes of this is decided by a method of its class"
+    reader.fail(message, syntax, "use a plain value, such as one of its attributes")
+
+
+# what can be written into an expression
+WRITTEN = (Value, bool, int, float, str, type(None), type(...), np.dtype, type)
+
+
+def static_call(
+    reader: Reader, syntax: cst.CSTNode, function: Callable[..., Any], args: Any, kwargs: dict[str, Any]
+) -> Any:
+    """Call a function on what is known when the code is written.
+
+    A number that comes out in the user's own code stays the expression that it was written as.
+    """
+    try:
+        result = function(*[plain(arg) for arg in args], **{name: plain(arg) for name, arg in kwargs.items()})
+    except (TypeError, ValueError, ArithmeticError, LookupError) as error:
+        reader.fail(f"fails for every call: {error}", syntax)
+    if isinstance(result, complex | np.complexfloating):
+        reader.fail("makes a complex number", syntax, "flatgrad differentiates real numbers only")
+    if isinstance(result, np.ndarray) and result.ndim == 0 and reader.inlined:
+        result = result.item()
+    if isinstance(result, np.generic) and reader.inlined:
+        result = result.item()
+    if isinstance(result, list):
+        return List(result)
+    if isinstance(result, slice):
+        return Slice(result.start, result.stop, result.step)
+    number = isinstance(result, int | float | np.generic) and not isinstance(result, bool)
+    irrational = isinstance(result, float) and getattr(function, "__module__", None) == "math"
+    if (reader.inlined and not irrational) or not (number or isinstance(result, np.ndarray)):
+        return result
+    named = {f"argument{k}": arg for k, arg in enumerate(args)} | kwargs
+    is_method = isinstance(getattr(function, "__self__", None), str)
+    if is_method or not all(isinstance(leaf, WRITTEN) for leaf in leaves(tuple(named.values()))):
+        return Constant(result, type_of(result))
+    if any(isinstance(leaf, Constant) and leaf.node is not None for leaf in leaves(tuple(named.values()))):
+        # what is computed from the function's own variables is computed where they are
+        node = reader.builder.node(function, named, [], location=reader.source.location(syntax), positional=len(args))
+        computed = Constant(result, type_of(result))
+        computed.node = node
+        node.outputs = (computed,)
+        return computed
+    inputs, call = packed(named)
+    constant = Constant(result, type_of(result), expression=Node(function, inputs, call, positional=len(args)))
+    if reader.inlined:
+        reader.spelled_out.add(constant)
+    return held(reader, constant, None) if isinstance(result, np.ndarray) else constant
+
+
+def plain(item: Any) -> Any:
+    """Return a static item as the Python object that functions expect."""
+    return as_python(unwrapped(item))
