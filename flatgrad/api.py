@@ -7,12 +7,10 @@ decorator gives. Layer: above `decorator`, below `cli`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any, ParamSpec, TypeVar
 
-from flatgrad.decorator import Differentiable, Wrt, differentiable
+from flatgrad.decorator import Wrt, flatgrad
 from flatgrad.display import Source
-from flatgrad.options import Options
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -34,7 +32,7 @@ def emit(
     (``shapes="X=(n,d) w=(d,)"``, or a mapping from names to tuples). `wrt`, `style` ("flat" or "compact") and `target`
     ("numpy" or "math") are as in the decorator, whose choices they override. Raises FlatgradError.
     """
-    chosen = _chosen(function, wrt, style, target)
+    chosen = flatgrad(wrt=wrt, style=style, target=target)(function)
     return chosen.emit(*args, **kwargs) if args or kwargs else chosen.source_for(shapes)
 
 
@@ -46,14 +44,14 @@ def value_and_grad(
     The gradients are a named tuple with a field for each parameter in `wrt`, or, where `wrt` is one name, the bare
     gradient. Each has the shape and dtype of its argument. Raises FlatgradError, at the call.
     """
-    return _chosen(function, wrt, style, target).value_and_grad
+    return flatgrad(wrt=wrt, style=style, target=target)(function).value_and_grad
 
 
 def grad(
     function: Callable[P, Any], wrt: Wrt = None, *, style: str | None = None, target: str | None = None
 ) -> Callable[P, Any]:
     """Return a function that returns the gradients of `function`: see `value_and_grad`."""
-    return _chosen(function, wrt, style, target).grad
+    return flatgrad(wrt=wrt, style=style, target=target)(function).grad
 
 
 def vjp(function: Callable[..., R], /, *args: Any, wrt: Wrt = None, **kwargs: Any) -> tuple[R, Callable[..., Any]]:
@@ -62,14 +60,4 @@ def vjp(function: Callable[..., R], /, *args: Any, wrt: Wrt = None, **kwargs: An
     The pullback takes the upstream gradient, of the value's shape (one for each real value where there are several), and
     returns a tuple of gradients, or the bare one where `wrt` is one name. Raises FlatgradError.
     """
-    return _chosen(function, wrt, None, None).vjp(*args, **kwargs)
-
-
-def _chosen(function: Callable[P, R], wrt: Wrt, style: str | None, target: str | None) -> Differentiable[P, R]:
-    """Return a function with its gradients; options that are given override those of its decorator."""
-    own = function.options if isinstance(function, Differentiable) else Options()
-    chosen: dict[str, Any] = {"wrt": wrt, "style": style, "target": target}
-    options = replace(own, **{name: choice for name, choice in chosen.items() if choice is not None})
-    if isinstance(function, Differentiable) and options == own:
-        return function
-    return differentiable(function, options)
+    return flatgrad(wrt=wrt)(function).vjp(*args, **kwargs)

@@ -19,6 +19,7 @@ from flatgrad.pullback import pullback_of
 TABLES = {"value_and_grad": "joint", "grad": "joint", "vjp": "split"}
 # these get the arguments in a tuple, and hand them to a method of the owner
 HANDED_ON = ("compile", "check", "emit")
+ASKED = (*TABLES, "compile", "check")
 VARIADIC = 0x04 | 0x08
 
 # `$` stands for a prefix that no parameter begins with

@@ -118,7 +118,7 @@ class Specialiser:
     def _written(
         self, token: Token, arguments: Mapping[str, Any], split: bool | None, pins: Pins
     ) -> tuple[Built, Pins]:
-        with _writing:
+        with writing:
             return self._written_alone(token, arguments, split, pins)
 
     def _written_alone(
@@ -149,17 +149,17 @@ class Specialiser:
 
 
 # held while code is written, and by a thread that forks: what the others import or change halfway stays so in the child
-_writing = threading.RLock()
+writing = threading.RLock()
 
 
 def _after_fork() -> None:
     # another thread may have held it, and there is no such thread here
     _memory.lock = threading.Lock()
-    _writing.release()
+    writing.release()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_writing.acquire, after_in_parent=_writing.release, after_in_child=_after_fork)
+    os.register_at_fork(before=writing.acquire, after_in_parent=writing.release, after_in_child=_after_fork)
 
 
 class _Memory:

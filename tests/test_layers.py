@@ -10,7 +10,7 @@ PACKAGE = Path(flatgrad.__file__).parent
 # from the bottom up; what stands in one line may not import from one another, but for the modules of one folder
 LAYERS = """
 errors garbage codes display hashing parts version declarations
-build graph options origin cache fingerprint derivatives pullback
+build graph options plain origin cache fingerprint derivatives pullback
 markers nn differences
 registry
 rules
@@ -29,6 +29,8 @@ arguments
 specialise
 lookup
 dispatch
+methods
+differentiable
 decorator
 api
 cli

@@ -7,7 +7,6 @@ be that of the function: `codes` tells. Layer: `frontend`, above `source`.
 from __future__ import annotations
 
 import functools
-import inspect
 import types
 from difflib import get_close_matches
 from typing import Any, cast
@@ -26,6 +25,7 @@ from flatgrad.frontend.source import (
 from flatgrad.garbage import collector_paused
 from flatgrad.options import Options
 from flatgrad.origin import Origin, missing_source, origin_of
+from flatgrad.plain import plain_function, replaced
 
 
 class LiveNames:
@@ -70,44 +70,12 @@ def live_definition(function: object, origin: Origin | None = None) -> Definitio
         origin = origin_of(plain)
     if code.co_name == "<lambda>":
         raise UnsupportedError(_lambda_problem(code, origin))
-    if hasattr(plain, "__wrapped__"):
-        raise SourceError(_replaced(plain))
     text = origin.text
     if text is None:
         raise SourceError(missing_source(plain))
     source = _source(origin.file, text)
     place = _place_of(plain, source, origin)
     return definition_at(place, source, LiveNames(plain), Options())
-
-
-def plain_function(function: object) -> types.FunctionType:
-    """Return the function. Raises UnsupportedError for the other kinds of callables."""
-    if isinstance(function, types.FunctionType):
-        return function
-    name = getattr(function, "__name__", None) or f"a {type(function).__name__}"
-    hint = "write a def that calls it"
-    if isinstance(function, type):
-        message = f"{name} is a class, not a function"
-        hint = "write a def of the numbers that the gradient is with respect to"
-    elif isinstance(function, functools.partial):
-        inner = getattr(function.func, "__name__", "the function")
-        message = f"a functools.partial of {inner} has no source of its own"
-        hint = f"write a def that calls {inner} with these arguments"
-    elif isinstance(function, types.MethodType):
-        message = f"{name} is a method of a {type(function.__self__).__name__}, not a function"
-        hint = "write a def that takes what it uses of the object as parameters"
-    elif isinstance(function, staticmethod | classmethod):
-        message = f"{name} is a {type(function).__name__}, not a function"
-        hint = "write it as a def outside the class"
-    elif inspect.isroutine(function) or type(function).__module__.partition(".")[0] == "numpy":
-        message = f"{name} is implemented in C, so it has no Python source"
-    elif callable(function):
-        message = f"an object of class {type(function).__name__} is not a function, although it can be called"
-        if isinstance(getattr(function, "__wrapped__", None), types.FunctionType):
-            hint = "use the plain function that it wraps: its `__wrapped__`"
-    else:
-        message, hint = f"{function!r:.60} is not a function", "pass the function itself"
-    raise UnsupportedError(message, hint)
 
 
 @functools.lru_cache(maxsize=4)
@@ -133,14 +101,6 @@ def _place_of(function: types.FunctionType, source: Source, origin: Origin) -> F
     return next(place for place in source.functions if place.first_line == line and place.name == code.co_name)
 
 
-def _replaced(function: types.FunctionType) -> Problem:
-    code = function.__code__
-    name = function.__name__
-    message = f"a decorator has replaced `{name}` by `{code.co_qualname}`"
-    hint = f"put flatgrad's decorator next to the def, below the others, or pass `{name}.__wrapped__`"
-    return Problem(message, hint, code.co_filename, code.co_firstlineno)
-
-
 def _mismatch(function: types.FunctionType, source: Source) -> Problem:
     """Return why no `def` of the text gives the function's code."""
     code = function.__code__
@@ -149,7 +109,7 @@ def _mismatch(function: types.FunctionType, source: Source) -> Problem:
     if places:
         line = min((place.line for place in places), key=lambda line: abs(line - code.co_firstlineno))
     elif code.co_name != function.__name__:
-        return _replaced(function)
+        return replaced(function)
     message = f"the file has changed since `{function.__qualname__}` was imported: its text is not this function's"
     return Problem(message, "import it again, or start Python anew", source.file, line, 1, 2, source.lines[line - 1])
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from flatgrad.decorator import Differentiable
+from flatgrad.differentiable import Differentiable
 
 # each line of the text that has a comment: what is to be said of it, in a word that the checker says too
 TEXT = """\

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from flatgrad import api
-from flatgrad.decorator import Differentiable
+from flatgrad.differentiable import Differentiable
 
 GOLDEN = Path(__file__).parent / "golden"
 STYLES = ("flat", "compact")
