@@ -238,6 +238,8 @@ def _default_or_float(definition: Definition, parameter: Parameter) -> Type | St
 def default_value(definition: Definition, parameter: Parameter) -> Any:
     """Return the value of a parameter's default. Raises SignatureError where it can't be told."""
     assert parameter.default is not None
+    if parameter.name in definition.defaults:
+        return definition.defaults[parameter.name]
     text = cst.Module([]).code_for_node(parameter.default)
     try:
         return evaluate(ast.parse(text, mode="eval").body, definition.names.find)

@@ -85,8 +85,9 @@ class Specialiser:
         self.options = options
         code = function.__code__
         segment = origin.segment(code)
-        place = (os.path.basename(code.co_filename), code.co_firstlineno)
-        self._fixed = digest_of(VERSIONS, segment, place, options.wrt, options.style, options.target)
+        place = (os.path.basename(origin.file), code.co_firstlineno)
+        defaults = token_of((function.__defaults__, function.__kwdefaults__))
+        self._fixed = digest_of(VERSIONS, segment, place, defaults, options.wrt, options.style, options.target)
 
     def built_for(self, arguments: Mapping[str, Any], world: World, split: bool | None) -> tuple[Built, Pins]:
         """Return the emitted functions for such arguments, and the numbers that decided. Raises FlatgradError."""

@@ -6,6 +6,7 @@ the passes.
 
 from __future__ import annotations
 
+import builtins
 import inspect
 import math
 import re
@@ -17,6 +18,7 @@ import libcst as cst
 import numpy as np
 
 from flatgrad.errors import Problem, UnsupportedError
+from flatgrad.fingerprint import global_names
 from flatgrad.graph.values import Node
 from flatgrad.registry import lookup
 from flatgrad.rules.program import EFFECTS
@@ -123,6 +125,7 @@ class Spelling:
                 local[used] = self.module("math")
             elif getattr(math, used, None) is found and found is not None:
                 local[used] = self.member("math", used)
+        _check_outer_names(function, set(local))
         plain = definition.visit(_Unannotated(local))
         assert isinstance(plain, cst.FunctionDef)
         plain = plain.with_changes(name=cst.Name(name), decorators=(), leading_lines=(), returns=None)
@@ -140,6 +143,16 @@ class Spelling:
         fixed = {"np"} if self.numpy else set()
         called = {text for text in self._texts.values() if text.isidentifier()}
         return fixed | called | set(self.modules.values()) | set(self.members.values()) | set(self.helpers)
+
+
+def _check_outer_names(function: Callable[..., Any], known: set[str]) -> None:
+    """Raise UnsupportedError where a function that is to be copied uses a name that the module will not have."""
+    code = function.__code__
+    others = [name for name in global_names(code) if name not in known and not hasattr(builtins, name)]
+    for name in (*code.co_freevars, *others):
+        message = f"`{function.__name__}` is copied into the module, and uses `{name}` of its own file"
+        hint = f"write the value of `{name}` into `{function.__name__}`, or make it a parameter"
+        raise UnsupportedError(Problem(message, hint, code.co_filename, code.co_firstlineno))
 
 
 def import_lines(imports: Iterable[Import]) -> list[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import types
+from dataclasses import replace
 from difflib import get_close_matches
 from typing import Any, cast
 
@@ -75,7 +76,15 @@ def live_definition(function: object, origin: Origin | None = None) -> Definitio
         raise SourceError(missing_source(plain))
     source = _source(origin.file, text)
     place = _place_of(plain, source, origin)
-    return definition_at(place, source, LiveNames(plain), Options())
+    return replace(definition_at(place, source, LiveNames(plain), Options()), defaults=_defaults(plain))
+
+
+def _defaults(function: types.FunctionType) -> dict[str, object]:
+    """Return the values of a function's defaults, which were worked out when it was made."""
+    code = function.__code__
+    values = function.__defaults__ or ()
+    names = code.co_varnames[code.co_argcount - len(values) : code.co_argcount]
+    return {**dict(zip(names, values, strict=True)), **(function.__kwdefaults__ or {})}
 
 
 @functools.lru_cache(maxsize=4)

@@ -370,7 +370,10 @@ class ForeignObject:
 
 @dataclass(frozen=True, slots=True)
 class Definition:
-    """A function's source, and what the names in it stand for. `display` is its name for messages."""
+    """A function's source, and what the names in it stand for. `display` is its name for messages.
+
+    `defaults` holds the values of the parameters' defaults where they are known, as those of a function object are.
+    """
 
     source: Source
     syntax: cst.FunctionDef
@@ -378,6 +381,7 @@ class Definition:
     names: Names
     options: Options = field(default_factory=Options)
     display: str = ""
+    defaults: Mapping[str, object] = field(default_factory=dict)
 
 
 def definition_at(place: FunctionPlace, source: Source, names: Names, options: Options) -> Definition:

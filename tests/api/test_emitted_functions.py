@@ -15,7 +15,9 @@ import pytest
 
 from flatgrad.api import emit, value_and_grad, vjp
 from flatgrad.build import built
-from flatgrad.errors import ShapeError, SignatureError
+from flatgrad.errors import ShapeError, SignatureError, UnsupportedError
+from flatgrad.registry import Sample, real, rule
+from flatgrad.rules.shapes import same
 
 X = np.array([0.3, -1.2, 2.5])
 
@@ -168,3 +170,24 @@ def test_threads_differentiate_different_functions(define):
         thread.join()
     for k in range(1, 9):
         np.testing.assert_allclose(found[k], 2 * k * k * X)
+
+
+def test_defaults_are_those_of_the_function(define):
+    """A default is worked out when the function is made; what its expression would give now does not matter."""
+    f = define("RATE = 0.5\ndef f(x, k=RATE, *, m=RATE * 2):\n    return np.sum(x) * k * m\nRATE = 7.0\n")
+    assert "(x, k=0.5, *, m=1.0, grad_out=1.0)" in emit(f, X)
+    assert value_and_grad(f)(X)[0] == f(X) == built(emit(f, X), "f")["f_value_and_grad"](X)[0]
+
+
+def test_copied_function_that_needs_more_of_its_file_is_refused(define):
+    """A function with a rule of its own is copied into the module; a name that it would miss there is an error."""
+    f = define("c = 2.0\ndef halved(x):\n    return x / c\ndef f(x):\n    return np.sum(halved(x))\n")
+
+    def grad_halved(x, y, grad_y):
+        grad_x = grad_y / 2
+        return grad_x
+
+    halved = f.__globals__["halved"]
+    rule(halved, shape=same, samples=[Sample(real(3))])(grad_halved)
+    with pytest.raises(UnsupportedError, match="uses `c` of its own file"):
+        emit(f, X)
