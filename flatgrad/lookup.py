@@ -25,7 +25,7 @@ from flatgrad.origin import Origin
 from flatgrad.specialise import Built, Specialiser
 
 KEYS_OF_ONE_FUNCTION = 2048
-KEYS_OF_ALL_FUNCTIONS = 8192
+KEYS_OF_ALL_FUNCTIONS = 4096
 # a name that stands for something else each time can't be waited for
 MOST_ATTEMPTS = 10
 
