@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 
 from flatgrad.graph.values import Graph, Value
 from flatgrad.passes.fold_copies import fold_copies
+from flatgrad.passes.fold_factors import fold_factors
 from flatgrad.passes.lead_with_constants import lead_with_constants
 from flatgrad.passes.lead_with_minus import lead_with_minus
 from flatgrad.passes.measure_parameters import measure_parameters
@@ -51,4 +52,6 @@ COMPACT: tuple[Pass, ...] = (
     share,  # what has become the same by now
     prune,  # what has become superfluous by now
     restore_steps,  # a variable with a line of its own has a gradient with one
+    fold_factors,  # grad_y * x for 0.5 * grad_y * 2 * x
+    prune,  # the products that were folded
 )

@@ -25,7 +25,7 @@ def layer_norm_value_and_grad(x, gain, bias, *, grad_loss=1.0):
 
     # backward
     # loss = np.mean(t2**2)
-    grad_y = grad_loss / x.size * 2 * t2
+    grad_y = 2 * grad_loss / x.size * t2
     # y = gain * standard + bias
     grad_bias = np.sum(grad_y, axis=0)
     grad_standard = grad_y * gain

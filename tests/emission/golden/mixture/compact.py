@@ -28,7 +28,7 @@ def mixture_value_and_grad(x, logits, means, log_scales, *, grad_out=1.0):
     )
     # log_densities = log_weights - 0.5 * z**2 - log_scales
     grad_log_weights = np.sum(grad_log_densities, axis=0)
-    grad_z = -0.5 * grad_log_densities * 2 * z
+    grad_z = -grad_log_densities * z
     # z = (x[:, None] - means) / t0
     grad_t1 = grad_z / t0
     # t0 = np.exp(log_scales)

@@ -23,8 +23,8 @@ def robust_regression_value_and_grad(w, b, X, y, delta=1.0, ridge=0.001, *, grad
     # huber = np.where(t0, 0.5 * residuals**2, delta * (size - 0.5 * delta))
     grad_size = np.where(t0, 0, grad_huber * delta)
     # size = np.abs(residuals)
-    grad_residuals = np.where(t0, 0.5 * grad_huber * 2 * residuals, 0) + np.where(t0, 0, grad_size * np.sign(residuals))
+    grad_residuals = np.where(t0, grad_huber * residuals, 0) + np.where(t0, 0, grad_size * np.sign(residuals))
     # residuals = X @ w + b - y
     grad_b = np.sum(grad_residuals)
-    grad_w = grad_out * ridge * 2 * w + X.T @ grad_residuals
+    grad_w = 2 * grad_out * ridge * w + X.T @ grad_residuals
     return out, (grad_w, grad_b)
