@@ -235,12 +235,18 @@ def unify(a: Size, b: Size) -> Size:
     if left is not None and right is not None and _rank_of_name(right) > _rank_of_name(left):
         left = None
     for symbol, other in ((left, b), (right, a)):
-        if symbol is not None and symbol not in set(symbols_of(other)):
+        if symbol is not None and not _contains(other, symbol):
             if other == 1 and not symbol.may_be_one:
                 raise SizeMismatch(f"{a} and {b}")
             bind(symbol, other)
             return other
     return a
+
+
+def _contains(size: Size, symbol: Symbol) -> bool:
+    """Tell whether a size depends on a symbol: s can't stand for s * s."""
+    inner = {each for monomial, _ in _terms(resolved(size)) for each in monomial}
+    return symbol in inner or any(each.origin is not None and _contains(each.origin, symbol) for each in inner)
 
 
 def _rank_of_name(symbol: Symbol) -> int:

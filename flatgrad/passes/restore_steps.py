@@ -4,7 +4,7 @@
     after:  t0 = x / c; t1 = np.sqrt(1 + t0**2); grad_t0 = grad_y / (2 * t1) * 2 * t0; grad_x = grad_t0 / c
 
 In: a joint graph. Out: the same, where a reader can follow the gradients line by line. Layer: passes, compact style, behind
-all that looks at unnamed steps.
+all that makes unnamed steps.
 """
 
 from __future__ import annotations
