@@ -5,7 +5,7 @@ imports it.
 """
 
 from flatgrad.api import emit, grad, value_and_grad, vjp
-from flatgrad.cache import CacheWarning
+from flatgrad.calling.cache import CacheWarning
 from flatgrad.decorator import flatgrad
 from flatgrad.errors import FlatgradError
 from flatgrad.markers import stop_gradient

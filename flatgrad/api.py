@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, ParamSpec, TypeVar
 
+from flatgrad.calling.display import Source
 from flatgrad.decorator import Wrt, flatgrad
-from flatgrad.display import Source
 
 P = ParamSpec("P")
 R = TypeVar("R")

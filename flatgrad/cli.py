@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from flatgrad import cache
+from flatgrad.calling import cache
 from flatgrad.errors import FlatgradError, Problem
 from flatgrad.options import STYLES, TARGETS
 from flatgrad.version import __version__

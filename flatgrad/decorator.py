@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, ParamSpec, TypeVar, overload
 
-from flatgrad.differentiable import Differentiable, differentiable
+from flatgrad.calling.differentiable import Differentiable, differentiable
 from flatgrad.options import Options
 
 P = ParamSpec("P")

@@ -9,9 +9,9 @@ import flatgrad
 PACKAGE = Path(flatgrad.__file__).parent
 # from the bottom up; what stands in one line may not import from one another, but for the modules of one folder
 LAYERS = """
-errors garbage codes display hashing parts version declarations
-build graph options plain origin cache fingerprint derivatives pullback
-markers nn differences
+errors garbage hashing parts version declarations
+functions graph options
+markers nn checks
 registry
 rules
 binding
@@ -26,11 +26,7 @@ differentiate passes interpret
 emission
 pipeline
 arguments
-specialise
-lookup
-dispatch
-methods
-differentiable
+calling
 decorator
 api
 cli

@@ -18,7 +18,7 @@ import libcst as cst
 import numpy as np
 
 from flatgrad.errors import Problem, UnsupportedError
-from flatgrad.fingerprint import global_names
+from flatgrad.functions.fingerprint import global_names
 from flatgrad.graph.values import Node
 from flatgrad.registry import lookup
 from flatgrad.rules.program import EFFECTS

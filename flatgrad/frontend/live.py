@@ -12,7 +12,6 @@ from dataclasses import replace
 from difflib import get_close_matches
 from typing import Any, cast
 
-from flatgrad.codes import matching_lines
 from flatgrad.errors import Problem, SourceError, UnsupportedError
 from flatgrad.frontend.source import (
     C_RECURSION_LIMIT,
@@ -23,10 +22,11 @@ from flatgrad.frontend.source import (
     deep_recursion,
     definition_at,
 )
+from flatgrad.functions.codes import matching_lines
+from flatgrad.functions.origin import Origin, missing_source, origin_of
+from flatgrad.functions.plain import plain_function, replaced
 from flatgrad.garbage import collector_paused
 from flatgrad.options import Options
-from flatgrad.origin import Origin, missing_source, origin_of
-from flatgrad.plain import plain_function, replaced
 
 
 class LiveNames:

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import flatgrad
-from flatgrad.differences import DIFFERS, NOT_CHECKED, NOT_DIFFERENTIABLE, PASSED, compared
+from flatgrad.checks.differences import DIFFERS, NOT_CHECKED, NOT_DIFFERENTIABLE, PASSED, compared
 
 
 def mean_squared_error(w, X, y):

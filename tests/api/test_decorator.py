@@ -24,9 +24,9 @@ from jaxtyping import AbstractArray, Float, jaxtyped
 
 import flatgrad as package
 from flatgrad import FlatgradError, flatgrad
-from flatgrad.differentiable import Differentiable
+from flatgrad.calling.differentiable import Differentiable
+from flatgrad.calling.methods import BoundMethod
 from flatgrad.errors import SignatureError, SourceError, UnsupportedError
-from flatgrad.methods import BoundMethod
 
 PURPOSES = ("grad", "value_and_grad", "vjp", "compile", "check")
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from flatgrad import emit, flatgrad
-from flatgrad.display import Source
+from flatgrad.calling.display import Source
 
 X = np.ones(3)
 

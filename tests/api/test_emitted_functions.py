@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from flatgrad.api import emit, value_and_grad, vjp
-from flatgrad.build import built
+from flatgrad.calling.build import built
 from flatgrad.errors import ShapeError, SignatureError, UnsupportedError
 from flatgrad.registry import Sample, real, rule
 from flatgrad.rules.shapes import same

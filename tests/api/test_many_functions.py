@@ -12,8 +12,9 @@ import weakref
 import numpy as np
 import pytest
 
-from flatgrad import cache, flatgrad, lookup, specialise
-from flatgrad.origin import _origins
+from flatgrad import flatgrad
+from flatgrad.calling import cache, lookup, specialise
+from flatgrad.functions.origin import _origins
 
 COUNT = 200
 X = np.array([0.1, 0.2, 0.3])

@@ -12,7 +12,7 @@ import textwrap
 import numpy as np
 import pytest
 
-from flatgrad.differentiable import Differentiable
+from flatgrad.calling.differentiable import Differentiable
 from flatgrad.errors import SourceError
 
 MODULE = """\

@@ -9,8 +9,8 @@ import pytest
 
 import flatgrad.arguments
 from flatgrad.api import emit, grad, value_and_grad, vjp
+from flatgrad.calling.specialise import clear_memory
 from flatgrad.errors import FlatgradError, SignatureError
-from flatgrad.specialise import clear_memory
 
 RNG = np.random.default_rng(3)
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from flatgrad import arguments, flatgrad
-from flatgrad.specialise import clear_memory
+from flatgrad.calling.specialise import clear_memory
 
 ROOT = Path(__file__).parents[2]
 THREADS = 8

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from flatgrad import cache
+from flatgrad.calling import cache
 from flatgrad.cli import main
 
 ROOT = Path(__file__).parents[2]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from flatgrad import cache
+from flatgrad.calling import cache
 
 MODULE = '"""Squares."""\n\n\ndef f(x):\n    grad_x = 2 * x\n    return x / 0, grad_x\n'
 FACTS = {"wrt": ["W", "b"], "bare": False, "note": "ä\n# \u2028", "reads": {"eps": 1e-8, "n": None}}

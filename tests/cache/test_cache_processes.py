@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from flatgrad import cache
+from flatgrad.calling import cache
 
 ROOT = Path(__file__).parents[2]
 DIGESTS = 12
@@ -28,7 +28,7 @@ WORKER = (
     CONTENT
     + """
 import os, random, sys, time, warnings
-from flatgrad import cache
+from flatgrad.calling import cache
 
 warnings.simplefilter("error")
 end = time.monotonic() + 20

@@ -10,8 +10,8 @@ from pathlib import Path
 import platformdirs
 import pytest
 
-from flatgrad import cache
-from flatgrad.cache import CacheWarning
+from flatgrad.calling import cache
+from flatgrad.calling.cache import CacheWarning
 
 MODULE = "def f(x):\n    return x\n"
 needs_user = pytest.mark.skipif(

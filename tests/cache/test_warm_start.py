@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from flatgrad import arguments, cache, flatgrad, specialise
+from flatgrad import arguments, flatgrad
+from flatgrad.calling import cache, specialise
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = textwrap.dedent("""
@@ -223,7 +224,9 @@ def test_other_file_of_the_same_name(made, first, second, expected):
         assert function.grad(3.0) == pytest.approx(expected)
 
 
-@pytest.mark.parametrize("version", ["flatgrad.specialise.__version__", "numpy.__version__", "platform.python_version"])
+@pytest.mark.parametrize(
+    "version", ["flatgrad.calling.specialise.__version__", "numpy.__version__", "platform.python_version"]
+)
 def test_other_version_emits_anew(made, emissions, monkeypatch, version):
     """What an older or newer flatgrad, NumPy or Python has kept is not found."""
     made("def f(x):\n    return x * x\n").grad(3.0)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from flatgrad import api
-from flatgrad.differentiable import Differentiable
+from flatgrad.calling.differentiable import Differentiable
 
 GOLDEN = Path(__file__).parent / "golden"
 STYLES = ("flat", "compact")

@@ -18,11 +18,11 @@ from pathlib import Path
 import pytest
 
 import flatgrad
-from flatgrad import codes, origin
 from flatgrad.errors import SourceError
 from flatgrad.frontend.live import live_definition
+from flatgrad.functions import codes, origin
+from flatgrad.functions.origin import Origin, origin_of
 from flatgrad.options import Options
-from flatgrad.origin import Origin, origin_of
 from flatgrad.pipeline import emit_from_annotations
 
 ROOT = Path(flatgrad.__file__).parents[1]
@@ -214,8 +214,8 @@ def test_under_a_trace_function(importing):
 
 def test_the_layer_is_cheap_to_import():
     """A function whose code is kept on disk needs no parser."""
-    loaded = python("-c", "import sys, flatgrad.origin; print(*(name for name in sys.modules))").split()
-    assert "flatgrad.origin" in loaded
+    loaded = python("-c", "import sys, flatgrad.functions.origin; print(*(name for name in sys.modules))").split()
+    assert "flatgrad.functions.origin" in loaded
     assert not {"libcst", "jinja2"} & set(loaded)
     assert not [name for name in loaded if name.startswith(("flatgrad.frontend", "flatgrad.graph"))]
 
@@ -395,7 +395,7 @@ def test_command():
     """`python -c` is told to Python with the text, which stands for all functions in it but for no other string."""
     program = """if True:
         from flatgrad.frontend.live import live_definition
-        from flatgrad.origin import origin_of
+        from flatgrad.functions.origin import origin_of
         def f(x):
             return x * 2
         def g(x):
@@ -425,7 +425,7 @@ except SourceError as error:
 
 
 TYPED = [
-    "from flatgrad.origin import origin_of",
+    "from flatgrad.functions.origin import origin_of",
     "def f(x):",
     "    return x * 1",
     "",
@@ -530,7 +530,7 @@ import sys
 from pathlib import Path
 from IPython.core.interactiveshell import InteractiveShell
 from flatgrad.frontend.live import live_definition
-from flatgrad.origin import origin_of
+from flatgrad.functions.origin import origin_of
 
 shell = InteractiveShell()
 

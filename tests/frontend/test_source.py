@@ -353,7 +353,7 @@ def test_function_of_a_test_module_with_asserts_is_found():
 
 
 def test_function_with_rewritten_asserts_that_was_edited_is_an_error(tmp_path):
-    from flatgrad.codes import _same_but_for_asserts
+    from flatgrad.functions.codes import _same_but_for_asserts
 
     def checked(x):
         assert x > 0

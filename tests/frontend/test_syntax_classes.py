@@ -12,7 +12,7 @@ import libcst as cst
 import numpy as np
 import pytest
 
-from flatgrad.build import built
+from flatgrad.calling.build import built
 from flatgrad.errors import FlatgradError
 from flatgrad.frontend.effects import EXPRESSION_STATEMENTS
 from flatgrad.frontend.reader import EXPRESSIONS, STATEMENTS

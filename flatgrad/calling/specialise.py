@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from flatgrad import cache
-from flatgrad.build import built
-from flatgrad.fingerprint import Token, World, digest_of, token_of
+from flatgrad.calling import cache
+from flatgrad.calling.build import built
+from flatgrad.functions.fingerprint import Token, World, digest_of, token_of
+from flatgrad.functions.origin import Origin
 from flatgrad.options import Options
-from flatgrad.origin import Origin
 from flatgrad.version import __version__
 
 if TYPE_CHECKING:
@@ -239,7 +239,7 @@ def _rules() -> Token:
 
 def _versions() -> Token:
     """Return the versions of all that has a part in what is written, flatgrad's own files among them."""
-    package = os.path.dirname(__file__)
+    package = os.path.dirname(os.path.dirname(__file__))
     states = [*_states(package), *_states(os.path.join(os.path.dirname(package), "templates"))]
     return (__version__, np.__version__, platform.python_version(), sorted(states))
 

@@ -19,8 +19,8 @@ import types
 import weakref
 from collections.abc import Iterator
 
-from flatgrad.codes import dedented, matching_lines
 from flatgrad.errors import Problem, SourceError
+from flatgrad.functions.codes import dedented, matching_lines
 
 GIVEN = "<source>"
 # the names that code has which was typed at a prompt, and the one of `python -c`

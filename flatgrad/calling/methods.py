@@ -9,7 +9,7 @@ import inspect
 from types import FunctionType, MethodType
 from typing import TYPE_CHECKING, Any
 
-from flatgrad.dispatch import ASKED
+from flatgrad.calling.dispatch import ASKED
 from flatgrad.errors import UnsupportedError
 
 

@@ -17,20 +17,20 @@ from operator import attrgetter
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, cast, overload
 
-from flatgrad.dispatch import ASKED, dispatching
-from flatgrad.display import Source
+from flatgrad.calling.dispatch import ASKED, dispatching
+from flatgrad.calling.display import Source
+from flatgrad.calling.lookup import State
+from flatgrad.calling.methods import BoundMethod
+from flatgrad.calling.pullback import pullback_of
+from flatgrad.calling.specialise import writing
 from flatgrad.errors import FlatgradError
-from flatgrad.lookup import State
-from flatgrad.methods import BoundMethod
+from flatgrad.functions.origin import Origin, origin_of
+from flatgrad.functions.plain import plain_function
 from flatgrad.options import Options
-from flatgrad.origin import Origin, origin_of
-from flatgrad.plain import plain_function
-from flatgrad.pullback import pullback_of
-from flatgrad.specialise import writing
 
 if TYPE_CHECKING:
-    from flatgrad.differences import Check
-    from flatgrad.specialise import Built
+    from flatgrad.calling.specialise import Built
+    from flatgrad.checks.differences import Check
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -140,7 +140,7 @@ class Differentiable(Generic[P, R]):
             return Source(emit_from_annotations(definition, self._options, shapes)[0].text)
 
     def _check_for(self, arguments: tuple[Any, ...]) -> Check:
-        from flatgrad.differences import compared
+        from flatgrad.checks.differences import compared
 
         made = self._state.built_for(arguments, None)
         by_name = dict(zip(self._state.parameters, arguments, strict=True))

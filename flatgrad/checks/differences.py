@@ -18,7 +18,17 @@ import numpy as np
 from numpy.exceptions import ComplexWarning
 from numpy.typing import NDArray
 
-from flatgrad.derivatives import EPSILON, SAFETY, Floats, Line, Slope, complex_slopes, copies, directions, slope_along
+from flatgrad.checks.derivatives import (
+    EPSILON,
+    SAFETY,
+    Floats,
+    Line,
+    Slope,
+    complex_slopes,
+    copies,
+    directions,
+    slope_along,
+)
 from flatgrad.parts import flat, is_float, is_real
 
 Gradients = Mapping[str, Any]

@@ -12,9 +12,9 @@ from types import CodeType, FunctionType
 
 import numpy as np
 
-from flatgrad.fingerprint import references
-from flatgrad.lookup import State, kind_of, number_of
-from flatgrad.pullback import pullback_of
+from flatgrad.calling.lookup import State, kind_of, number_of
+from flatgrad.calling.pullback import pullback_of
+from flatgrad.functions.fingerprint import references
 
 TABLES = {"value_and_grad": "joint", "grad": "joint", "vjp": "split"}
 # these get the arguments in a tuple, and hand them to a method of the owner

@@ -1,6 +1,6 @@
 """From emitted source to functions that run, with their source in tracebacks, pdb, profilers and `inspect.getsource`.
 
-In: an emitted module's text. Out: its functions. Layer: above `errors`; it imports nothing of flatgrad.
+In: an emitted module's text. Out: its functions. Layer: above `hashing`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Where in a text the `def` of a function stands: the text is compiled, and has to give the function's very code.
 
 In: a text and a code object. Out: the lines on which such code starts; none where the text is not that of the function.
-Layer: above `errors`, below `origin`; imports nothing of flatgrad.
+Layer: bottom of `functions`; imports nothing of flatgrad.
 """
 
 from __future__ import annotations

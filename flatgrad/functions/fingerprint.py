@@ -16,7 +16,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from flatgrad.codes import COMPARED, nested
+from flatgrad.functions.codes import COMPARED, nested
 from flatgrad.hashing import hashed
 
 Token = Any

@@ -17,12 +17,12 @@ from typing import Any, cast
 
 import numpy as np
 
+from flatgrad.calling.specialise import Built, Specialiser
 from flatgrad.declarations import listeners
 from flatgrad.errors import FlatgradError, ShapeError, SignatureError
-from flatgrad.fingerprint import MISSING, World
+from flatgrad.functions.fingerprint import MISSING, World
+from flatgrad.functions.origin import Origin
 from flatgrad.options import Options
-from flatgrad.origin import Origin
-from flatgrad.specialise import Built, Specialiser
 
 KEYS_OF_ONE_FUNCTION = 2048
 KEYS_OF_ALL_FUNCTIONS = 4096
