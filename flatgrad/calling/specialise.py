@@ -50,7 +50,7 @@ def restored_gradients(name: str, fields: tuple[str, ...], values: tuple[Any, ..
 class Built:
     """An emitted module that has been compiled.
 
-    `run` has the functions by purpose: "value_and_grad", or "forward" and "backward". `ties` are axes that it takes to be
+    `functions` are by purpose: "value_and_grad", or "forward" and "backward". `ties` are axes that it takes to be
     of one size.
     """
 
