@@ -8,9 +8,9 @@ environment variable FLATGRAD_CACHE_DIR, or the user's cache folder; FLATGRAD_CA
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import errno
-import json
 import math
 import os
 import re
@@ -116,7 +116,7 @@ def store(digest: str, name: str, text: str, facts: Mapping[str, Any]) -> str | 
     """
     if is_off():
         return None
-    data = _entry(digest, text.encode(), json.dumps(dict(facts), separators=(",", ":")).encode())
+    data = _entry(digest, text.encode(), _written(facts))
     if len(data) > LARGEST:
         return None
     place = ""
@@ -166,6 +166,18 @@ def _path(place: str, digest: str, name: str) -> str:
     return os.path.join(place, digest[:2], f"{portable}_{digest[:16]}.py")
 
 
+def _written(facts: Mapping[str, Any]) -> bytes:
+    """Return facts as one line of Python literals. Raises TypeError for what is not the same when it is read."""
+    text = ascii(dict(facts))
+    try:
+        same = ast.literal_eval(text) == facts
+    except (ValueError, SyntaxError):
+        same = False
+    if not same:
+        raise TypeError(f"facts have to be literals: {text}")
+    return text.encode()
+
+
 def _entry(digest: str, text: bytes, facts: bytes) -> bytes:
     """Return what is in the file of an entry."""
     size = b"%d" % len(text)
@@ -184,8 +196,8 @@ def _text_and_facts(data: bytes, digest: str) -> tuple[str, dict[str, Any]] | No
     if _entry(digest, text, facts) != data:
         return None
     try:
-        return text.decode(), json.loads(facts)
-    except ValueError:
+        return text.decode(), ast.literal_eval(facts.decode())
+    except (ValueError, SyntaxError):
         return None
 
 

@@ -8,7 +8,6 @@ it is needed. Layer: above `cache`, `fingerprint` and `origin`, below `dispatch`
 from __future__ import annotations
 
 import os
-import platform
 import sys
 import threading
 from collections import OrderedDict, namedtuple
@@ -237,11 +236,11 @@ def _rules() -> Token:
     return [token_of(parts) for parts in registry.declared_by_users()] if registry is not None else []
 
 
-def _versions() -> Token:
-    """Return the versions of all that has a part in what is written, flatgrad's own files among them."""
+def _versions() -> str:
+    """Return a digest of the versions of all that has a part in what is written, flatgrad's own files among them."""
     package = os.path.dirname(os.path.dirname(__file__))
     states = [*_states(package), *_states(os.path.join(os.path.dirname(package), "templates"))]
-    return (__version__, np.__version__, platform.python_version(), sorted(states))
+    return digest_of(__version__, np.__version__, sys.version, sorted(states))
 
 
 def _states(folder: str) -> Iterator[Token]:

@@ -154,7 +154,7 @@ def test_what_is_too_large_is_not_kept(digest, files, monkeypatch):
     assert cache.load(digest(1), "f") is None
 
 
-def test_facts_that_are_not_json_are_an_error(digest, files):
+def test_facts_that_are_no_literals_are_an_error(digest, files):
     """Facts must come back as they were, or not at all."""
     with pytest.raises(TypeError):
         cache.store(digest(1), "f", MODULE, {"dtype": object()})
