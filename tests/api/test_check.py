@@ -6,7 +6,6 @@ import functools
 import inspect
 import itertools
 import math
-import time
 import warnings
 
 import numpy as np
@@ -206,12 +205,17 @@ def test_a_gradient_of_another_dtype_is_caught():
     assert "the gradient is of float64, and the argument of float32" in str(result)
 
 
-def test_large_arrays_take_less_than_a_second():
+def test_large_arrays_take_few_calls():
     """The number of calls does not grow with the size."""
     x = np.random.default_rng(0).normal(size=100_000)
-    start = time.perf_counter()
-    result = by_hand(lambda x: np.mean(x**2 + np.abs(x)), {"x": (2 * x + np.sign(x)) / x.size}, x=x)
-    assert time.perf_counter() - start < 1
+    calls = []
+
+    def f(x):
+        calls.append(x)
+        return np.mean(x**2 + np.abs(x))
+
+    result = by_hand(f, {"x": (2 * x + np.sign(x)) / x.size}, x=x)
+    assert len(calls) < 1000
     assert result and "16 of 100000, 8 directions" in str(result)
 
 

@@ -74,21 +74,6 @@ MAIN = textwrap.dedent("""
              for name, way in program.ways()}
     print(json.dumps([found, sorted({"libcst", "jinja2"} & set(sys.modules))]))
     """)
-TIMED = textwrap.dedent("""
-    import time
-    import numpy as np
-    import jaxtyping
-    from flatgrad import flatgrad
-
-    w, X, y = np.array([0.5, -0.5]), np.arange(6.0).reshape(3, 2), np.array([1.0, 0.0, 2.0])
-    text = open("program.py").read()
-    code = compile(text, "program.py", "exec")
-    start = time.perf_counter()
-    names = {"__name__": "program"}
-    exec(code, names)
-    names["loss"].grad(w, X, y)
-    print(time.perf_counter() - start)
-    """)
 
 
 @pytest.fixture
@@ -122,8 +107,6 @@ def test_nothing_that_writes_code_is_imported(run, files):
     assert imported == []
     assert warm == cold
     assert files() == kept
-    # decorating four functions and the first gradient take 2 ms on an idle machine
-    assert min(run(PROGRAM, TIMED) for _ in range(3)) < 0.02
 
 
 EDITS = {
