@@ -6,7 +6,6 @@ In: a definition, a signature, options. Out: `Emitted`, the source of a module. 
 from __future__ import annotations
 
 import inspect
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +16,7 @@ from flatgrad.emission.module import Differentiated, ModuleParts, module_parts, 
 from flatgrad.errors import Problem, ShapeError, SignatureError, UnsupportedError
 from flatgrad.frontend.reader import Reader
 from flatgrad.frontend.source import Definition
+from flatgrad.functions.origin import shown_place
 from flatgrad.garbage import collector_paused
 from flatgrad.graph.size import SizeUnknown
 from flatgrad.graph.values import Constant, Graph, Value, leaves, mapped
@@ -198,7 +198,7 @@ def _differentiated(
     static = {name: known.value for name, known in signature.parameters.items() if isinstance(known, Static)}
     return Differentiated(
         name=definition.syntax.name.value,
-        place=_harmless(f"{os.path.basename(definition.source.file)}:{definition.line}"),
+        place=_harmless(shown_place(definition.source.file, definition.line)),
         documentation=_documentation(definition),
         graph=graph,
         parameters=arguments,

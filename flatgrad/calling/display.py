@@ -33,7 +33,15 @@ def highlighted(source: str) -> str:
     from rich.console import Console
     from rich.syntax import Syntax
 
-    console = Console(record=True, file=io.StringIO(), width=WIDTH, color_system="truecolor", force_terminal=True)
+    # in a notebook a console would show what it prints by itself
+    console = Console(
+        record=True,
+        file=io.StringIO(),
+        width=WIDTH,
+        color_system="truecolor",
+        force_terminal=True,
+        force_jupyter=False,
+    )
     syntax = Syntax("", "python", theme="default")
     console.print(syntax.highlight(source.rstrip("\n")), soft_wrap=True)
     return console.export_html(

@@ -21,7 +21,7 @@ import numpy as np
 from flatgrad.calling import cache
 from flatgrad.calling.build import built
 from flatgrad.functions.fingerprint import Token, World, digest_of, token_of
-from flatgrad.functions.origin import Origin
+from flatgrad.functions.origin import Origin, shown_place
 from flatgrad.options import Options
 from flatgrad.version import __version__
 
@@ -84,7 +84,7 @@ class Specialiser:
         self.options = options
         code = function.__code__
         segment = origin.segment(code)
-        place = (os.path.basename(origin.file), code.co_firstlineno)
+        place = shown_place(origin.file, code.co_firstlineno)
         defaults = token_of((function.__defaults__, function.__kwdefaults__))
         self._fixed = digest_of(VERSIONS, segment, place, defaults, options.wrt, options.style, options.target)
 

@@ -123,6 +123,15 @@ def origin_of(function: types.FunctionType, source: str | None = None) -> Origin
     return Origin(file, [])
 
 
+def shown_place(file: str, line: int) -> str:
+    """Return where a function stands, as any machine would say it."""
+    folder, name = os.path.split(file)
+    if name.startswith("<ipython-input-") or os.path.basename(folder).startswith("ipykernel_"):
+        # the name of a cell is another one each time
+        return "a notebook cell"
+    return f"{name}:{line}"
+
+
 def missing_source(function: types.FunctionType) -> Problem:
     """Return why the text of a function can't be had, and what to do about it."""
     file, name = function.__code__.co_filename, function.__qualname__

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import linecache
 import re
 
 import numpy as np
@@ -41,6 +42,28 @@ def test_colours_tell_keywords_from_comments():
     (comment,) = set(re.findall(r'style="([^"]*)"># backward', page))
     (keyword,) = set(re.findall(r'style="([^"]*)">def', page))
     assert comment != keyword
+
+
+def test_a_notebook_shows_it_once(monkeypatch):
+    """rich shows what it prints by itself where it finds a notebook."""
+    shown = []
+    monkeypatch.setattr("rich.console._is_jupyter", lambda: True)
+    monkeypatch.setattr("rich.jupyter.display", lambda *parts: shown.append(parts))
+    assert "<span" in loss.emit(X)._repr_html_()
+    assert shown == []
+
+
+def test_cells_have_no_name_of_their_own():
+    """The file of a cell is named anew by each kernel; what is emitted does not depend on it."""
+    texts = set()
+    for file in ("<ipython-input-1-0a1b>", "/var/ipykernel_12/345.py", "/var/ipykernel_6/78.py"):
+        text = "import numpy as np\ndef f(x):\n    return np.sum(x * 2)\n"
+        linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)
+        namespace = {}
+        exec(compile(text, file, "exec"), namespace)
+        texts.add(emit(namespace["f"], X))
+    (only,) = texts
+    assert only.startswith('"""Forward and backward pass of `f`, written by flatgrad from a notebook cell."""')
 
 
 def test_nothing_in_the_source_acts_as_html():

@@ -22,6 +22,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE.parents[1]), str(HERE)]
+os.environ["FLATGRAD_CACHE"] = "off"
 
 # these are read when a library is loaded. XLA_FLAGS alone leaves XLA's large products on several threads
 ONE_THREAD = {

@@ -4,6 +4,7 @@ In: the functions of tests/emission/golden, the modules beside this file in `han
 turn, many times in the same process; the ratio is that of the medians, and above 1 where the emitted code is slower.
 """
 
+import os
 import runpy
 import statistics
 import sys
@@ -15,6 +16,7 @@ import numpy as np
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 sys.path.insert(0, str(ROOT))
+os.environ["FLATGRAD_CACHE"] = "off"
 
 from flatgrad import api  # noqa: E402
 
