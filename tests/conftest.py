@@ -1,4 +1,4 @@
-"""Functions given as text."""
+"""Functions given as text, and tests that leave nothing behind."""
 
 from __future__ import annotations
 
@@ -9,10 +9,26 @@ import textwrap
 
 import pytest
 
+import flatgrad.rules  # noqa: F401 - declares the operations
+from flatgrad import registry
+from flatgrad.calling.lookup import forget_all
+
 # what a run of the tests writes is for the tests alone; those of the cache on disk turn it on
 os.environ["FLATGRAD_CACHE"] = "off"
 HEAD = "import math\nimport numpy as np\nfrom flatgrad import stop_gradient\n\n\n"
 numbers = itertools.count()
+
+
+@pytest.fixture(autouse=True)
+def rules_of_the_test_alone():
+    """Forget the rules that a test declares: the next one knows those of flatgrad only."""
+    records, declared = dict(registry._records), len(registry._declared_by_users)
+    yield
+    if len(registry._declared_by_users) != declared:
+        registry._records.clear()
+        registry._records.update(records)
+        del registry._declared_by_users[declared:]
+        forget_all()
 
 
 @pytest.fixture(scope="session")
