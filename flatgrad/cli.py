@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import difflib
 import os
-import secrets
 import stat
 import sys
 from collections.abc import Sequence
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from flatgrad.calling import cache
 from flatgrad.errors import FlatgradError, Problem
+from flatgrad.files import write_whole
 from flatgrad.options import STYLES, TARGETS
 from flatgrad.version import __version__
 
@@ -231,26 +231,12 @@ def _write(output: str, text: str) -> None:
             with open(output, "wb") as stream:
                 stream.write(text.encode())
         else:
-            _replace(os.path.realpath(output), text.encode())
+            # the file keeps its permissions
+            kept = stat.S_IMODE(os.stat(output).st_mode) if os.path.exists(output) else None
+            write_whole(os.path.realpath(output), text.encode(), permissions=kept, durable=True)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise OutputError(Problem(f"can't write the file: {reason}", file=output)) from None
-
-
-def _replace(path: str, data: bytes) -> None:
-    """Write beside the path and move the file there, which is one step. The file keeps its permissions."""
-    temporary = os.path.join(os.path.dirname(path), f".flatgrad-{secrets.token_hex(6)}.tmp")
-    try:
-        with open(temporary, "xb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        if os.path.exists(path):
-            os.chmod(temporary, stat.S_IMODE(os.stat(path).st_mode))
-        os.replace(temporary, path)
-    finally:
-        if os.path.exists(temporary):
-            os.unlink(temporary)
 
 
 def _show(text: str, *, coloured: bool = False) -> None:

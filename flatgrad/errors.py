@@ -38,6 +38,17 @@ class Problem:
         return "\n".join(lines)
 
 
+def syntax_problem(error: SyntaxError, file: str, lines: Sequence[str]) -> Problem:
+    """Return the problem that Python's parser has found in a text with these lines."""
+    line = error.lineno or 0
+    column = max(error.offset or 1, 1)
+    end = error.end_offset or 0
+    if error.end_lineno != line or end <= column:
+        end = column + 1
+    text = lines[line - 1] if 0 < line <= len(lines) else ""
+    return Problem(f"syntax error: {error.msg}", "", file, line, column, end, text)
+
+
 class FlatgradError(Exception):
     """Base of all errors that flatgrad raises on purpose. `problems` holds every one that was found."""
 

@@ -23,13 +23,13 @@ from flatgrad.graph.values import Constant, Graph, Value, leaves, mapped
 from flatgrad.graph.verify import verify
 from flatgrad.infer import type_of
 from flatgrad.options import Options
+from flatgrad.parts import is_static_argument
 from flatgrad.passes.ordered import BEFORE, COMPACT, PASSES, Pass
 from flatgrad.rules.program import named
 from flatgrad.signature import (
     Signature,
     Static,
     default_value,
-    is_static_argument,
     parameters_of,
     signature_of_annotations,
 )

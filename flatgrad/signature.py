@@ -20,6 +20,7 @@ from flatgrad.frontend.source import Definition, NameUnknown
 from flatgrad.graph.size import Expression, Size, Symbol, minus, plus, symbolic, times
 from flatgrad.graph.values import FLOAT, Type
 from flatgrad.infer import type_of
+from flatgrad.parts import is_static_argument
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,13 +103,6 @@ def signature_of_arguments(
         )
         signature.parameters[parameter.name] = Type(found.dtype, sizes, found.weak)
     return signature
-
-
-def is_static_argument(argument: Any) -> bool:
-    """Tell whether an argument is part of the signature by its value: text, truth values, None, and tuples of such."""
-    if isinstance(argument, tuple):
-        return all(is_static_argument(part) or isinstance(part, int | float) for part in argument)
-    return argument is None or isinstance(argument, str | bool | type | np.dtype)
 
 
 def _names_of_axes(definition: Definition, parameter: Parameter, rank: int) -> list[str | None]:

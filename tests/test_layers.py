@@ -9,7 +9,7 @@ import flatgrad
 PACKAGE = Path(flatgrad.__file__).parent
 # from the bottom up; what stands in one line may not import from one another, but for the modules of one folder
 LAYERS = """
-errors garbage hashing parts version declarations
+errors garbage hashing parts version declarations files
 functions graph options
 markers nn checks
 registry

@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from flatgrad.errors import FlatgradError
+from flatgrad.files import TEMPORARY, write_whole
 from flatgrad.hashing import hashed
 
 OFF = frozenset({"off", "0", "no", "false"})
@@ -37,13 +38,11 @@ ATTEMPTS = 10
 # patterns are compiled when they are needed: a hit needs none
 FOLDER = "[0-9a-f]{2}"
 ENTRY = r"[0-9A-Za-z_]*_([0-9a-f]{2})[0-9a-f]{14}\.py"
-TEMPORARY = r"\.flatgrad-[0-9a-f]{16}\.tmp"
 HEXADECIMAL = "0123456789abcdef"
 MARK = b"# flatgrad cache: "
 
 # a link is not followed, and a named pipe does not block
 READING = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-WRITING = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 # no such file, no such folder, a link, a socket
 NO_ENTRY = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO})
 
@@ -257,7 +256,7 @@ def _keep(place: str, path: str, data: bytes) -> None:
         try:
             _prepare(place, os.stat)
             _prepare(inner, os.lstat)
-            _write(path, data)
+            write_whole(path, data, mode=0o600)
             _tidy(inner, path)
             return
         except FileNotFoundError:
@@ -285,17 +284,6 @@ def _make(path: str) -> None:
         # another process was faster; whose folder it is will be checked
         return
     os.chmod(path, 0o700)
-
-
-def _write(path: str, data: bytes) -> None:
-    """Write beside the path and move the file there, which is one step: an entry is there whole or not at all."""
-    temporary = os.path.join(os.path.dirname(path), f".flatgrad-{os.urandom(8).hex()}.tmp")
-    try:
-        with open(os.open(temporary, WRITING, 0o600), "wb") as stream:
-            stream.write(data)
-        os.replace(temporary, path)
-    finally:
-        _remove(temporary)
 
 
 def _tidy(inner: str, kept: str) -> None:

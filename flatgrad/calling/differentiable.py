@@ -132,37 +132,35 @@ class Differentiable(Generic[P, R]):
 
     def source_for(self, shapes: str | Mapping[str, Any] | None) -> Source:
         """Return the source of the module for what annotations and `shapes` say. Raises FlatgradError."""
-        from flatgrad.frontend.live import live_definition
-        from flatgrad.pipeline import emit_from_annotations
-
         with writing:
+            from flatgrad.frontend.live import live_definition
+            from flatgrad.pipeline import emit_from_annotations
+
             definition = live_definition(self._function, self._origin)
             return Source(emit_from_annotations(definition, self._options, shapes)[0].text)
 
     def _check_for(self, arguments: tuple[Any, ...]) -> Check:
         from flatgrad.checks.differences import compared
 
-        made = self._state.built_for(arguments, None)
-        by_name = dict(zip(self._state.parameters, arguments, strict=True))
+        state = self._state
+        made = state.built_for(arguments, None)
         try:
-            value, gradients = self._derived(made, by_name)
+            value, gradients = self._derived(made, arguments)
         except Exception as error:
-            raise self._state.explained(error, arguments) from None
-        return compared(self._state.run, by_name, value, gradients, self.__name__)
+            raise state.explained(error, arguments) from None
+        return compared(state.run, state.by_name(arguments), value, gradients, self.__name__)
 
-    def _derived(self, made: Built, by_name: dict[str, Any]) -> tuple[Any, Any]:
+    def _derived(self, made: Built, arguments: tuple[Any, ...]) -> tuple[Any, Any]:
         """Return the value, and the gradients by name: or, where they need upstream gradients, what takes those."""
-        own = [by_name[name] for name in made.parameters]
-        keywords = {name: by_name[name] for name in made.keyword_only}
 
         def named(gradients: Any) -> dict[str, Any]:
             each = (gradients,) if isinstance(self._options.wrt, str) else gradients
             return {name: one for name, one in zip(made.wrt, each, strict=True) if one is not None}
 
         if not made.split:
-            value, gradients = made.functions["value_and_grad"](*own, **keywords)
+            value, gradients = self._state.taking_all(made, "value_and_grad")(*arguments)
             return value, named(gradients)
-        value, saved = made.functions["forward"](*own, **keywords)
+        value, saved = self._state.taking_all(made, "forward")(*arguments)
         pullback = pullback_of(value, saved, made.functions["backward"], self.__name__)
         return value, lambda *upstream: named(pullback(*upstream))
 

@@ -23,6 +23,7 @@ from flatgrad.errors import FlatgradError, ShapeError, SignatureError
 from flatgrad.functions.fingerprint import MISSING, World
 from flatgrad.functions.origin import Origin
 from flatgrad.options import Options
+from flatgrad.parts import is_static_argument
 
 KEYS_OF_ONE_FUNCTION = 2048
 KEYS_OF_ALL_FUNCTIONS = 4096
@@ -41,10 +42,9 @@ def kind_of(argument: Any) -> Any:
         return (argument.shape, argument.dtype, kind)
     if isinstance(argument, np.generic):
         return ((), argument.dtype)
-    if isinstance(argument, tuple):
-        return (kind, repr(argument))
-    if argument is None or isinstance(argument, str | bool | type | np.dtype):
-        return (kind, argument)
+    if is_static_argument(argument):
+        # 1, 1.0 and True are equal, as are tuples of them
+        return (kind, repr(argument) if isinstance(argument, tuple) else argument)
     return kind
 
 
@@ -122,7 +122,7 @@ class State:
         """Return what returns the value and the gradients for such arguments, and the class of the gradients."""
 
         def entry(made: Built) -> Entry:
-            return self._taking_all(made, "value_and_grad"), made.gradients
+            return self.taking_all(made, "value_and_grad"), made.gradients
 
         return self._found(self.joint, arguments, entry, split=False)
 
@@ -130,7 +130,7 @@ class State:
         """Return the forward function for such arguments, and the backward function."""
 
         def entry(made: Built) -> Entry:
-            return self._taking_all(made, "forward"), made.functions["backward"]
+            return self.taking_all(made, "forward"), made.functions["backward"]
 
         return self._found(self.split, arguments, entry, split=True)
 
@@ -160,9 +160,13 @@ class State:
             for name, argument in zip(self.parameters, arguments, strict=True)
         )
 
+    def by_name(self, arguments: tuple[Any, ...]) -> dict[str, Any]:
+        """Return the arguments of a call by the names of their parameters."""
+        return dict(zip(self.parameters, arguments, strict=True))
+
     def built_for(self, arguments: tuple[Any, ...], split: bool | None) -> Built:
         """Return the emitted functions for such arguments. Raises FlatgradError."""
-        by_name = dict(zip(self.parameters, arguments, strict=True))
+        by_name = self.by_name(arguments)
         with self.lock:
             for _ in range(MOST_ATTEMPTS):
                 digest = self.world.digest
@@ -185,7 +189,7 @@ class State:
             for tell in self.dispatching:
                 tell()
 
-    def _taking_all(self, made: Built, purpose: str) -> Callable[..., Any]:
+    def taking_all(self, made: Built, purpose: str) -> Callable[..., Any]:
         """Return an emitted function as one that takes all of the user's arguments by position."""
         run = made.functions[purpose]
         if made.keyword_only or tuple(made.parameters) != self.parameters:
@@ -206,7 +210,7 @@ class State:
         # the first part of the traceback is the dispatching function, which raises the result
         emitted = error.__traceback__.tb_next if error.__traceback__ is not None else None
         try:
-            self.run(dict(zip(self.parameters, arguments, strict=True)))
+            self.run(self.by_name(arguments))
         except Exception as own:
             # without the line here and the one in `run`
             place = own.__traceback__

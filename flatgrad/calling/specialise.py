@@ -53,7 +53,7 @@ class Built:
     of one size.
     """
 
-    __slots__ = ("filename", "functions", "gradients", "keyword_only", "parameters", "split", "text", "ties", "wrt")
+    __slots__ = ("functions", "gradients", "keyword_only", "parameters", "split", "text", "ties", "wrt")
 
     def __init__(self, name: str, text: str, filename: str | None, facts: Mapping[str, Any]) -> None:
         self.text = text
@@ -64,7 +64,6 @@ class Built:
         self.wrt: tuple[str, ...] = tuple(facts["wrt"])
         self.gradients = gradients_class(name, self.wrt)
         namespace = built(text, name, filename)
-        self.filename: str = namespace["__file__"]
         purposes = ("forward", "backward") if self.split else ("value_and_grad",)
         self.functions: dict[str, Callable[..., Any]] = {
             purpose: namespace[f"{name}_{purpose}"] for purpose in purposes
@@ -119,16 +118,11 @@ class Specialiser:
         self, token: Token, arguments: Mapping[str, Any], split: bool | None, pins: Pins
     ) -> tuple[Built, Pins]:
         with writing:
-            return self._written_alone(token, arguments, split, pins)
+            from flatgrad.arguments import emit_for_arguments
+            from flatgrad.frontend.live import live_definition
 
-    def _written_alone(
-        self, token: Token, arguments: Mapping[str, Any], split: bool | None, pins: Pins
-    ) -> tuple[Built, Pins]:
-        from flatgrad.arguments import emit_for_arguments
-        from flatgrad.frontend.live import live_definition
-
-        definition = live_definition(self.function, self.origin)
-        emitted, needed, ties = emit_for_arguments(definition, arguments, self.options, split, pins)
+            definition = live_definition(self.function, self.origin)
+            emitted, needed, ties = emit_for_arguments(definition, arguments, self.options, split, pins)
         if split is None and not emitted.split:
             token = (False, *token[1:])
         if needed != pins:

@@ -23,7 +23,7 @@ from typing import Protocol
 import libcst as cst
 from libcst.metadata import CodeRange, MetadataWrapper, PositionProvider
 
-from flatgrad.errors import Problem, SourceError, UnsupportedError
+from flatgrad.errors import Problem, SourceError, UnsupportedError, syntax_problem
 from flatgrad.options import Options
 
 Syntax = cst.CSTNode | ast.AST
@@ -139,7 +139,7 @@ class Source:
                 warnings.simplefilter("ignore")
                 return ast.parse(self.text)
         except SyntaxError as error:
-            raise SourceError(self._syntax_problem(error)) from None
+            raise SourceError(syntax_problem(error, self.file, self.lines)) from None
         except (RecursionError, MemoryError):
             hint = "split the expression into several statements"
             raise SourceError(Problem("an expression is nested too deeply to be parsed", hint, self.file)) from None
@@ -158,15 +158,6 @@ class Source:
             raise SourceError(
                 Problem(message, "", self.file, line, error.raw_column + 1, error.raw_column + 2, text)
             ) from None
-
-    def _syntax_problem(self, error: SyntaxError) -> Problem:
-        line = error.lineno or 0
-        text = self.lines[line - 1] if 0 < line <= len(self.lines) else ""
-        column = max(error.offset or 1, 1)
-        end = error.end_offset or 0
-        if error.end_lineno != line or end <= column:
-            end = column + 1
-        return Problem(f"syntax error: {error.msg}", "", self.file, line, column, end, text)
 
     @cached_property
     def has_inner_comments(self) -> bool:

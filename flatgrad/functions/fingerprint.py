@@ -298,18 +298,18 @@ def _is_of_module(function: Any) -> bool:
 
 def _is_known(value: Any) -> bool:
     """Tell whether an object is a part of a module that its version tells all about, or is such a module."""
-    if not isinstance(value, types.ModuleType):
-        name = getattr(value, "__qualname__", None)
-        # what was made inside of a function may be another thing each time
-        if not isinstance(name, str) or "<" in name:
-            return False
-        home = getattr(value, "__module__", None)
-    else:
-        home = value.__name__
-    if not isinstance(home, str) or home.partition(".")[0] not in KNOWN_MODULES:
+    if isinstance(value, types.ModuleType):
+        return _is_known_module(value.__name__)
+    name, home = getattr(value, "__qualname__", None), getattr(value, "__module__", None)
+    # what was made inside of a function may be another thing each time
+    if not isinstance(name, str) or "<" in name or not _is_known_module(home):
         return False
     # a class that was made where there is no `__name__` takes the one of `builtins`
-    return home != "builtins" or value is builtins or getattr(builtins, value.__qualname__, None) is value
+    return home != "builtins" or getattr(builtins, name, None) is value
+
+
+def _is_known_module(name: object) -> bool:
+    return isinstance(name, str) and name.partition(".")[0] in KNOWN_MODULES
 
 
 @lru_cache(maxsize=1024)

@@ -19,7 +19,7 @@ import types
 import weakref
 from collections.abc import Iterator
 
-from flatgrad.errors import Problem, SourceError
+from flatgrad.errors import Problem, SourceError, syntax_problem
 from flatgrad.functions.codes import dedented, matching_lines
 
 GIVEN = "<source>"
@@ -202,12 +202,7 @@ def _not_compiled(error: BaseException, text: str) -> Problem:
         return Problem("an expression is nested too deeply to be parsed", "split it into several statements", GIVEN)
     if not isinstance(error, SyntaxError):
         return Problem(f"the text given as `source` can't be compiled: {error}", file=GIVEN)
-    line, column = error.lineno or 0, max(error.offset or 1, 1)
-    end = error.end_offset or 0
-    if error.end_lineno != line or end <= column:
-        end = column + 1
-    shown = text.split("\n")[line - 1] if 0 < line <= text.count("\n") + 1 else ""
-    return Problem(f"syntax error: {error.msg}", "", GIVEN, line, column, end, shown)
+    return syntax_problem(error, GIVEN, text.split("\n"))
 
 
 def _other_text(code: types.CodeType, text: str) -> Problem:

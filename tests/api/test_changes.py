@@ -377,22 +377,24 @@ def test_np_is_rebound(follow):
     follow(text, "import types\nm = types.ModuleType('m')\nm.sin = np.cos\nnp = m", "m.sin = math.exp")
 
 
+LINE = """
+from flatgrad.registry import Sample, real, rule
+from flatgrad.rules.shapes import same
+factor = 2.0
+def line(x):
+    return 2.0 * x
+@rule(line, shape=same, samples=[Sample(real(3))])
+def grad_line(x, y, grad_y):
+    grad_x = grad_y * factor
+    return grad_x
+def f(x):
+    return line(x) * 3
+"""
+
+
 def test_rule_is_declared_anew(define):
     """What was emitted with a rule is forgotten when the user declares another one, also after a gradient."""
-    plain = define(
-        """
-        from flatgrad.registry import Sample, real, rule
-        from flatgrad.rules.shapes import same
-        def line(x):
-            return 2.0 * x
-        @rule(line, shape=same, samples=[Sample(real(3))])
-        def grad_line(x, y, grad_y):
-            grad_x = grad_y * 2.0
-            return grad_x
-        def f(x):
-            return line(x) * 3
-        """
-    )
+    plain = define(LINE)
     function = flatgrad(wrt="x")(plain)
     assert (function.grad(0.5), function.vjp(0.5)[1](1.0)) == (6.0, 6.0)
     code = "def grad_line(x, y, grad_y):\n    grad_x = grad_y * 20.0\n    return grad_x\n"
@@ -403,21 +405,7 @@ def test_rule_is_declared_anew(define):
 
 def test_constant_of_a_rule_is_rebound(define):
     """A global that a user's rule reads is one that the gradient depends on."""
-    plain = define(
-        """
-        from flatgrad.registry import Sample, real, rule
-        from flatgrad.rules.shapes import same
-        factor = 2.0
-        def line(x):
-            return 2.0 * x
-        @rule(line, shape=same, samples=[Sample(real(3))])
-        def grad_line(x, y, grad_y):
-            grad_x = grad_y * factor
-            return grad_x
-        def f(x):
-            return line(x) * 3
-        """
-    )
+    plain = define(LINE)
     function = flatgrad(wrt="x")(plain)
     assert function.grad(0.5) == 6.0
     plain.__globals__["factor"] = 20.0
@@ -427,18 +415,7 @@ def test_constant_of_a_rule_is_rebound(define):
 def test_helper_with_a_rule_is_rebound(follow):
     """A helper that is defined anew has no rule: an error, not the derivative of the old one."""
     follow(
-        """
-        from flatgrad.registry import Sample, real, rule
-        from flatgrad.rules.shapes import same
-        def line(x):
-            return 2.0 * x
-        @rule(line, shape=same, samples=[Sample(real(3))])
-        def grad_line(x, y, grad_y):
-            grad_x = grad_y * 2.0
-            return grad_x
-        def f(x):
-            return line(x) * 3
-        """,
+        LINE,
         "old = line\ndef line(x):\n    return x * x",
         "line = old",
         must_read=False,

@@ -108,12 +108,13 @@ def test_an_unknown_action_is_wrong_usage(capsys):
     assert capsys.readouterr().err.startswith("usage: flatgrad cache")
 
 
-def test_the_command_imports_little():
+def test_the_command_imports_little(tmp_path):
     """A look at the cache must not wait for the parser or the templates; a folder's odd name is printed as is."""
     script = (
         "import sys; from flatgrad.cli import main; status = main(['cache', 'path']); "
         "sys.exit(status or len({'libcst', 'jinja2', 'rich'} & set(sys.modules)))"
     )
-    environment = {**os.environb, b"PYTHONPATH": os.fsencode(ROOT), b"FLATGRAD_CACHE_DIR": b"/tmp/odd\xff"}
+    odd = os.fsencode(tmp_path) + b"/odd\xff"
+    environment = {**os.environb, b"PYTHONPATH": os.fsencode(ROOT), b"FLATGRAD_CACHE_DIR": odd}
     done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, timeout=60)
-    assert (done.returncode, done.stdout, done.stderr) == (0, b"/tmp/odd\xff\n", b"")
+    assert (done.returncode, done.stdout, done.stderr) == (0, odd + b"\n", b"")
