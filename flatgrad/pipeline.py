@@ -1,6 +1,6 @@
 """The table of contents: read, differentiate, simplify, emit.
 
-In: a definition, a signature, options. Out: `Emitted`, the source of a module. Layer: above all stages, below `api`.
+In: a definition, a signature, options. Out: `Emitted`, the source of a module. Layer: above all stages, below `arguments`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Says where an expression may be broken, and when parentheses around it help.
 
-In: expressions from `reading`. Out: elements for `fitting`. Layer: emit, below `layout`.
+In: expressions from `reading`. Out: elements for `fitting`. Layer: emission, below `layout`.
 
 Each expression stands on a level. INSIDE brackets a line may end anywhere. OUTSIDE of them only brackets can be broken.
 A positive level is the number of a group that gets parentheses when it breaks: lines may end there in that case only.

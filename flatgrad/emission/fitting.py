@@ -1,6 +1,6 @@
 """Prints text with places where a line may end: a group breaks at its own places if it does not fit on its line.
 
-In: elements, a flat list of texts and tags. Out: lines. Layer: emit, below `layout`.
+In: elements, a flat list of texts and tags. Out: lines. Layer: emission, below `layout`.
 
 This is the printer of ruff's formatter, reduced to what statements need. A group is printed flat if it and what follows
 it, up to the next place where a line may end, fit on the line. The mode of a group can be asked for by its number.

@@ -1,6 +1,6 @@
 """Reads a statement that stands on one line as the formatter sees it: flat lists of operands and operators.
 
-In: the text of a statement. Out: tokens, and expressions made of them. Layer: emit, below `layout`.
+In: the text of a statement. Out: tokens, and expressions made of them. Layer: emission, below `layout`.
 
 The statement is valid Python that is already spaced by the formatter's rules. What is in a bracket is read when the
 bracket closes, so that deep nesting needs no recursion.
