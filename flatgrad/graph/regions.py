@@ -1,0 +1,163 @@
+"""Nodes with bodies: branches, loops and calls of the user's functions.
+
+A body is a graph of its own, and closed: what it uses of the graph around it comes in through its parameters. Constants
+need no parameter. Layer: above `values`.
+
+    outputs = branch(condition, closed)          bodies: (then, otherwise)
+        each body has a parameter for each closed value and a result for each output; only one of them runs
+    outputs = loop(header, start, closed, leaves)   bodies: (body,), or (body, condition) for `while`
+        body      parameters: turn, elements, carried, closed       results: carried (and whether to leave, if `leaves`)
+        condition parameters: carried, closed                       results: one truth value
+    outputs = call(arguments)                    bodies: (function,)
+
+`turn` counts the turns of a loop from 0. `elements` are what the header gives to each turn, one for each leaf of the header,
+left to right: see `HEADERS`. `start` holds the carried values before the first turn; None for a variable that has no value
+yet. The outputs of a loop are the carried values after the last turn.
+
+After differentiation a body is a joint graph like any other: its forward nodes, then its backward nodes, which start from
+`upstream` and lead to `gradients`. Forward and backward node of a branch, loop or call share their bodies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from flatgrad.graph.values import Constant, Graph, Node, Type, Value, leaves
+
+# headers of `for` loops: nested tuples, the first part of each is one of these words
+#   ("range", start, stop, step)    one element: the counter
+#   ("rows", array)                 one element: the row
+#   ("enumerate", header, start)    the counter, then the elements of the inner header
+#   ("zip", header, ...)            the elements of each
+#   ("reversed", header)            those of the inner header
+HEADERS = ("range", "rows", "enumerate", "zip", "reversed")
+
+# what is kept for the backward pass: a list with an entry for each turn of a loop, a tuple from a function
+KEPT = Type(np.dtype(object), (), weak=True)
+
+
+def branch(condition: Value, closed: tuple[Value, ...]) -> None:
+    """A node of this function runs its first body where the condition holds, else its second."""
+
+
+def loop(header: Any, start: tuple[Any, ...], closed: tuple[Value, ...], leaves: bool, checkpoint: bool) -> None:
+    """A node of this function runs its body once for each turn."""
+
+
+def call(arguments: tuple[Value, ...]) -> None:
+    """A node of this function runs its body: a function of the user's."""
+
+
+def branch_backward() -> None:
+    """The backward pass of a branch."""
+
+
+def loop_backward() -> None:
+    """The backward pass of a loop."""
+
+
+def call_backward() -> None:
+    """The backward pass of a call."""
+
+
+def accumulated() -> None:
+    """A statement in the backward pass of a loop: `grad_<into>[index] += values`."""
+
+
+FORWARD = frozenset({branch, loop, call})
+BACKWARD = {branch: branch_backward, loop: loop_backward, call: call_backward}
+REGIONS: frozenset[Callable[..., Any]] = FORWARD | frozenset(BACKWARD.values())
+
+
+def elements_of(header: Any) -> Iterator[tuple[str, Any]]:
+    """Return the leaves of a header, left to right: the word and its arguments; "count" for an enumerate's counter."""
+    if header is None:
+        return
+    word, *parts = header
+    if word == "enumerate":
+        yield "count", parts[1:]
+        yield from elements_of(parts[0])
+    elif word in ("zip", "reversed"):
+        for part in parts:
+            yield from elements_of(part)
+    else:
+        yield word, parts
+
+
+class LoopParts:
+    """The values of a loop node and of its body by what they are."""
+
+    def __init__(self, node: Node) -> None:
+        arguments = node.arguments
+        body = node.bodies[0]
+        self.header = arguments["header"]
+        self.start: tuple[Any, ...] = arguments["start"]
+        self.closed: tuple[Value, ...] = arguments["closed"]
+        self.leaves: bool = arguments["leaves"]
+        count = len(list(elements_of(self.header)))
+        self.turn = body.parameters[0]
+        self.elements = body.parameters[1 : 1 + count]
+        self.carried = body.parameters[1 + count : 1 + count + len(self.start)]
+        self.own_closed = body.parameters[1 + count + len(self.start) :]
+        self.results = body.results[: len(self.start)]
+        self.leave = body.results[-1] if self.leaves else None
+
+
+def outer_values(nodes: Iterable[Node], results: Sequence[Value], own: Iterable[Value]) -> list[Value]:
+    """Return the values that nodes and results use without making them, in the order of their use; constants left out."""
+    made = set(own)
+    found: dict[Value, None] = {}
+    for node in nodes:
+        for value in node.inputs:
+            if value not in made and not isinstance(value, Constant):
+                found[value] = None
+        made.update(node.outputs)
+    for value in results:
+        if isinstance(value, Value) and value not in made and not isinstance(value, Constant):
+            found[value] = None
+    return list(found)
+
+
+def close(graph: Graph, outer: Sequence[Value]) -> None:
+    """Give a body a parameter for each of these outer values, behind those that it has, and let it use them."""
+    inner = {value: Value(value.type, value.name, known=value.known) for value in outer}
+    graph.parameters += inner.values()
+    for node in graph.nodes:
+        if any(value in inner for value in node.inputs):
+            node.inputs = tuple([inner.get(value, value) for value in node.inputs])
+    graph.results[:] = [inner.get(value, value) for value in graph.results]
+
+
+def constants_inside(node: Node) -> Iterator[Constant]:
+    """Return the constants that the bodies of a node use and that a line of a graph around them makes."""
+    for body in node.bodies:
+        made = {value for value in body.values() if isinstance(value, Constant)}
+        for inner in body.nodes:
+            for value in (*inner.inputs, *constants_inside(inner)):
+                if isinstance(value, Constant) and value.node is not None and value not in made:
+                    yield value
+        for value in body.results:
+            if isinstance(value, Constant) and value.node is not None and value not in made:
+                yield value
+
+
+def nested(graph: Graph) -> Iterator[Graph]:
+    """Return a graph and all graphs inside it, outer ones first; each once."""
+    seen: set[int] = set()
+    pending = [graph]
+    while pending:
+        each = pending.pop()
+        if id(each) in seen:
+            continue
+        seen.add(id(each))
+        yield each
+        pending += [body for node in each.nodes for body in node.bodies]
+
+
+__all__ = [
+    "BACKWARD", "FORWARD", "HEADERS", "KEPT", "REGIONS", "LoopParts", "accumulated", "branch", "branch_backward", "call",
+    "call_backward", "close", "constants_inside", "elements_of", "leaves", "loop", "loop_backward", "nested", "outer_values",
+]  # fmt: skip
