@@ -318,13 +318,19 @@ SLOTS = tuple(Slot(index) for index in range(8))
 class Graph:
     """A function, or the body of a loop or branch.
 
-    `results` are the returned values, in a structure of tuples where there are several.
+    `results` are the returned values. The backward nodes of a body start from the gradients in `upstream` and lead to those in
+    `gradients`. `origin` tells from which function of the user's, read with which static arguments, a graph was made;
+    `custom` is the graph of the backward pass that the user wrote for it.
     """
 
     name: str
     parameters: list[Value] = field(default_factory=list)
     nodes: list[Node] = field(default_factory=list)
     results: list[Value] = field(default_factory=list)
+    upstream: list[Value] = field(default_factory=list)
+    gradients: list[Value] = field(default_factory=list)
+    origin: Any = None
+    custom: Graph | None = None
 
     def values(self) -> Iterator[Value]:
         """Return every value that is made in the graph, parameters first."""
