@@ -10,11 +10,13 @@ visited, so that it is assigned once, where all its parts are known.
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
 import numpy as np
 
+from flatgrad.activity import derived_from, reached_from, sources_of, spread
+from flatgrad.backward_regions import VISITS, accumulate, complete_calls, join_calls
 from flatgrad.builder import Builder
 from flatgrad.errors import Problem, UnsupportedError
 from flatgrad.frontend.rule_bodies import inputs_with_gradient, read_rule
@@ -22,7 +24,7 @@ from flatgrad.graph.size import SizeUnknown
 from flatgrad.graph.values import FLOAT, Constant, Graph, Node, Value, leaves
 from flatgrad.infer import makes_number
 from flatgrad.masks import MaskedGradients, plain
-from flatgrad.registry import Record, lookup
+from flatgrad.registry import lookup
 from flatgrad.rules.placing import placed, placed_together
 from flatgrad.rules.program import named
 from flatgrad.unbroadcast import broadcast_axes, cast, is_smaller, summed_over
@@ -32,39 +34,60 @@ LONGEST_SUM = 50
 
 
 def differentiate(graph: Graph, wrt: Sequence[Value], results: Sequence[Value]) -> dict[Value, Value]:
-    """Append the backward pass of `graph`, and return the gradient of each value in `wrt`.
+    """Append the backward pass of `graph` and of its bodies, and return the gradient of each value in `wrt`.
 
     The upstream gradients of `results` become parameters of the graph, behind its own.
     """
-    return _Backward(graph, wrt, results).run()
+    active = set(wrt)
+    spread(graph, active)
+    join_calls(graph, active)
+    backward = Backward(graph, active, frozenset())
+    for result in results:
+        # a parameter that is returned as it is has a gradient of its own name beside the upstream one
+        is_parameter = result.node is None
+        type = FLOAT if not result.rank else result.type
+        upstream = Value(type, "grad_out" if is_parameter else None, primal=None if is_parameter else result)
+        graph.parameters.append(upstream)
+        backward.start_from(result, upstream)
+    backward.returned = frozenset(wrt)
+    backward.run(results)
+    complete_calls(graph)
+    return {value: backward.gradient_for_caller(value) for value in wrt}
 
 
-class _Backward:
-    def __init__(self, graph: Graph, wrt: Sequence[Value], results: Sequence[Value]) -> None:
+class Backward:
+    """Appends the backward pass to one graph: that of a function, or a body.
+
+    `active` holds the values that have a gradient. The gradients of `accumulating` parameters are not returned: each part is
+    added to what the graph around keeps for it.
+    """
+
+    def __init__(self, graph: Graph, active: set[Value], accumulating: Set[Value]) -> None:
         self.graph = graph
-        self.wrt = wrt
-        self.results = results
+        self.active = active
+        self.accumulating = accumulating
         self.builder = Builder(graph)
         self.forward = list(graph.nodes)
+        # values whose gradients the caller gets
+        self.returned: Set[Value] = frozenset()
         self.parts: dict[Value, list[Value]] = {}
         self.gradients: dict[Value, Value] = {}
         self.masks = MaskedGradients(self.builder)
-        self.active = self._active()
-        self.waiting = self._uses_that_matter()
+        self.waiting: dict[Value, int] = {}
 
-    def run(self) -> dict[Value, Value]:
-        for result in self.results:
-            # a parameter that is returned as it is has a gradient of its own name beside the upstream one
-            is_parameter = result.node is None
-            upstream = Value(
-                FLOAT if not result.rank else result.type,
-                "grad_out" if is_parameter else None,
-                primal=None if is_parameter else result,
-            )
-            self.graph.parameters.append(upstream)
-            self._add_part(result, upstream)
-        for result in self.results:
-            if not self.waiting.get(result):
+    def inside(self, body: Graph, accumulating: Set[Value]) -> Backward:
+        """Return the same for a body of this graph."""
+        return Backward(body, self.active, accumulating)
+
+    def start_from(self, result: Value, upstream: Value) -> None:
+        """Take the upstream gradient of a result."""
+        self._add_part(result, upstream)
+
+    def run(self, results: Sequence[Value]) -> None:
+        """Go through the operations in reverse, from the upstream gradients of these results."""
+        _, self.waiting = reached_from(self.forward, results, self.active)
+        for result in dict.fromkeys(results):
+            if not self.waiting.get(result) and result not in self.accumulating:
                 self._sum_up(result)
         for node in reversed(self.forward):
             if any(output in self.gradients for output in node.outputs):
@@ -74,52 +97,37 @@ class _Backward:
                     _note_place(error, node)
                     raise
         self.builder.forward = None
-        for value in self.wrt:
-            if value not in self.gradients:
-                zeros = self._zeros(value)
-                zeros = self._named(zeros) if isinstance(zeros, Constant) else zeros
-                zeros.primal = value
-                self.gradients[value] = zeros
-        return {value: self.gradients[value] for value in self.wrt}
 
-    def _active(self) -> set[Value]:
-        """Return the values that depend on `wrt` in a way that has a derivative."""
-        active = set(self.wrt)
-        for node in self.forward:
-            record = lookup(node.function)
-            if record is None or record.gradient is None:
-                continue
-            inputs = _inputs(record, node.arguments)
-            if any(leaf in active for leaf in inputs):
-                active.update(output for output in node.outputs if output.dtype.kind != "b")
-        return active
-
-    def _uses_that_matter(self) -> dict[Value, int]:
-        """Count for each active value the operations that pass a gradient on to it."""
-        reached = set(self.results) & self.active
-        waiting: dict[Value, int] = {}
-        for node in reversed(self.forward):
-            if reached.isdisjoint(node.outputs):
-                continue
-            for value in self._sources(node):
-                waiting[value] = waiting.get(value, 0) + 1
-                reached.add(value)
-        return waiting
-
-    def _sources(self, node: Node) -> dict[Value, None]:
-        """Return the active values whose gradients an operation adds to, in the order of its arguments."""
-        function, arguments = _derived_from(node)
-        record = lookup(function)
-        if record is None or record.gradient is None:
-            return {}
-        return dict.fromkeys(leaf for leaf in _inputs(record, arguments) if leaf in self.active)
+    def gradient_for_caller(self, value: Value) -> Value:
+        """Return the gradient of a parameter of the function, zeros where none reaches it."""
+        if value not in self.gradients:
+            zeros = self.zeros(value)
+            zeros = self._named(zeros) if isinstance(zeros, Constant) else zeros
+            zeros.primal = value
+            self.gradients[value] = zeros
+        return self.gradients[value]
 
     def _visit(self, node: Node) -> None:
-        sources = self._sources(node)
+        sources = sources_of(node, self.active)
         if not sources:
             return
         self.builder.forward = node
-        function, arguments = _derived_from(node)
+        visit = VISITS.get(node.function)
+        if visit is None:
+            self._visit_operation(node, sources)
+        else:
+            visit(self, node)
+            for value in sources:
+                self._note_use(value)
+
+    def _note_use(self, value: Value) -> None:
+        """Note that one more operation has passed on its part of the gradient of a value; behind the last, sum up."""
+        self.waiting[value] -= 1
+        if not self.waiting[value] and value not in self.accumulating:
+            self._sum_up(value)
+
+    def _visit_operation(self, node: Node, sources: Mapping[Value, None]) -> None:
+        function, arguments = derived_from(node)
         record = lookup(function)
         assert record is not None and record.gradient is not None
         _refuse_whole_numbers(node, self.gradients)
@@ -142,39 +150,54 @@ class _Backward:
                     passed_on[value].append(gradient)
         for value, gradients in passed_on.items():
             for gradient in gradients:
-                part = self._fitted(gradient, value)
-                part.part_of = value
-                self._add_part(value, part)
-            self.waiting[value] -= 1
-            if not self.waiting[value]:
-                self._sum_up(value)
+                self.pass_on(value, gradient)
+            self._note_use(value)
+
+    def pass_on(self, value: Value, gradient: Any) -> None:
+        """Add a part of the gradient of a value, brought to its shape and dtype."""
+        part = self._fitted(gradient, value)
+        if value not in self.accumulating:
+            part.part_of = value
+        self._add_part(value, part)
 
     def _gradient_or_zeros(self, value: Value) -> Value:
-        return self.gradients[value] if value in self.gradients else self._zeros(value)
+        return self.gradients[value] if value in self.gradients else self.zeros(value)
 
-    def _zeros(self, value: Value) -> Value:
+    def zeros(self, value: Value) -> Value:
+        """Return zeros for the gradient of a value."""
         if value.type.weak:
             return Constant(0.0, FLOAT)
         gradient: Value = self.builder.apply(np.zeros_like, value)
         return gradient
 
     def _add_part(self, value: Value, part: Value) -> None:
-        self.parts.setdefault(value, []).append(part)
+        if value in self.accumulating:
+            accumulate(self.builder, value, part)
+        else:
+            self.parts.setdefault(value, []).append(part)
 
     def _sum_up(self, value: Value) -> None:
-        """Make the gradient of a value from its parts, in one assignment."""
+        """Make the gradient of a value from its parts, in one assignment; no part, no gradient."""
+        if value not in self.parts:
+            return
         parts = self._placed_together(self.parts.pop(value), value)
         while len(parts) > 1:
             steps = [parts[k : k + LONGEST_SUM] for k in range(0, len(parts), LONGEST_SUM)]
             parts = [self._sum(step, pinned=len(steps) > 1) for step in steps]
         gradient = parts[0]
-        if value in self.wrt:
+        if value in self.returned:
             gradient = self._of_the_same_kind(gradient, value)
         if gradient.primal is not value:
-            if gradient.primal is not None or gradient.node is None or gradient.node.forward is None:
-                gradient = self._named(gradient)
-            gradient.primal = value
+            is_step = gradient.primal is None and gradient.node is not None and gradient.node.forward is not None
+            if not is_step and not self._is_passed_out(value):
+                gradient, is_step = self._named(gradient), True
+            if is_step:
+                gradient.primal = value
         self.gradients[value] = gradient
+
+    def _is_passed_out(self, value: Value) -> bool:
+        """Tell whether a gradient goes to the graph around under the name that it has there."""
+        return value.node is None and not self.returned
 
     def _of_the_same_kind(self, gradient: Value, value: Value) -> Value:
         """Return a gradient that a caller gets: a number for a Python number, an array of the same dtype for an array."""
@@ -250,20 +273,6 @@ def _call_of_placed(part: Value, value: Value) -> dict[str, Any] | None:
 
 def _is_number(gradient: Value) -> bool:
     return gradient.type.weak or gradient.node is None or makes_number(gradient.node)
-
-
-def _derived_from(node: Node) -> tuple[Any, Mapping[str, Any]]:
-    """Return the function and arguments whose derivative is taken: those of the recognised form, or the node's own."""
-    if node.recognised is not None:
-        return node.recognised.function, node.recognised.arguments
-    return node.function, node.arguments
-
-
-def _inputs(record: Record, arguments: Mapping[str, Any]) -> Iterable[Any]:
-    """Return what an operation passes a gradient on to."""
-    assert record.gradient is not None
-    for name in inputs_with_gradient(record.gradient):
-        yield from leaves(arguments.get(name))
 
 
 def _values(structure: Any) -> list[Any]:

@@ -25,7 +25,8 @@ from typing import Any
 
 import numpy as np
 
-from flatgrad.graph.values import Constant, Graph, Node, Type, Value, leaves
+from flatgrad.graph.size import is_one
+from flatgrad.graph.values import Constant, Graph, Node, Type, Value, leaves, mapped, packed
 
 # headers of `for` loops: nested tuples, the first part of each is one of these words
 #   ("range", start, stop, step)    one element: the counter
@@ -33,7 +34,8 @@ from flatgrad.graph.values import Constant, Graph, Node, Type, Value, leaves
 #   ("enumerate", header, start)    the counter, then the elements of the inner header
 #   ("zip", header, ...)            the elements of each
 #   ("reversed", header)            those of the inner header
-HEADERS = ("range", "rows", "enumerate", "zip", "reversed")
+#   ("forever",)                    no element: `while True`, which only its body leaves
+HEADERS = ("range", "rows", "enumerate", "zip", "reversed", "forever")
 
 # what is kept for the backward pass: a list with an entry for each turn of a loop, a tuple from a function
 KEPT = Type(np.dtype(object), (), weak=True)
@@ -63,12 +65,20 @@ def call_backward() -> None:
     """The backward pass of a call."""
 
 
+def edited(x: Value) -> None:
+    """A node of this function is x itself; its body is what becomes of the gradient."""
+
+
 def accumulated() -> None:
     """A statement in the backward pass of a loop: `grad_<into>[index] += values`."""
 
 
-FORWARD = frozenset({branch, loop, call})
-BACKWARD = {branch: branch_backward, loop: loop_backward, call: call_backward}
+FORWARD: frozenset[Callable[..., Any]] = frozenset({branch, loop, call})
+BACKWARD: dict[Callable[..., Any], Callable[..., Any]] = {
+    branch: branch_backward,
+    loop: loop_backward,
+    call: call_backward,
+}
 REGIONS: frozenset[Callable[..., Any]] = FORWARD | frozenset(BACKWARD.values())
 
 
@@ -85,6 +95,21 @@ def elements_of(header: Any) -> Iterator[tuple[str, Any]]:
             yield from elements_of(part)
     else:
         yield word, parts
+
+
+def turned_elements(header: Any, turned: bool = False) -> Iterator[bool]:
+    """Tell for each leaf of a header whether the loop goes through it from its end to its start."""
+    if header is None:
+        return
+    word, *parts = header
+    if word == "enumerate":
+        yield False
+        yield from turned_elements(parts[0], turned)
+    elif word in ("zip", "reversed"):
+        for part in parts:
+            yield from turned_elements(part, turned != (word == "reversed"))
+    elif word != "forever":
+        yield turned
 
 
 class LoopParts:
@@ -104,6 +129,25 @@ class LoopParts:
         self.own_closed = body.parameters[1 + count + len(self.start) :]
         self.results = body.results[: len(self.start)]
         self.leave = body.results[-1] if self.leaves else None
+
+
+def received(node: Node, body: Graph) -> dict[Value, Value]:
+    """Return the values that a body takes from around it as they are, each with the parameter that it is inside."""
+    if node.function is call:
+        return dict(zip(node.arguments["arguments"], body.parameters, strict=True))
+    closed = node.arguments["closed"]
+    return dict(zip(closed, body.parameters[len(body.parameters) - len(closed) :], strict=True))
+
+
+def close_over(node: Node, outer: Value) -> None:
+    """Give the bodies of a branch or loop a parameter for one more value from around."""
+    arguments = node.arguments
+    if outer in arguments["closed"]:
+        return
+    arguments["closed"] = (*arguments["closed"], outer)
+    node.inputs, node.call = packed(arguments)
+    for body in node.bodies:
+        body.parameters.append(Value(outer.type, outer.name, known=outer.known))
 
 
 def outer_values(nodes: Iterable[Node], results: Sequence[Value], own: Iterable[Value]) -> list[Value]:
@@ -129,6 +173,55 @@ def close(graph: Graph, outer: Sequence[Value]) -> None:
         if any(value in inner for value in node.inputs):
             node.inputs = tuple([inner.get(value, value) for value in node.inputs])
     graph.results[:] = [inner.get(value, value) for value in graph.results]
+
+
+def returned_by(node: Node) -> tuple[Value, ...]:
+    """Return the outputs of a call without what it keeps for the backward pass."""
+    return node.outputs[:-1] if node.outputs and node.outputs[-1].type is KEPT else node.outputs
+
+
+def is_alike(one: Graph, other: Graph) -> bool:
+    """Tell whether two graphs were made from one function in the same way, and differ in the sizes of arrays at most."""
+    if one.origin != other.origin:
+        return False
+    pairs: dict[Value, Value] = {}
+    return _matches(one, other, pairs)
+
+
+def _matches(one: Graph, other: Graph, pairs: dict[Value, Value]) -> bool:
+    if len(one.nodes) != len(other.nodes) or not _pair(one.parameters, other.parameters, pairs):
+        return False
+    for a, b in zip(one.nodes, other.nodes, strict=True):
+        if a.function is not b.function or _written(a.call) != _written(b.call) or len(a.bodies) != len(b.bodies):
+            return False
+        if not all(_same(x, y, pairs) for x, y in zip(a.inputs, b.inputs, strict=True)):
+            return False
+        if not _pair(a.outputs, b.outputs, pairs):
+            return False
+        if not all(_matches(x, y, pairs) for x, y in zip(a.bodies, b.bodies, strict=True)):
+            return False
+    same_results = len(one.results) == len(other.results)
+    return same_results and all(_same(x, y, pairs) for x, y in zip(one.results, other.results, strict=True))
+
+
+def _pair(ones: Sequence[Value], others: Sequence[Value], pairs: dict[Value, Value]) -> bool:
+    """Note that values stand for each other. Tell whether they have the same types, but for sizes."""
+    pairs.update(zip(ones, others, strict=False))
+    return list(map(_kind, ones)) == list(map(_kind, others))
+
+
+def _kind(value: Value) -> Any:
+    return value.dtype, value.type.weak, [is_one(size) for size in value.shape]
+
+
+def _same(a: Value, b: Value, pairs: dict[Value, Value]) -> bool:
+    if isinstance(a, Constant) and isinstance(b, Constant) and a not in pairs:
+        return _kind(a) == _kind(b) and repr(a.number) == repr(b.number)
+    return pairs.get(a) is b
+
+
+def _written(call: Any) -> str:
+    return repr(mapped(call, lambda leaf: id(leaf) if isinstance(leaf, np.ndarray) else leaf))
 
 
 def constants_inside(node: Node) -> Iterator[Constant]:
@@ -159,5 +252,6 @@ def nested(graph: Graph) -> Iterator[Graph]:
 
 __all__ = [
     "BACKWARD", "FORWARD", "HEADERS", "KEPT", "REGIONS", "LoopParts", "accumulated", "branch", "branch_backward", "call",
-    "call_backward", "close", "constants_inside", "elements_of", "leaves", "loop", "loop_backward", "nested", "outer_values",
+    "call_backward", "close", "close_over", "constants_inside", "edited", "is_alike", "returned_by", "elements_of", "leaves", "loop", "loop_backward", "nested", "outer_values", "received",
+    "turned_elements",
 ]  # fmt: skip

@@ -319,7 +319,7 @@ class Graph:
     """A function, or the body of a loop or branch.
 
     `results` are the returned values. The backward nodes of a body start from the gradients in `upstream` and lead to those in
-    `gradients`. `origin` tells from which function of the user's, read with which static arguments, a graph was made;
+    `gradients`; in a function these belong to the parameters in `wrt`. `origin` tells from which function of the user's, read with which static arguments, a graph was made;
     `custom` is the graph of the backward pass that the user wrote for it.
     """
 
@@ -329,6 +329,7 @@ class Graph:
     results: list[Value] = field(default_factory=list)
     upstream: list[Value] = field(default_factory=list)
     gradients: list[Value] = field(default_factory=list)
+    wrt: list[Value] = field(default_factory=list)
     origin: Any = None
     custom: Graph | None = None
 

@@ -1,0 +1,122 @@
+"""Which values have a gradient that matters: they depend on what is differentiated by, and results depend on them.
+
+In: a forward graph with its bodies. Out: sets of values, those inside of bodies among them. Layer: above `frontend`, which
+reads the rules, below `differentiate`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from flatgrad.frontend.rule_bodies import inputs_with_gradient
+from flatgrad.graph.regions import FORWARD, LoopParts, branch, call, edited, elements_of, loop
+from flatgrad.graph.values import Constant, Graph, Node, Value, leaves
+from flatgrad.registry import Record, lookup
+
+
+def spread(graph: Graph, active: set[Value]) -> None:
+    """Add to `active` the values that depend on those in it in a way that has a derivative, in all bodies too."""
+    for node in graph.nodes:
+        if node.function in SPREADING:
+            SPREADING[node.function](node, active)
+            continue
+        record = lookup(node.function)
+        if record is None or record.gradient is None:
+            continue
+        if any(leaf in active for leaf in inputs_of(record, node.arguments)):
+            active.update(output for output in node.outputs if output.dtype.kind != "b")
+
+
+def _spread_branch(node: Node, active: set[Value]) -> None:
+    for body in node.bodies:
+        _pass_in(node.arguments["closed"], body.parameters, active)
+        spread(body, active)
+        _pass_in(body.results, node.outputs, active)
+
+
+def _spread_loop(node: Node, active: set[Value]) -> None:
+    parts, body = LoopParts(node), node.bodies[0]
+    _pass_in(parts.closed, parts.own_closed, active)
+    for (word, given), element in zip(elements_of(parts.header), parts.elements, strict=True):
+        if word == "rows" and given[0] in active:
+            active.add(element)
+    _pass_in(parts.start, parts.carried, active)
+    count = -1
+    # a carried value is active in all turns if it is in one
+    while count < len(active):
+        count = len(active)
+        spread(body, active)
+        _pass_in(parts.results, parts.carried, active)
+    _pass_in(parts.carried, node.outputs, active)
+
+
+def _spread_call(node: Node, active: set[Value]) -> None:
+    (body,) = node.bodies
+    arguments = node.arguments["arguments"]
+    _pass_in(arguments, body.parameters, active)
+    if body.custom is not None:
+        if any(argument in active for argument in arguments):
+            active.update(value for value in (*node.outputs, *body.results) if value.dtype.kind in "fi")
+        return
+    spread(body, active)
+    if any(argument in active for argument in arguments):
+        _pass_in(body.results, node.outputs, active)
+
+
+def _spread_edited(node: Node, active: set[Value]) -> None:
+    _pass_in(node.inputs, node.outputs, active)
+
+
+SPREADING = {branch: _spread_branch, loop: _spread_loop, call: _spread_call, edited: _spread_edited}
+
+
+def _pass_in(given: Iterable[Any], received: Iterable[Value], active: set[Value]) -> None:
+    for outer, inner in zip(given, received, strict=False):
+        if outer in active and inner.dtype.kind != "b" and not isinstance(inner, Constant):
+            active.add(inner)
+
+
+def reached_from(
+    nodes: Sequence[Node], results: Iterable[Value], active: set[Value]
+) -> tuple[set[Value], dict[Value, int]]:
+    """Return the active values that results depend on, and for each how many operations pass a gradient on to it."""
+    reached = {value for value in results if value in active}
+    waiting: dict[Value, int] = {}
+    for node in reversed(nodes):
+        if reached.isdisjoint(node.outputs):
+            continue
+        for value in sources_of(node, active):
+            waiting[value] = waiting.get(value, 0) + 1
+            reached.add(value)
+    return reached, waiting
+
+
+def sources_of(node: Node, active: set[Value]) -> dict[Value, None]:
+    """Return the active values whose gradients an operation adds to, in the order of its arguments."""
+    if node.function in FORWARD:
+        given = [item for name, item in node.arguments.items() if name != "condition"]
+        passed: Iterable[Any] = leaves(tuple(given))
+    elif node.function is edited:
+        passed = node.inputs
+    else:
+        function, arguments = derived_from(node)
+        record = lookup(function)
+        if record is None or record.gradient is None:
+            return {}
+        passed = inputs_of(record, arguments)
+    return dict.fromkeys(leaf for leaf in passed if isinstance(leaf, Value) and leaf in active)
+
+
+def derived_from(node: Node) -> tuple[Any, Mapping[str, Any]]:
+    """Return the function and arguments whose derivative is taken: those of the recognised form, or the node's own."""
+    if node.recognised is not None:
+        return node.recognised.function, node.recognised.arguments
+    return node.function, node.arguments
+
+
+def inputs_of(record: Record, arguments: Mapping[str, Any]) -> Iterator[Any]:
+    """Return what an operation passes a gradient on to."""
+    assert record.gradient is not None
+    for name in inputs_with_gradient(record.gradient):
+        yield from leaves(arguments.get(name))
