@@ -18,6 +18,7 @@ from flatgrad.frontend.reader import Reader
 from flatgrad.frontend.source import Definition
 from flatgrad.functions.origin import shown_place
 from flatgrad.garbage import collector_paused
+from flatgrad.graph.regions import nested
 from flatgrad.graph.size import SizeUnknown
 from flatgrad.graph.values import Constant, Graph, Value, leaves, mapped
 from flatgrad.graph.verify import verify
@@ -169,6 +170,9 @@ def _passed(graph: Graph, structures: Sequence[Any], passes: Sequence[Pass]) -> 
     values = [leaf for leaf in leaves(tuple(structures)) if isinstance(leaf, Value)]
     kept = values
     for each in passes:
+        for body in [inner for inner in nested(graph) if inner is not graph]:
+            wanted = each(body, [*body.results, *body.gradients])
+            body.results[:], body.gradients[:] = wanted[: len(body.results)], wanted[len(body.results) :]
         kept = each(graph, kept)
     verify(graph, kept)
     now = dict(zip(values, kept, strict=True))

@@ -31,7 +31,9 @@ def _folded(node: Node, returned: set[Value], read: set[Value]) -> Value | None:
     copy, source = node.output, node.inputs[0]
     if copy.primal is None:
         return source
-    may_be_renamed = is_backward(source) and not isinstance(source, Constant) and source not in returned
+    # what comes out of a loop or branch has the name that it has there
+    fixed = isinstance(source, Constant) or (source.node is not None and bool(source.node.bodies))
+    may_be_renamed = is_backward(source) and not fixed and source not in returned
     if may_be_renamed and _has_the_better_name(copy.primal, source.primal, read):
         if copy in returned:
             # it is returned from here on, and keeps this name

@@ -19,7 +19,7 @@ def merge_steps(graph: Graph, results: Sequence[Value]) -> list[Value]:
     returned = set(results)
     uses = uses_of(graph.nodes)
     for node in graph.nodes:
-        for value in node.outputs:
+        for value in () if node.bodies else node.outputs:
             primal = value.primal
             if primal is not None and primal.name is None and uses.get(value, 0) <= 1 and value not in returned:
                 value.primal, value.step_of = None, primal

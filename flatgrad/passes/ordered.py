@@ -16,10 +16,12 @@ from flatgrad.passes.lead_with_minus import lead_with_minus
 from flatgrad.passes.measure_parameters import measure_parameters
 from flatgrad.passes.merge_masks import merge_masks
 from flatgrad.passes.merge_steps import merge_steps
+from flatgrad.passes.narrow import narrow
 from flatgrad.passes.prune import prune
 from flatgrad.passes.recognise import recognise
 from flatgrad.passes.restore_steps import restore_steps
 from flatgrad.passes.share import share
+from flatgrad.passes.share_with_outside import share_with_outside
 from flatgrad.passes.simplify import simplify
 from flatgrad.passes.spread_scalars import spread_scalars
 
@@ -27,6 +29,7 @@ Pass = Callable[[Graph, Sequence[Value]], list[Value]]
 
 # on the forward graph, before it is differentiated
 BEFORE: tuple[Pass, ...] = (
+    narrow,  # what is not read behind a branch or loop is not carried out of it
     share,  # what is computed twice has one gradient
     recognise,  # known functions that are written out get the derivative of the known function
 )
@@ -34,6 +37,7 @@ BEFORE: tuple[Pass, ...] = (
 # on the joint graph, for both styles
 PASSES: tuple[Pass, ...] = (
     share,  # nothing is computed twice
+    share_with_outside,  # nor in a body again
     simplify,  # no multiplication by 1, no double minus
     share,  # what has become the same by now
     lead_with_minus,  # a sum is negated, not an array that is summed

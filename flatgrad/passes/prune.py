@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from flatgrad.graph.regions import constants_inside
 from flatgrad.graph.values import Graph, Node, Value
 from flatgrad.rules.program import EFFECTS
 
@@ -19,8 +20,16 @@ def prune(graph: Graph, results: Sequence[Value]) -> list[Value]:
     needed = set(results)
     kept: list[Node] = []
     for node in reversed(graph.nodes):
-        if node.function in EFFECTS or not needed.isdisjoint(node.outputs):
+        if has_effect(node) or not needed.isdisjoint(node.outputs):
             kept.append(node)
-            needed.update(node.inputs)
+            needed.update(node.inputs, constants_inside(node))
     graph.nodes[:] = reversed(kept)
     return list(results)
+
+
+def has_effect(node: Node) -> bool:
+    """Tell whether a node does something beside computing its outputs, in its bodies too."""
+    if node.function in EFFECTS:
+        return True
+    forward = node.forward is None
+    return any(has_effect(each) for body in node.bodies for each in body.nodes if (each.forward is None) == forward)

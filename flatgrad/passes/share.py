@@ -38,7 +38,7 @@ def share(graph: Graph, results: Sequence[Value]) -> list[Value]:
     seen: dict[Hashable, Node] = {}
     for node in graph.nodes:
         substitute(node, replaced)
-        key = _key(node)
+        key = key_of(node, node.inputs)
         first = node if key is None else seen.setdefault(key, node)
         if first is node:
             builder.graph.nodes.append(node)
@@ -51,14 +51,14 @@ def share(graph: Graph, results: Sequence[Value]) -> list[Value]:
     return [replaced.get(value, value) for value in results]
 
 
-def _key(node: Node) -> Hashable:
-    """Return what two operations with the same results have in common; None for one that is to stay."""
+def key_of(node: Node, inputs: Sequence[Value]) -> Hashable:
+    """Return what two operations on such inputs with the same results have in common; None for one that is to stay."""
     # literals and text have no record; second names, and what has an effect or a body of its own, stay as well
     if lookup(node.function) is None or node.function is named or node.function in EFFECTS or node.bodies:
         return None
     call = tuple([(name, _written(structure)) for name, structure in node.call])
     types = tuple([value.type.weak for value in node.outputs])
-    return (OPERATORS.get(node.function, node.function), call, tuple(map(_identity, node.inputs)), types)
+    return (OPERATORS.get(node.function, node.function), call, tuple(map(_identity, inputs)), types)
 
 
 def _written(structure: Any) -> Hashable:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from flatgrad.graph.regions import accumulated
 from flatgrad.markers import stop_gradient
 from flatgrad.registry import Sample, no_gradient, real, rule
 from flatgrad.rules.shapes import elementwise, same
@@ -52,7 +53,7 @@ def _converted(number: Any, conversion: str | None) -> Any:
     return number if conversion is None else converters[conversion](number)
 
 
-EFFECTS = (assertion, print)
+EFFECTS = (assertion, print, accumulated)
 
 
 def _type_of_first(x: Any) -> tuple[np.dtype[Any], bool]:
