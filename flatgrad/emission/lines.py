@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from flatgrad.graph.regions import REGIONS, constants_inside
 from flatgrad.graph.values import Constant, Graph, Node, Value, uses_of
 from flatgrad.markers import stop_gradient
 from flatgrad.registry import lookup
@@ -34,11 +35,12 @@ class Lines:
 
     def __init__(self, graph: Graph, results: Sequence[Value], style: str) -> None:
         self.style = style
-        self.uses = uses_of(graph.nodes, results)
+        self.uses = uses_of(graph.nodes, [*results, *(each for node in graph.nodes for each in constants_inside(node))])
         self.read_backward = {value for node in graph.nodes if node.forward is not None for value in node.inputs}
-        self.results = set(results)
+        self.results = dict.fromkeys(results)
         self.signed = {value for node in graph.nodes if node.function in SIGNS for value in node.inputs}
         self.inside_forms = _inside_forms(graph, self.uses)
+        self.taken_inside = _taken_inside(graph)
         self.own = [node for node in graph.nodes if self._has_line(node)]
         self.host = self._hosts(graph)
         self._readers = self._lines_with_a_gradient(graph)
@@ -48,7 +50,7 @@ class Lines:
         return self._readers.get(primal, [])
 
     def _has_line(self, node: Node) -> bool:
-        if node.function in EFFECTS or len(node.outputs) > 1 or node.function in PLACING:
+        if node.function in EFFECTS or len(node.outputs) > 1 or node.function in PLACING or node.function in REGIONS:
             return True
         value = node.output
         if node.function is literal:
@@ -59,7 +61,7 @@ class Lines:
             return value.primal is not None and self._backward_has_line(value)
         if node.function in ALWAYS_INSIDE or node.function in CONDITIONS or _of_constants(node):
             return False
-        if node.function in SIGNS and value in self.signed:
+        if (node.function in SIGNS and value in self.signed) or value in self.taken_inside:
             return True
         if node.forward is not None:
             return self._backward_has_line(value)
@@ -100,6 +102,15 @@ class Lines:
                     if isinstance(value, Value):
                         readers.setdefault(value, []).append(self.host[node])
         return readers
+
+
+def _taken_inside(graph: Graph) -> set[Value]:
+    """Return the values that the bodies of branches and loops use: these are computed once, before them."""
+    taken: set[Value] = set()
+    for node in graph.nodes:
+        if node.function in REGIONS:
+            taken.update(node.arguments.get("closed", ()))
+    return taken
 
 
 def _of_constants(node: Node) -> bool:

@@ -11,19 +11,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from flatgrad.emission.expressions import Printer
+from flatgrad.emission.functions import (
+    FunctionWriter,
+    bare,
+    functions_called,
+    lines_of,
+    nested_in_function,
+    tuple_of,
+    written_helper,
+)
+from flatgrad.emission.keeping import Regions
 from flatgrad.emission.layout import laid_out
-from flatgrad.emission.lines import Lines
 from flatgrad.emission.names import Names
+from flatgrad.emission.shapes_text import shapes_text
 from flatgrad.emission.spelling import Import, Spelling, import_lines
 from flatgrad.emission.templates import rendered
-from flatgrad.emission.writer import Writer
+from flatgrad.emission.writer import Line
 from flatgrad.errors import UnsupportedError
-from flatgrad.graph.size import Expression, Symbol, resolved
-from flatgrad.graph.values import Constant, Graph, Node, Value, leaves
-
-WIDTH = 120
-SIZE_NAMES = "nmkpqrsuvw"
+from flatgrad.graph.regions import nested
+from flatgrad.graph.values import Constant, Graph, Value, leaves
 
 
 @dataclass(slots=True)
@@ -105,41 +111,42 @@ def _module_docstring(parts: Sequence[ModuleParts]) -> str:
 
 
 class _Module:
+    """Writes one differentiated function and the functions that it calls."""
+
     def __init__(self, function: Differentiated, style: str, target: str) -> None:
         self.function = function
         graph = function.graph
-        self.lines = Lines(graph, function.results, style)
+        graph.gradients = [gradient for gradient in function.gradients.values() if gradient is not None]
+        helpers = functions_called(graph)
         parameters = set(function.parameters)
+        parameters |= {value.name for each in helpers for value in each.parameters if value.name is not None}
         self.spelling = Spelling(target, parameters)
-        self.printer = Printer(self.spelling)
         self.constants = self._module_constants()
-        wished = {value.name for value in graph.values() if value.name is not None} | parameters | set(self.constants)
-        self._spell_ahead(graph)
-        self.names = Names(self.spelling.names() | set(self.constants), wished)
-        for name, value in function.parameters.items():
-            self.names.parameter(value, name)
-            self.printer.name(value, name)
-        self.writer = Writer(self.lines, self.names, self.printer)
+        names = _function_names(function.name, helpers)
+        main = Regions(graph, function.results, function.upstream, style)
+        own = {each: Regions(each, [*each.results, *each.gradients], each.upstream, style) for each in helpers}
+        for regions in (*own.values(), main):
+            FunctionWriter(regions, {}, self.spelling, names, Names((), ())).write()
+        taken = {text for name in names.values() for text in (name, f"{name}_forward", f"{name}_backward")}
+        reserved = self.spelling.names() | set(self.constants) | taken
+        self.helpers = [self._writer(own[each], _parameters_of(each), names, reserved) for each in helpers]
+        self.main = self._writer(main, function.parameters, names, reserved)
+        self.names, self.printer = self.main.names, self.main.printer
 
-    def _spell_ahead(self, graph: Graph) -> None:
-        """Write everything once with provisional names, to learn which names the module itself needs."""
-        trial = Writer(self.lines, Names((), ()), Printer(self.spelling))
-        for value in graph.parameters:
-            trial.printer.name(value, "x")
-        trial.write(graph.nodes)
+    def _writer(
+        self, regions: Regions, parameters: dict[str, Value], functions: dict[Graph, str], reserved: set[str]
+    ) -> FunctionWriter:
+        graphs = nested_in_function(regions.root.graph)
+        wished = {value.name for graph in graphs for value in graph.values() if value.name is not None}
+        names = Names(reserved, wished | set(parameters) | set(self.constants))
+        return FunctionWriter(regions, parameters, self.spelling, functions, names)
 
     def parts(self, *, split: bool) -> ModuleParts:
         """Write the functions, and return them with what they need around them."""
         function = self.function
-        forward: list[Node] = []
-        backward: list[Node] = []
-        for node in function.graph.nodes:
-            (forward if node.forward is None and not _is_late(node) else backward).append(node)
-        self.writer.write(forward)
-        for value in function.upstream:
-            self.printer.name(value, self.names.name(value))
-        self.writer.write(backward)
-        functions = self._pair(forward, backward) if split else [self._joint(forward, backward)]
+        helpers = [text for helper in self.helpers for text in written_helper(helper)]
+        self.main.write(split=split)
+        functions = self._pair() if split else [self._joint()]
         # what the constants need is imported too
         constants = self._constant_lines()
         return ModuleParts(
@@ -148,15 +155,15 @@ class _Module:
             imports=frozenset(self.spelling.imports()),
             constants=constants,
             helpers=dict(self.spelling.helpers),
-            functions=tuple(functions),
+            functions=(*helpers, *functions),
         )
 
     # constants of the module
 
     def _module_constants(self) -> dict[str, Constant]:
         found: dict[str, Constant] = {}
-        for node in self.function.graph.nodes:
-            for value in node.inputs:
+        for graph in nested(self.function.graph):
+            for value in (*(value for node in graph.nodes for value in node.inputs), *graph.results, *graph.gradients):
                 if isinstance(value, Constant):
                     for constant in _constants_in(value):
                         if constant.name is not None and constant.node is None:
@@ -168,7 +175,7 @@ class _Module:
 
     # functions
 
-    def _joint(self, forward: Sequence[Node], backward: Sequence[Node]) -> str:
+    def _joint(self) -> str:
         function = self.function
         value_text = self._structure(function.returned)
         gradients = self._gradients_text()
@@ -176,51 +183,35 @@ class _Module:
             "value_and_grad.py.jinja",
             signature="\n".join(laid_out(f"def {function.name}_value_and_grad({self._parameters(joint=True)}):")),
             docstring=self._docstring(f"Return {value_text} and {gradients}."),
-            forward=self._indented(self.writer.forward(forward)),
-            backward=self._indented(self.writer.backward(backward)),
+            forward=lines_of(self.main.forward),
+            backward=lines_of(self.main.backward),
             returned="\n".join(laid_out(f"return {value_text}, {gradients}", 4)),
         )
 
-    def _pair(self, forward: Sequence[Node], backward: Sequence[Node]) -> list[str]:
+    def _pair(self) -> list[str]:
         function = self.function
-        saved = self._saved(forward, backward)
-        saved_text = self._tuple(saved)
+        saved = self.main.saved()
+        saved_text = tuple_of(saved)
         value_text = self._structure(function.returned)
         value_words = value_text[1:-1] if isinstance(function.returned, tuple) else value_text
         upstream = ", ".join(self.names.name(value) for value in function.upstream)
         gradients = self._gradients_text()
-        body = [f"{_bare(saved_text)} = saved"] if saved else []
+        body = [Line(f"{bare(saved_text)} = saved")] if saved else []
         forward_text = rendered(
             "pass.py.jinja",
             signature="\n".join(laid_out(f"def {function.name}_forward({self._parameters(joint=False)}):")),
             docstring=self._docstring(f"Return {value_words} and what {function.name}_backward needs.", closing=""),
-            body=self._indented(self.writer.forward(forward)),
+            body=lines_of(self.main.forward),
             returned="\n".join(laid_out(f"return {value_text}, {saved_text}", 4)),
         )
         backward_text = rendered(
             "pass.py.jinja",
             signature="\n".join(laid_out(f"def {function.name}_backward(saved, {upstream}):")),
             docstring=f'    """Return {gradients.strip("()").rstrip(",")}."""',
-            body=[line for text in body for line in laid_out(text, 4)] + self._indented(self.writer.backward(backward)),
-            returned="\n".join(laid_out(f"return {_bare(gradients)}", 4)),
+            body=lines_of([*body, *self.main.backward]),
+            returned="\n".join(laid_out(f"return {bare(gradients)}", 4)),
         )
         return [forward_text, backward_text]
-
-    def _saved(self, forward: Sequence[Node], backward: Sequence[Node]) -> list[str]:
-        """Return the names of the forward values that the backward pass reads, in the order in which they are made."""
-        own = set(self.lines.own)
-        inside = {node.output: node for node in self.function.graph.nodes if node not in own}
-        read: set[Value] = set()
-        pending = [value for node in backward for value in node.inputs]
-        pending += [gradient for gradient in self.function.gradients.values() if gradient is not None]
-        while pending:
-            value = pending.pop()
-            if value not in read:
-                read.add(value)
-                if value in inside:
-                    pending += inside[value].inputs
-        made = [*self.function.parameters.values(), *(value for node in forward for value in node.outputs)]
-        return [self.names.of[value] for value in made if value in read and value in self.names.of]
 
     def _parameters(self, *, joint: bool) -> str:
         function = self.function
@@ -246,7 +237,7 @@ class _Module:
         paragraphs = []
         if function.documentation:
             paragraphs += [*function.documentation.split("\n"), ""]
-        arrays = self._shapes()
+        arrays = shapes_text(self.function.parameters)
         if function.static:
             chosen = ", ".join(f"{name}={_shown(value)}" for name, value in function.static.items())
             paragraphs += [f"Written for {chosen}.", ""]
@@ -261,77 +252,40 @@ class _Module:
             '    """' + "\n".join("    " + line if k and line else line for k, line in enumerate(lines)) + '\n    """'
         )
 
-    def _shapes(self) -> str:
-        parameters = self.function.parameters
-        if all(value.type.weak for value in parameters.values()):
-            return ""
-        labels = _SizeNames([size for value in parameters.values() for size in value.shape])
-        return ", ".join(f"{name}: {labels.described(value)}" for name, value in parameters.items())
-
     def _gradients_text(self) -> str:
         gradients = self.function.gradients
         texts = ["None" if value is None else self.printer.item(value)[0] for value in gradients.values()]
-        return texts[0] if self.function.bare else self._tuple(texts)
-
-    def _tuple(self, texts: Sequence[str]) -> str:
-        return f"({', '.join(texts)}{',' * (len(texts) == 1)})"
+        return texts[0] if self.function.bare else tuple_of(texts)
 
     def _structure(self, structure: Any) -> str:
         return self.printer.item(structure)[0]
 
-    def _indented(self, lines: Sequence[tuple[str, str]]) -> list[str]:
-        result: list[str] = []
-        for text, comment in lines:
-            if text.startswith("#"):
-                result.append("    " + text)
-                continue
-            *first, last = text.split("\n")
-            for line in first:
-                result += laid_out(line, 4)
-            result += laid_out(last, 4, comment=comment)
-        return result
+
+def _function_names(main: str, helpers: Sequence[Graph]) -> dict[Graph, str]:
+    """Return a name in the module for each function that is called; a second one of the same name gets a number."""
+    taken = {main}
+    names: dict[Graph, str] = {}
+    for graph in helpers:
+        wanted = graph.name if graph.name.isidentifier() else "inner"
+        order = 1
+        name = wanted
+        while name in taken:
+            order += 1
+            name = f"{wanted}_{order}"
+        taken.add(name)
+        names[graph] = name
+    return names
 
 
-def _bare(text: str) -> str:
-    """Return a tuple without its parentheses, where it has more than one part."""
-    return text if text.endswith(",)") or not text.startswith("(") else text[1:-1]
-
-
-def _is_late(node: Node) -> bool:
-    """Tell whether a node of no forward node belongs to the backward pass all the same: zeros that are returned."""
-    return len(node.outputs) == 1 and node.outputs[0].primal is not None
-
-
-class _SizeNames:
-    """Names for the sizes in a docstring: the user's, and letters for the others."""
-
-    def __init__(self, sizes: Sequence[Any]) -> None:
-        symbols = [symbol for size in map(resolved, sizes) if isinstance(size, Expression) for symbol in _symbols(size)]
-        taken = {symbol.name for symbol in symbols}
-        free = (letter + str(k or "") for k in range(len(symbols) + 1) for letter in SIZE_NAMES)
-        self.names: dict[Symbol, str] = {}
-        for symbol in dict.fromkeys(symbols):
-            self.names[symbol] = symbol.name or next(letter for letter in free if letter not in taken)
-
-    def described(self, value: Value) -> str:
-        kind = value.dtype
-        if value.type.weak:
-            return str(value.type)
-        shape = ", ".join(map(self._size, value.shape)) + "," * (value.rank == 1)
-        dtype = {"f": "", "i": " int", "u": " int", "b": " bool"}[kind.kind]
-        if kind.kind == "f" and kind.itemsize != 8:
-            dtype = f" {kind}"
-        return f"({shape}){dtype}"
-
-    def _size(self, size: Any) -> str:
-        size = resolved(size)
-        if isinstance(size, Expression) and len(size.terms) == 1 and len(size.terms[0][0]) == 1:
-            return self.names[size.terms[0][0][0]]
-        return str(size)
-
-
-def _symbols(size: Expression) -> list[Symbol]:
-    return [symbol for monomial, _ in size.terms for symbol in monomial]
+def _parameters_of(graph: Graph) -> dict[str, Value]:
+    """Return the parameters of a helper by names that differ."""
+    found: dict[str, Value] = {}
+    for value in graph.parameters:
+        name = wanted = value.name or "x"
+        while name in found:
+            name = f"{wanted}_{len(found)}"
+        found[name] = value
+    return found
 
 
 def _constants_in(constant: Constant) -> list[Constant]:

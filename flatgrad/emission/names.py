@@ -6,7 +6,7 @@ In: values in the order of their lines. Out: a name for each, none taken twice. 
 from __future__ import annotations
 
 import keyword
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from flatgrad.emission.lines import PLACING
 from flatgrad.graph.values import Value
@@ -20,8 +20,10 @@ class Names:
         self.wished = set(wished)
         self.taken: set[str] = set()
         self.of: dict[Value, str] = {}
+        self.variable_of: Callable[[Value], Value] = lambda value: value
         self._primals: dict[Value, str] = {}
         self._temporaries = 0
+        self._saved = 0
         self._orders: dict[str, int] = {}
 
     def parameter(self, value: Value, name: str) -> None:
@@ -31,6 +33,9 @@ class Names:
 
     def name(self, value: Value) -> str:
         """Return the name of a value; it gets one if it has none."""
+        variable = self.variable_of(value)
+        if variable is not value:
+            self.of[value] = self.name(variable)
         if value not in self.of:
             if value.primal is not None:
                 wanted = self._free("grad_" + self._primal_name(value.primal), wished=False)
@@ -46,6 +51,21 @@ class Names:
                 wanted = self._primals.pop(value, "") or self._temporary()
             self.of[value] = wanted
             self.taken.add(wanted)
+        return self.of[value]
+
+    def fresh(self, name: str) -> str:
+        """Return a name that nothing has yet: this one, or one like it."""
+        free = self._free(name, wished=False)
+        self.taken.add(free)
+        return free
+
+    def saved(self, value: Value) -> str:
+        """Return a name for what a call keeps for its backward pass."""
+        if value not in self.of:
+            while (name := f"saved{self._saved}") in self.taken or name in self.reserved or name in self.wished:
+                self._saved += 1
+            self.of[value] = name
+            self.taken.add(name)
         return self.of[value]
 
     def _primal_name(self, primal: Value) -> str:

@@ -1,20 +1,22 @@
 """The text of a joint graph: the lines of the forward and the backward pass, with their comments.
 
-In: a joint graph, its results, the chosen lines and names. Out: lists of lines, unindented. Layer: above `expressions`,
-`lines` and `names`.
+In: the regions of a function, with the chosen lines, and names. Out: lists of lines. Layer: above `expressions`, `keeping` and
+`names`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from flatgrad.emission.expressions import ATOM, Printer, Text
-from flatgrad.emission.lines import PLACING, Lines
+from flatgrad.emission.keeping import Regions
+from flatgrad.emission.lines import PLACING
 from flatgrad.emission.names import Names
-from flatgrad.graph.values import Constant, List, Node, Value
+from flatgrad.graph.regions import accumulated
+from flatgrad.graph.values import Constant, Graph, List, Node, Statement, Value
 from flatgrad.rules.indexing import repeats
 from flatgrad.rules.placing import placed
 from flatgrad.rules.program import assertion
@@ -25,23 +27,82 @@ LONGEST_COMMENT = 100
 PRAGMAS = ("type:", "noqa", "fmt:", "pylint", "pragma", "ruff:", "mypy:", "pyright", "yapf", "isort", "flake8", "nosec")
 
 
-class Writer:
-    """Writes the statements of one function. `written` is the text of each line that a node has."""
+class Line(NamedTuple):
+    """A line of a function: its text, the comment behind it, and how far it is indented inside of the function."""
 
-    def __init__(self, lines: Lines, names: Names, printer: Printer) -> None:
-        self.lines = lines
+    text: str
+    comment: str = ""
+    depth: int = 0
+
+
+def indented(lines: Iterable[Line]) -> list[Line]:
+    """Return lines as they stand inside of a block."""
+    return [line._replace(depth=line.depth + 1) for line in lines]
+
+
+class Writer:
+    """Writes the statements of one function, but for branches and loops, which `blocks` adds.
+
+    `written` is the text of each line that a node has.
+    """
+
+    def __init__(self, regions: Regions, names: Names, printer: Printer) -> None:
+        self.regions = regions
         self.names = names
         self.printer = printer
         self.written: dict[Node, str] = {}
-        self._own = set(lines.own)
+        self.hosts = {node: host for region in regions.of.values() for node, host in region.lines.host.items()}
+        self.own = {node for region in regions.of.values() for node in region.lines.own}
+        self.read = {value for region in regions.of.values() for value in region.lines.uses}
+        # what the gradients of values from outside of a loop are added to
+        self.accumulators: dict[Value, str] = {}
 
-    def write(self, nodes: Iterable[Node]) -> None:
-        """Write every node: as a line of its own, or as the expression that its value stands for."""
+    def forward(self, graph: Graph, nodes: Iterable[Node]) -> list[Line]:
+        """Write forward nodes of a graph, and return their lines, with the comments that the user wrote for them."""
+        nodes = list(nodes)
+        own = [node for node in nodes if node in self.own]
+        following = {node: behind.statement for node, behind in zip(own, own[1:], strict=False)}
+        result: list[Line] = []
+        before: Statement | None = None
         for node in nodes:
-            if node in self._own:
-                self.written[node] = self._line(node)
-            else:
+            if node not in self.own:
                 self.printer.texts[node.output] = self._inside(node)
+                continue
+            statement = node.statement
+            lines = self._forward_lines(graph, node)
+            if statement is not None and statement is not before:
+                result += [Line(comment) for comment in map(comment_text, statement.comments) if comment]
+            before = statement
+            behind = following.get(node)
+            trailing = comment_text(statement.trailing) if statement is not None and statement is not behind else ""
+            if lines and not lines[0].comment and trailing:
+                lines[0] = lines[0]._replace(comment=trailing)
+            result += lines
+        return result
+
+    def backward(self, graph: Graph, nodes: Iterable[Node]) -> list[Line]:
+        """Write backward nodes of a graph, and return their lines in groups under the forward line that they belong to."""
+        result: list[Line] = []
+        heading = ""
+        for node in nodes:
+            if node not in self.own:
+                self.printer.texts[node.output] = self._inside(node)
+                continue
+            lines = self._backward_lines(graph, node)
+            fresh = self._heading(graph, node) if lines and not lines[0].text.startswith(("#", "for ", "if ")) else ""
+            if fresh and fresh != heading:
+                result.append(Line(fresh))
+            heading = fresh or ("" if node.bodies else heading)
+            result += lines
+        return result
+
+    def _forward_lines(self, graph: Graph, node: Node) -> list[Line]:
+        self.written[node] = self._line(node)
+        return [Line(self.written[node])]
+
+    def _backward_lines(self, graph: Graph, node: Node) -> list[Line]:
+        self.written[node] = self._line(node)
+        return [Line(text) for text in self.written[node].split("\n")]
 
     def _inside(self, node: Node) -> Text:
         text, precedence = self.printer.expression(node)
@@ -56,8 +117,7 @@ class Writer:
             return text
         expression = self.printer.expression(node)[0]
         targets = [
-            self.names.name(value) if value in self.lines.uses or len(node.outputs) == 1 else "_"
-            for value in node.outputs
+            self.names.name(value) if value in self.read or len(node.outputs) == 1 else "_" for value in node.outputs
         ]
         for value, name in zip(node.outputs, targets, strict=True):
             self.printer.name(value, name)
@@ -65,6 +125,11 @@ class Writer:
         return f"{'(' + target + ')' if target.endswith(',') else target} = {expression}"
 
     def _statement(self, node: Node) -> str | None:
+        if node.function is accumulated:
+            into, values, index = node.arguments.values()
+            text = self.printer.item(values)[0]
+            target = self.accumulators[into]
+            return f"{target} += {text}" if index is None else self._added(target, index, text, "+=")
         if node.function is assertion:
             return "assert " + ", ".join(self.printer.item(item)[0] for item in node.arguments.values())
         if not node.outputs:
@@ -101,50 +166,22 @@ class Writer:
             inside = f"({inside})"
         return f"{self.printer.spelling.np()}.add.at({name}, {inside}, {values})"
 
-    def forward(self, nodes: Sequence[Node]) -> list[tuple[str, str]]:
-        """Return the lines of the forward pass, each with the comment behind it; a comment of its own is a line."""
-        result: list[tuple[str, str]] = []
-        own = [node for node in nodes if node in self._own]
-        for k, node in enumerate(own):
-            statement = node.statement
-            behind = own[k + 1].statement if k + 1 < len(own) else None
-            before = own[k - 1].statement if k else None
-            if statement is not None and statement is not before:
-                result += [(comment, "") for comment in map(comment_text, statement.comments) if comment]
-            trailing = comment_text(statement.trailing) if statement is not None and statement is not behind else ""
-            result.append((self.written[node], trailing))
-        return result
-
-    def backward(self, nodes: Sequence[Node]) -> list[tuple[str, str]]:
-        """Return the lines of the backward pass, in groups under the forward line that they belong to."""
-        result: list[tuple[str, str]] = []
-        heading = ""
-        for node in nodes:
-            if node not in self._own:
-                continue
-            fresh = self._heading(node)
-            if fresh and fresh != heading:
-                result.append((fresh, ""))
-            heading = fresh or heading
-            result += [(line, "") for line in self.written[node].split("\n")]
-        return result
-
-    def _heading(self, node: Node) -> str:
+    def _heading(self, graph: Graph, node: Node) -> str:
         if node.forward is None:
             return f"# no gradient reaches {self.names.name(node.output.primal)}" if node.output.primal else ""
-        feeds = self._feeds(node)
+        feeds = self._feeds(graph, node)
         if len(feeds) > 2:
             primal = node.output.primal
             assert primal is not None
             return f"# {self.names.name(primal)} feeds {', '.join(feeds[:-1])} and {feeds[-1]}"
-        host = self.lines.host[node.forward]
+        host = self.hosts.get(node.forward, node.forward)
         line = self.written.get(host, "").split("\n")[0]
         recognised = node.forward.recognised
         if recognised is not None and recognised.words and host is node.forward:
             words = self._words(recognised.words, recognised.arguments)
             if words:
                 spread_out = any(
-                    value.node in self._own and value not in recognised.arguments.values()
+                    value.node in self.own and value not in recognised.arguments.values()
                     for value in node.forward.inputs
                 )
                 whole = f"# {line} is {words}"
@@ -170,12 +207,13 @@ class Writer:
     def _target(self, host: Node) -> str:
         return ", ".join(self.names.name(value) for value in host.outputs)
 
-    def _feeds(self, node: Node) -> list[str]:
+    def _feeds(self, graph: Graph, node: Node) -> list[str]:
         """Return the names of the lines that a variable goes into, where its gradient has many parts."""
         primal = node.output.primal if len(node.outputs) == 1 else None
         if primal is None or primal not in self.names.of:
             return []
-        feeds = dict.fromkeys(self._target(host) for host in self.lines.readers(primal))
+        readers = self.regions.of[graph].lines.readers(primal)
+        feeds = dict.fromkeys(self._target(host) for host in readers if not host.bodies)
         return list(feeds) if len(feeds) <= 5 else []
 
 

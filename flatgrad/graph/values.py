@@ -314,7 +314,7 @@ def packed(arguments: Mapping[str, Any]) -> tuple[tuple[Value, ...], Call]:
 SLOTS = tuple(Slot(index) for index in range(8))
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Graph:
     """A function, or the body of a loop or branch.
 

@@ -1,0 +1,317 @@
+"""The text of branches, loops and calls, in the forward and in the backward pass.
+
+In: the regions of a function, the variables that their values share, the tapes. Out: lists of lines. Layer: above `writer`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from flatgrad.emission.expressions import ATOM, NOT, Printer
+from flatgrad.emission.headers import Headers
+from flatgrad.emission.keeping import Region, Regions
+from flatgrad.emission.names import Names
+from flatgrad.emission.tapes import Tapes
+from flatgrad.emission.variables import Variables
+from flatgrad.emission.writer import Line, Writer, indented
+from flatgrad.graph.regions import (
+    BACKWARD,
+    LoopParts,
+    branch,
+    call,
+    is_undefined,
+    loop,
+    received,
+    returned_by,
+)
+from flatgrad.graph.values import Constant, Graph, Node, Value
+
+
+class Blocks(Writer):
+    """Writes all statements of one function. `functions` has the name of each helper in the emitted module."""
+
+    def __init__(self, regions: Regions, names: Names, printer: Printer, functions: dict[Graph, str]) -> None:
+        super().__init__(regions, names, printer)
+        self.variables = Variables(regions)
+        self.names.variable_of = self.variables.of
+        self.tapes = Tapes(regions, self.variables, names)
+        self.headers = Headers(printer, names)
+        self.functions = functions
+        # loops that leave a side of a branch with `break` instead of a flag
+        self._leaving: set[Value] = set()
+
+    def _forward_lines(self, graph: Graph, node: Node) -> list[Line]:
+        if node.function is branch:
+            lines = self._branch(graph, node)
+        elif node.function is loop:
+            lines = self._loop(graph, node)
+        elif node.function is call:
+            lines = self._call(node)
+        else:
+            lines = super()._forward_lines(graph, node)
+        return lines + self._kept(graph, node.outputs)
+
+    def _backward_lines(self, graph: Graph, node: Node) -> list[Line]:
+        if node.function is BACKWARD[branch]:
+            return self._branch_backward(node)
+        if node.function is BACKWARD[loop]:
+            return self._loop_backward(node)
+        if node.function is BACKWARD[call]:
+            return self._call_backward(node)
+        return super()._backward_lines(graph, node)
+
+    def _kept(self, graph: Graph, values: Sequence[Value]) -> list[Line]:
+        """Return the lines that keep values for the backward pass."""
+        tapes = self.tapes.of(self.regions.of[graph])
+        return [Line(f"{tapes[value]}.append({self._text(value)})") for value in values if value in tapes]
+
+    def _text(self, item: Any) -> str:
+        return self.printer.item(item)[0]
+
+    def _enter(self, node: Node, body: Graph) -> None:
+        """Let the parameters of a body be written as what they stand for."""
+        for outer, inner in received(node, body).items():
+            self._alias(inner, outer)
+
+    def _alias(self, inner: Value, outer: Value) -> None:
+        self.printer.texts[inner] = self.printer.item(outer)
+        if outer in self.names.of:
+            self.names.of[inner] = self.names.of[outer]
+
+    def _copies(self, graph: Graph, targets: Sequence[Value], results: Sequence[Value | None]) -> list[Line]:
+        """Return the lines that bring results to the variables that they become."""
+        pairs = [
+            (target, result)
+            for target, result in zip(targets, results, strict=True)
+            if isinstance(result, Value) and not is_undefined(result) and not self.variables.same(target, result)
+        ]
+        pairs = [(target, result) for target, result in pairs if target not in self._leaving]
+        names = [self._named(target) for target, _ in pairs]
+        texts = [self._text(result) for _, result in pairs]
+        if len(pairs) > 1 and self._overlap(graph, pairs):
+            return [Line(f"{', '.join(names)} = {', '.join(texts)}")]
+        return [Line(f"{name} = {text}") for name, text in zip(names, texts, strict=True)]
+
+    def _overlap(self, graph: Graph, pairs: Sequence[tuple[Value, Value]]) -> bool:
+        """Tell whether a copy changes a variable that one behind it reads."""
+        changed: set[Value] = set()
+        for target, result in pairs:
+            pending = [result]
+            while pending:
+                value = pending.pop()
+                if self.variables.of(value) in changed:
+                    return True
+                if value.node is not None and value.node not in self.own and value.node in graph.nodes:
+                    pending += value.node.inputs
+            changed.add(self.variables.of(target))
+        return False
+
+    def _named(self, value: Value) -> str:
+        name = self.names.name(value)
+        self.printer.name(value, name)
+        return name
+
+    # branches
+
+    def _branch(self, graph: Graph, node: Node) -> list[Line]:
+        condition = node.arguments["condition"]
+        sides = []
+        for body in node.bodies:
+            self._enter(node, body)
+            lines = self.forward(body, [each for each in body.nodes if each.forward is None])
+            lines += self._copies(body, node.outputs, body.results)
+            sides.append(lines + self._breaking(node, body))
+        for output in node.outputs:
+            self._named(output)
+        return self._written_branch(condition, sides)
+
+    def _branch_backward(self, node: Node) -> list[Line]:
+        forward, arguments = node.forward, node.arguments
+        assert forward is not None
+        sides = []
+        for body in node.bodies:
+            self._enter(forward, body)
+            for outer, inner in zip(arguments["upstream"], body.upstream, strict=True):
+                self._alias(inner, outer)
+            self._pass_accumulators(forward, body)
+            region = self.regions.of[body]
+            found = self.tapes.read(region, self.printer)
+            lines = [*(Line(text) for text in found), *self._computed_again(region)]
+            lines += self.backward(body, [each for each in body.nodes if each.forward is not None])
+            sides.append(lines + self._copies(body, node.outputs, body.gradients))
+        for output in node.outputs:
+            self._named(output)
+        return self._written_branch(arguments["condition"], sides)
+
+    def _written_branch(self, condition: Value, sides: Sequence[list[Line]]) -> list[Line]:
+        then, otherwise = sides
+        text, precedence = self.printer.item(condition)
+        if not then and not otherwise:
+            return []
+        if not then:
+            negated = text.removeprefix("not ") if text.startswith("not ") and precedence == NOT else None
+            text = negated or f"not {self.printer.operand(condition, NOT)}"
+            then, otherwise = otherwise, []
+        lines = [Line(f"if {text}:"), *indented(then)]
+        if then[-1] == Line("break"):
+            return lines + otherwise
+        if otherwise and _is_one_branch(otherwise):
+            return [*lines, otherwise[0]._replace(text="el" + otherwise[0].text), *otherwise[1:]]
+        return lines + ([Line("else:"), *indented(otherwise)] if otherwise else [])
+
+    def _breaking(self, node: Node, body: Graph) -> list[Line]:
+        """Return the line that leaves the loop at the end of a side, where that is how it is left."""
+        for output, result in zip(node.outputs, body.results, strict=True):
+            if output in self._leaving and isinstance(result, Constant) and result.number is True:
+                return [Line("break")]
+        return []
+
+    # loops
+
+    def _loop(self, graph: Graph, node: Node) -> list[Line]:
+        parts, body = LoopParts(node), node.bodies[0]
+        region = self.regions.of[body]
+        lines = self._copies(graph, parts.carried, parts.start)
+        for parameter in parts.carried:
+            self._named(parameter)
+        lines += [Line(text) for text in self.tapes.opened(region)]
+        self._enter(node, body)
+        header = self.headers.forward(node, self._condition(node))
+        inside = [Line(text) for text in self.tapes.counted(region)] + self._kept(body, parts.carried)
+        self._plan_to_leave(body, parts)
+        inside += self.forward(body, [each for each in body.nodes if each.forward is None])
+        inside += self._copies(body, parts.carried, parts.results)
+        if parts.leave is not None and parts.leave not in self._leaving:
+            inside += [Line(f"if {self._text(parts.leave)}:"), Line("break", depth=1)]
+        lines += [Line(header), *indented(inside or [Line("pass")])]
+        lines += [Line(text) for text in self.tapes.closed(region)]
+        for output in node.outputs:
+            self._named(output)
+        return lines
+
+    def _condition(self, node: Node) -> str | None:
+        """Return the text of the condition of a `while` loop: one expression, whatever the style."""
+        if len(node.bodies) < 2:
+            return None
+        parts, condition = LoopParts(node), node.bodies[1]
+        self._enter(node, condition)
+        for inner, carried in zip(condition.parameters, parts.carried, strict=False):
+            self._alias(inner, carried)
+        for each in condition.nodes:
+            self.printer.texts[each.output] = self._inside(each)
+        return self._text(condition.results[0])
+
+    def _plan_to_leave(self, body: Graph, parts: LoopParts) -> None:
+        """Find out whether a loop can be left by `break` on the sides of branches, with nothing to do behind it."""
+        if parts.leave is not None and self._can_break(body, parts.leave, parts.carried, parts.results):
+            pending = [parts.leave]
+            while pending:
+                leave = pending.pop()
+                self._leaving.add(leave)
+                if leave.node is not None and leave.node.function is branch:
+                    k = leave.node.outputs.index(leave)
+                    pending += [
+                        side.results[k] for side in leave.node.bodies if not isinstance(side.results[k], Constant)
+                    ]
+
+    def _can_break(self, graph: Graph, leave: Value, targets: Sequence[Value], results: Sequence[Value]) -> bool:
+        node = leave.node
+        if node is None or node.function is not branch:
+            return False
+        forward = [each for each in graph.nodes if each.forward is None and each in self.own]
+        used_once = self.regions.of[graph].lines.uses.get(leave) == 1
+        if forward[-1] is not node or not used_once or not all(map(self.variables.same, targets, results)):
+            return False
+        k = node.outputs.index(leave)
+        others = [output for output in node.outputs if output is not leave]
+        for body in node.bodies:
+            result = body.results[k]
+            own = [each for each in body.results if each is not result]
+            if not isinstance(result, Constant) and not self._can_break(body, result, others, own):
+                return False
+        return True
+
+    def _loop_backward(self, node: Node) -> list[Line]:
+        forward, arguments = node.forward, node.arguments
+        assert forward is not None
+        body = node.bodies[0]
+        region = self.regions.of[body]
+        upstream = arguments["upstream"]
+        lines = self._accumulators(node, body)
+        lines += self._copies(body, body.upstream, upstream)
+        for inner in body.upstream:
+            self._named(inner)
+        self._enter(forward, body)
+        header, found = self.headers.backward(region, self.tapes)
+        inner_lines = [*(Line(text) for text in found), *self._computed_again(region)]
+        inner_lines += self.backward(body, [each for each in body.nodes if each.forward is not None])
+        inner_lines += self._copies(body, body.upstream, body.gradients)
+        for output in node.outputs[: len(upstream)]:
+            self._named(output)
+        if not inner_lines:
+            return lines
+        return [*lines, Line(header), *indented(inner_lines)]
+
+    def _accumulators(self, node: Node, body: Graph) -> list[Line]:
+        """Return the lines that make what the gradients of values from outside are added to."""
+        assert node.forward is not None
+        into, upstream = node.arguments["into"], node.arguments["upstream"]
+        lines = []
+        inside = received(node.forward, body)
+        for outer, gradient in zip(into, node.outputs[len(upstream) :], strict=True):
+            name = self.accumulators[inside[outer]] = self._named(gradient)
+            zeros = "0.0"
+            if outer.rank:
+                zeros = f"{self.printer.spelling.np()}.zeros_like({self._text(outer)})"
+            lines.append(Line(f"{name} = {zeros}"))
+        self._pass_accumulators(node.forward, body)
+        return lines
+
+    def _pass_accumulators(self, forward: Node, body: Graph) -> None:
+        for outer, inner in received(forward, body).items():
+            if outer in self.accumulators:
+                self.accumulators.setdefault(inner, self.accumulators[outer])
+
+    def _computed_again(self, region: Region) -> list[Line]:
+        """Let what is computed again be written as its expression, and return the lines for what is read often."""
+        lines = []
+        for node in region.again:
+            value = node.output
+            text, precedence = self._inside(node)
+            if node in self.own and region.reads.get(value, 0) > 1:
+                name = self.tapes.local_name(value)
+                lines.append(Line(f"{name} = {text}"))
+                text, precedence = name, ATOM
+            self.printer.texts[value] = text, precedence
+        return lines
+
+    # calls
+
+    def _call(self, node: Node) -> list[Line]:
+        name = self.functions[node.bodies[0]]
+        arguments = ", ".join(self._text(argument) for argument in node.arguments["arguments"])
+        results = returned_by(node)
+        targets = [self._named(value) if value in self.read else "_" for value in results]
+        shown = ", ".join(targets)
+        self.written[node] = f"{shown} = {name}({arguments})"
+        if len(results) == len(node.outputs):
+            return [Line(self.written[node])] if shown else [Line(f"{name}({arguments})")]
+        saved = self.names.saved(node.outputs[-1]) if node.outputs[-1] in self.read else "_"
+        self.printer.name(node.outputs[-1], saved)
+        value = shown if len(targets) == 1 else f"({shown})"
+        return [Line(f"{value}, {saved} = {name}_forward({arguments})")]
+
+    def _call_backward(self, node: Node) -> list[Line]:
+        name = self.functions[node.bodies[0]]
+        given = [node.arguments["saved"], *node.arguments["upstream"]]
+        arguments = ", ".join(self._text(argument) for argument in given)
+        targets = [self._named(value) if value in self.read else "_" for value in node.outputs]
+        self.written[node] = f"{', '.join(targets)} = {name}_backward({arguments})"
+        return [Line(self.written[node])]
+
+
+def _is_one_branch(lines: Sequence[Line]) -> bool:
+    """Tell whether lines are one `if` statement and nothing else."""
+    heads = [line.text for line in lines if not line.depth]
+    return heads[0].startswith("if ") and all(text.startswith(("elif ", "else:")) for text in heads[1:])

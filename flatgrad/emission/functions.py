@@ -1,0 +1,196 @@
+"""The text of one function of the emitted module: its forward and its backward pass, and what goes from one to the other.
+
+In: the regions of a function. Out: lines, and for a helper its functions. Layer: emission, above `blocks`, below `module`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from flatgrad.emission.blocks import Blocks
+from flatgrad.emission.expressions import Printer
+from flatgrad.emission.keeping import Region, Regions, is_backward
+from flatgrad.emission.layout import laid_out
+from flatgrad.emission.names import Names
+from flatgrad.emission.shapes_text import shapes_text
+from flatgrad.emission.spelling import Spelling
+from flatgrad.emission.templates import rendered
+from flatgrad.emission.writer import Line
+from flatgrad.graph.regions import branch, call, loop
+from flatgrad.graph.values import Graph, Value
+
+WIDTH = 120
+
+
+class FunctionWriter:
+    """Writes one function. `functions` has the name of each helper, `names` gives names to the rest."""
+
+    def __init__(
+        self,
+        regions: Regions,
+        parameters: dict[str, Value],
+        spelling: Spelling,
+        functions: dict[Graph, str],
+        names: Names,
+    ) -> None:
+        self.regions = regions
+        self.graph = regions.root.graph
+        self.parameters = parameters
+        self.functions = functions
+        self.names = names
+        self.printer = Printer(spelling)
+        for value in self.graph.parameters:
+            self.printer.name(value, "x")
+        for name, value in parameters.items():
+            names.parameter(value, name)
+            self.printer.name(value, name)
+        self.blocks = Blocks(regions, names, self.printer, functions)
+        self.forward: list[Line] = []
+        self.backward: list[Line] = []
+
+    def write(self, *, split: bool = False) -> None:
+        """Write both passes; `split` when they are to stand in two functions."""
+        nodes = self.graph.nodes
+        self.forward = self.blocks.forward(self.graph, [node for node in nodes if not is_backward(node)])
+        self.blocks.tapes.protect()
+        for value in self.regions.upstream:
+            self.printer.name(value, self.names.name(value))
+        self.backward = self.blocks.backward(self.graph, [node for node in nodes if is_backward(node)])
+        if split:
+            self._make_returnable()
+
+    def _make_returnable(self) -> None:
+        """Let every name that is kept have a value on each path, and leave the tapes whole that the backward pass empties."""
+        tapes = self.blocks.tapes
+        outside = [name for name, region in tapes.opened_in.items() if self._is_in_branch(region)]
+        local = [*self._local_names(), *outside]
+        if local:
+            self.forward.insert(0, Line(" = ".join([*local, "None"])))
+        emptied = [name for name, is_emptied in tapes.lists.items() if is_emptied]
+        self.backward[:0] = [Line(f"{name} = {name}.copy()") for name in emptied]
+
+    def _is_in_branch(self, region: Region) -> bool:
+        return region.around is not None and region.around is not self.regions.root
+
+    def _branches(self) -> Iterator[Region]:
+        """Return the sides of branches that stand outside of loops."""
+        pending = [self.regions.root]
+        while pending:
+            region = pending.pop()
+            if region is not self.regions.root:
+                yield region
+            sides = [body for node in region.graph.nodes if node.function is branch for body in node.bodies]
+            pending += [self.regions.of[body] for body in reversed(sides)]
+
+    def _local_names(self) -> list[str]:
+        """Return the names that the backward pass reads and that only one side of a branch gives a value to."""
+        found: dict[str, None] = {}
+        known = set(self._root_names())
+        for region in self._branches():
+            made = {value for node in region.graph.nodes if not is_backward(node) for value in node.outputs}
+            names = [self.names.of[value] for value in region.reads if value in made and value in self.names.of]
+            found |= dict.fromkeys(name for name in names if name not in known)
+        return list(found)
+
+    def _root_names(self) -> list[str]:
+        reads = self.regions.root.reads
+        made = [value for node in self.graph.nodes if not is_backward(node) for value in node.outputs]
+        values = [value for value in (*self.graph.parameters, *made) if value in reads and value in self.names.of]
+        return list(dict.fromkeys(self.names.of[value] for value in values if value not in self.regions.upstream))
+
+    def saved(self) -> list[str]:
+        """Return the names that the backward pass reads of the forward pass, in the order in which they are made."""
+        return list(dict.fromkeys([*self._root_names(), *self._local_names(), *self.blocks.tapes.opened_in]))
+
+
+def written_helper(writer: FunctionWriter) -> list[str]:
+    """Return the functions of a helper: one that is not differentiated, or a forward and a backward one."""
+    graph = writer.graph
+    name = writer.functions[graph]
+    writer.write(split=bool(graph.upstream))
+    shapes = shapes_text(writer.parameters)
+    returned = ", ".join(writer.printer.item(value)[0] for value in graph.results)
+    hinted = not shapes
+    given = ", ".join(text + (": float" if hinted else "") for text in writer.parameters)
+    if not graph.upstream:
+        words = f"Return {returned}." + (f" {shapes}." if shapes else "")
+        return [_function(f"def {name}({given}):", words, writer.forward, f"return {returned}")]
+    saved = tuple_of(writer.saved())
+    value = f"({returned})" if len(graph.results) > 1 else returned
+    words = f"Return {returned} and what {name}_backward needs." + (f" {shapes}." if shapes else "")
+    forward = _function(f"def {name}_forward({given}):", words, writer.forward, f"return {value}, {saved}")
+    upstream = "".join(f", {writer.printer.item(value)[0]}" for value in graph.upstream)
+    gradients = ", ".join(writer.printer.item(value)[0] for value in graph.gradients)
+    names = ", ".join(f"grad_{writer.names.of[value]}" for value in graph.wrt)
+    lines = [*([Line(f"{bare(saved)} = saved")] if saved != "()" else []), *writer.backward]
+    backward = _function(f"def {name}_backward(saved{upstream}):", f"Return {names}.", lines, f"return {gradients}")
+    return [forward, backward]
+
+
+def _function(signature: str, words: str, body: Sequence[Line], returned: str) -> str:
+    return rendered(
+        "pass.py.jinja",
+        signature="\n".join(laid_out(signature)),
+        docstring=_docstring(words),
+        body=lines_of(body),
+        returned="\n".join(laid_out(returned, 4)),
+    )
+
+
+def _docstring(words: str) -> str:
+    """Return a docstring of one line, or of a summary and the rest where that is too long."""
+    whole = f'    """{words}"""'
+    if len(whole) <= WIDTH:
+        return whole
+    summary, _, rest = words.partition(". ")
+    return f'    """{summary}.\n\n    {rest}\n    """' if rest else whole
+
+
+def lines_of(lines: Iterable[Line]) -> list[str]:
+    """Return the lines of a function's body, indented, and broken where they are too long."""
+    result: list[str] = []
+    for line in lines:
+        indent = 4 * (line.depth + 1)
+        if line.text.startswith("#"):
+            result.append(" " * indent + line.text)
+            continue
+        *first, last = line.text.split("\n")
+        for text in first:
+            result += laid_out(text, indent)
+        result += laid_out(last, indent, comment=line.comment)
+    return result
+
+
+def tuple_of(texts: Sequence[str]) -> str:
+    """Return the text of a tuple."""
+    return f"({', '.join(texts)}{',' * (len(texts) == 1)})"
+
+
+def bare(text: str) -> str:
+    """Return a tuple without its parentheses, where it has more than one part."""
+    return text if text.endswith(",)") or not text.startswith("(") else text[1:-1]
+
+
+def functions_called(graph: Graph) -> list[Graph]:
+    """Return the graphs of the functions that a graph calls, each behind those that it calls itself."""
+    found: dict[Graph, None] = {}
+
+    def visit(each: Graph) -> None:
+        for node in each.nodes:
+            for body in node.bodies:
+                if body not in found:
+                    visit(body)
+                    if node.function is call:
+                        found[body] = None
+
+    visit(graph)
+    return list(found)
+
+
+def nested_in_function(graph: Graph) -> Iterator[Graph]:
+    """Return a graph and the bodies of its branches and loops, but not those of what it calls."""
+    yield graph
+    for node in graph.nodes:
+        if node.function in (branch, loop):
+            for body in node.bodies:
+                yield from nested_in_function(body)

@@ -1,0 +1,205 @@
+"""The headers of loops: as the user wrote them in the forward pass, and from the last turn to the first in the backward pass.
+
+In: a loop and its region. Out: the text of a header, and how the backward pass writes the counter and the rows. Layer: emission,
+above `tapes`, below `blocks`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from flatgrad.emission.expressions import ATOM, PRODUCT, SUM, Printer
+from flatgrad.emission.keeping import Region
+from flatgrad.emission.names import Names
+from flatgrad.emission.tapes import FROM_THE_END, IN_REVERSE, Tapes, counts_turns, shifted
+from flatgrad.graph.regions import LoopParts, elements_of, turned_elements
+from flatgrad.graph.size import equal
+from flatgrad.graph.values import Constant, Node, Value
+
+
+class Headers:
+    """Writes headers with a printer, which learns the names that they give."""
+
+    def __init__(self, printer: Printer, names: Names) -> None:
+        self.printer = printer
+        self.names = names
+
+    def _text(self, item: Any) -> str:
+        return self.printer.item(item)[0]
+
+    # the forward pass
+
+    def forward(self, node: Node, condition: str | None) -> str:
+        """Return the header of a loop in the forward pass."""
+        parts = LoopParts(node)
+        if condition is not None:
+            return f"while {condition}:"
+        if parts.header is None or parts.header[0] == "forever":
+            return f"while {self.printer.spelling.builtin('True')}:"
+        names = iter([self._element(element) for element in parts.elements])
+        return f"for {_target(parts.header, names)} in {self._iterable(parts.header)}:"
+
+    def _element(self, element: Value) -> str:
+        if element.name is None or element.name == "_":
+            return "_"
+        name = self.names.name(element)
+        self.printer.name(element, name)
+        return name
+
+    def _iterable(self, header: Any) -> str:
+        word, *parts = header
+        if word == "rows":
+            return self._text(parts[0])
+        if word == "range":
+            return self._range(parts)
+        called = self.printer.spelling.builtin(word)
+        if word == "enumerate":
+            first = "" if _number(parts[1]) == 0 else f", {self._text(parts[1])}"
+            return f"{called}({self._iterable(parts[0])}{first})"
+        return f"{called}({', '.join(map(self._iterable, parts))})"
+
+    def _range(self, parts: list[Any]) -> str:
+        start, stop, step = parts
+        given = [start, stop, step] if _number(step) != 1 else [start, stop] if _number(start) != 0 else [stop]
+        return f"{self.printer.spelling.builtin('range')}({', '.join(map(self._text, given))})"
+
+    # the backward pass
+
+    def backward(self, region: Region, tapes: Tapes) -> tuple[str, list[str]]:
+        """Return the header of a loop in the backward pass, and the lines that find the rows and what was kept."""
+        assert region.node is not None
+        parts = LoopParts(region.node)
+        mode = tapes.mode(region)
+        if mode == IN_REVERSE:
+            names, lists = tapes.in_reverse(region, self.printer)
+            reverse = [f"{self.printer.spelling.builtin('reversed')}({name})" for name in lists]
+            together = (
+                reverse[0] if len(lists) == 1 else f"{self.printer.spelling.builtin('zip')}({', '.join(reverse)})"
+            )
+            return f"for {', '.join(names)} in {together}:", []
+        counter, first = _counter(parts) if counts_turns(region) else (None, 0)
+        read = any(value in region.reads for value in (parts.turn, *parts.elements))
+        if not read and (mode == FROM_THE_END or not region.kept):
+            name = "_"
+        elif counter is not None and counter.name not in (None, "_"):
+            name = self.names.name(counter)
+        else:
+            name = self.names.fresh("k")
+        self.printer.texts[parts.turn] = shifted(name, first, 0), ATOM if not first else SUM
+        lines = self._elements(region, name, first, counter, tapes)
+        lines += tapes.read(region, self.printer, (name, first))
+        turns = self._range_of_turns(region, counter, first, tapes)
+        return f"for {name} in {self.printer.spelling.builtin('reversed')}({turns}):", lines
+
+    def _range_of_turns(self, region: Region, counter: Value | None, first: int, tapes: Tapes) -> str:
+        assert region.node is not None
+        header = LoopParts(region.node).header
+        called = self.printer.spelling.builtin("range")
+        if not counts_turns(region):
+            return f"{called}({tapes.turns(region)})"
+        if counter is not None and header[0] == "range":
+            return self._range(header[1:])
+        return f"{called}({self._count(header)})"
+
+    def _elements(self, region: Region, name: str, first: int, counter: Value | None, tapes: Tapes) -> list[str]:
+        """Let the counters and rows be written as what they are at a turn, and return the lines for rows read often."""
+        assert region.node is not None
+        parts = LoopParts(region.node)
+        turn = self.printer.texts[parts.turn][0]
+        lines = []
+        leaves = zip(elements_of(parts.header), turned_elements(parts.header), parts.elements, strict=True)
+        for (word, given), turned, element in leaves:
+            if element not in region.reads:
+                continue
+            if element is counter:
+                self.printer.name(element, name)
+                continue
+            if word == "rows":
+                at = f"-1 - {turn}" if turned else turn
+                text, precedence = f"{self.printer.operand(given[0], ATOM)}[{at}]", ATOM
+            else:
+                text, precedence = self._counted(word, given, turned, parts.turn)
+            if region.reads[element] > 1:
+                local = tapes.local_name(element)
+                lines.append(f"{local} = {text}")
+                text, precedence = local, ATOM
+            self.printer.texts[element] = text, precedence
+        return lines
+
+    def _counted(self, word: str, given: Any, turned: bool, turn: Value) -> tuple[str, int]:
+        """Return the text of a counter at a turn."""
+        start, *rest = given
+        if turned:
+            # a range from its end: its elements can be looked up
+            return f"{self._range(given)}[-1 - {self.printer.operand(turn, SUM + 1)}]", ATOM
+        step = rest[1] if word == "range" else 1
+        text, precedence = self.printer.item(turn)
+        if _number(step) != 1:
+            text, precedence = (
+                f"{self.printer.operand(step, PRODUCT)} * {self.printer.operand(turn, PRODUCT + 1)}",
+                PRODUCT,
+            )
+        if _number(start) != 0:
+            text, precedence = f"{self._text(start)} + {text}", SUM
+        return text, precedence
+
+    def _count(self, header: Any) -> str:
+        """Return the text of the number of turns that a header gives."""
+        word, *parts = header
+        if word == "rows":
+            return f"{self.printer.spelling.builtin('len')}({self._text(parts[0])})"
+        if word == "range":
+            if _number(parts[0]) == 0 and _number(parts[2]) == 1:
+                return self._text(parts[1])
+            return f"{self.printer.spelling.builtin('len')}({self._range(parts)})"
+        if word in ("enumerate", "reversed"):
+            return self._count(parts[0])
+        sizes = [_size(part) for part in parts]
+        if all(size is not None and equal(size, sizes[0]) for size in sizes):
+            return self._count(parts[0])
+        return f"{self.printer.spelling.builtin('min')}({', '.join(map(self._count, parts))})"
+
+
+def _counter(parts: LoopParts) -> tuple[Value | None, int]:
+    """Return the element of a header that counts the turns, and its first number; None where none does."""
+    word, *given = parts.header
+    if word == "range" and isinstance(_number(given[0]), int) and _number(given[2]) == 1:
+        return parts.elements[0], _number(given[0])
+    if word == "enumerate" and _number(given[1]) == 0:
+        return parts.elements[0], 0
+    return None, 0
+
+
+def _number(item: Any) -> Any:
+    """Return the number that an item is when the code is written, else None."""
+    if isinstance(item, Constant):
+        return item.number if item.name is None else None
+    return item if isinstance(item, int) else None
+
+
+def _size(header: Any) -> Any:
+    word, *parts = header
+    if word == "rows":
+        return parts[0].shape[0]
+    if word == "range":
+        stop = parts[1]
+        known = stop.known if isinstance(stop, Value) else stop
+        return known if _number(parts[0]) == 0 and _number(parts[2]) == 1 else None
+    return _size(parts[0]) if word in ("enumerate", "reversed") else None
+
+
+def _target(header: Any, names: Iterator[str], *, inside: bool = False) -> str:
+    """Return the text of a loop's target: a name for each element, in the tuples that the header gives."""
+    word, *parts = header
+    if word == "enumerate":
+        counter = next(names)
+        text = f"{counter}, {_target(parts[0], names, inside=True)}"
+    elif word == "zip":
+        text = ", ".join([_target(part, names, inside=True) for part in parts])
+        text += "," * (len(parts) == 1)
+    elif word == "reversed":
+        return _target(parts[0], names, inside=inside)
+    else:
+        return next(names)
+    return f"({text})" if inside else text

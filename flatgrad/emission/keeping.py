@@ -1,0 +1,211 @@
+"""What the backward pass needs of the forward pass: which values a loop keeps for each turn, and which are computed again.
+
+In: a joint graph with its bodies, its results, the style. Out: a `Region` for the graph and for each body of its branches and
+loops. Layer: emission, above `lines`.
+
+A value outside of loops is read by its name. One inside of a loop is kept in a list, its tape, unless it is computed again
+from what is at hand: a row of an array, the counter, an operation on Python numbers that are kept anyhow.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from flatgrad.emission.lines import Lines
+from flatgrad.graph.regions import BACKWARD, LoopParts, branch, elements_of, loop, received
+from flatgrad.graph.values import Constant, Graph, List, Node, Value, leaves, packed
+from flatgrad.registry import lookup
+
+# operations on Python numbers that take no longer than to keep and to find a number
+QUICK = frozenset({
+    operator.add, operator.sub, operator.mul, operator.truediv, operator.neg, operator.pos, operator.not_,
+    operator.lt, operator.le, operator.gt, operator.ge, operator.eq, operator.ne,
+})  # fmt: skip
+
+
+@dataclass(slots=True, eq=False)
+class Region:
+    """A function, or a body of a branch or loop in it.
+
+    `node` is the branch or loop, `depth` the number of loops around. `reads` counts for each forward value how often the
+    backward pass reads it; `kept` holds those among them that have a tape, `again` those that are computed again, `inline` the
+    nodes without a line of their own that are printed again.
+    """
+
+    graph: Graph
+    node: Node | None
+    around: Region | None
+    depth: int
+    lines: Lines = field(init=False)
+    reads: dict[Value, int] = field(default_factory=dict)
+    kept: list[Value] = field(default_factory=list)
+    again: list[Node] = field(default_factory=list)
+
+    @property
+    def is_loop(self) -> bool:
+        return self.node is not None and self.node.function is loop
+
+    def outer(self, value: Value) -> Value | None:
+        """Return the value of the graph around that a parameter stands for; None where it stands for none."""
+        if self.node is None:
+            return None
+        return next((outer for outer, inner in received(self.node, self.graph).items() if inner is value), None)
+
+    def is_fixed(self, value: Value) -> bool:
+        """Tell whether a value has its name outside of all loops, so that it can be read by it at any time."""
+        if not self.depth:
+            return True
+        outer = self.outer(value)
+        return outer is not None and self.around is not None and self.around.is_fixed(outer)
+
+
+class Regions:
+    """The regions of one function, by their graphs. `upstream` are the gradients that come in from its caller."""
+
+    def __init__(self, graph: Graph, results: Sequence[Value], upstream: Sequence[Value], style: str) -> None:
+        self.style = style
+        self.upstream = frozenset(upstream)
+        self.of: dict[Graph, Region] = {}
+        self.root = self._prepared(graph, results, None, None)
+
+    def _prepared(self, graph: Graph, results: Sequence[Value], node: Node | None, around: Region | None) -> Region:
+        """Return the region of a graph; those inside are made first, for they tell what it has to keep."""
+        depth = (around.depth if around is not None else 0) + (node is not None and node.function is loop)
+        region = self.of[graph] = Region(graph, node, around, depth)
+        for each in graph.nodes:
+            if each.function in (branch, loop):
+                for body in each.bodies:
+                    self._prepared(body, [*body.results, *body.gradients], each, region)
+        for each in graph.nodes:
+            if each.function in (BACKWARD[branch], BACKWARD[loop]):
+                self._note_reads(each)
+        region.lines = Lines(graph, results, self.style)
+        self._count_reads(region)
+        if depth:
+            _choose_kept(region)
+        return region
+
+    def _note_reads(self, node: Node) -> None:
+        """Note in the backward node of a branch or loop which values from around its bodies read."""
+        assert node.forward is not None
+        closed: dict[Value, None] = {}
+        for body in node.bodies:
+            region = self.of[body]
+            closed |= {outer: None for outer, inner in received(node.forward, body).items() if inner in region.reads}
+        if node.forward.function is loop:
+            closed |= dict.fromkeys(_read_of_header(node.forward, self.of[node.bodies[0]]))
+        node.inputs, node.call = packed(node.arguments | {"closed": tuple(closed)})
+
+    def _count_reads(self, region: Region) -> None:
+        graph, lines = region.graph, region.lines
+        own = set(lines.own)
+        foreign = {*graph.upstream, *self.upstream}
+        pending: list[tuple[Value, int]] = [(value, 1) for value in graph.gradients]
+        for node in graph.nodes:
+            if is_backward(node):
+                often = 2 if node.function is BACKWARD[loop] else 1
+                pending += [(value, often) for value in node.inputs]
+        again: set[Node] = set()
+        while pending:
+            value, count = pending.pop()
+            made_by = value.node
+            if value in foreign or (made_by is not None and is_backward(made_by)):
+                continue
+            if isinstance(value, Constant) and (made_by is None or made_by not in own):
+                continue
+            if made_by is not None and made_by not in own:
+                if made_by not in again:
+                    again.add(made_by)
+                    pending += [(each, 1) for each in made_by.inputs]
+                continue
+            region.reads[value] = region.reads.get(value, 0) + count
+        region.again = [node for node in graph.nodes if node in again]
+
+
+def is_backward(node: Node) -> bool:
+    """Tell whether a node is written in the backward pass: also zeros that are returned, and belong to no forward node."""
+    return node.forward is not None or (len(node.outputs) == 1 and node.outputs[0].primal is not None)
+
+
+def _read_of_header(node: Node, region: Region) -> list[Value]:
+    """Return the values in the header of a loop that its backward pass reads."""
+    parts = LoopParts(node)
+    if not parts.leaves and parts.header is not None and len(node.bodies) == 1:
+        # the number of turns
+        return [leaf for leaf in leaves(parts.header) if isinstance(leaf, Value)]
+    read: list[Value] = []
+    for (_, given), element in zip(elements_of(parts.header), parts.elements, strict=True):
+        if element in region.reads:
+            read += [leaf for leaf in leaves(tuple(given)) if isinstance(leaf, Value)]
+    return read
+
+
+def _choose_kept(region: Region) -> None:
+    """Divide what the backward pass of a body reads into what is kept and what is computed again."""
+    at_hand = _at_hand(region)
+    again: list[Node] = []
+    for node in region.graph.nodes:
+        if node.forward is not None:
+            break
+        if node in region.again:
+            again.append(node)
+        read = [value for value in node.outputs if value in region.reads]
+        if not read:
+            continue
+        if len(node.outputs) == 1 and is_quick(node) and _can_be_had(region, node, at_hand):
+            again.append(node)
+        else:
+            region.kept += read
+        at_hand.update(read)
+    region.again = again
+    carried = LoopParts(region.node).carried if region.is_loop and region.node is not None else []
+    region.kept[:0] = [value for value in carried if value in region.reads]
+
+
+def _at_hand(region: Region) -> set[Value]:
+    """Return the parameters of a body that the backward pass can read without more being kept for it."""
+    found: set[Value] = set()
+    if region.is_loop and region.node is not None:
+        parts = LoopParts(region.node)
+        found.update(parts.elements)
+        found.update(value for value in parts.carried if value in region.reads)
+    for value in region.graph.parameters:
+        if value in region.reads or region.is_fixed(value):
+            found.add(value)
+    return found
+
+
+def _can_be_had(region: Region, node: Node, at_hand: set[Value]) -> bool:
+    """Tell whether all that a node uses is at hand; then note that it is read."""
+    needed: dict[Value, None] = {}
+    pending = list(node.inputs)
+    own = set(region.lines.own)
+    while pending:
+        value = pending.pop()
+        if isinstance(value, Constant):
+            continue
+        if value.node is not None and value.node not in own:
+            pending += value.node.inputs
+        elif value in at_hand:
+            needed[value] = None
+        else:
+            return False
+    for value in needed:
+        region.reads[value] = region.reads.get(value, 0) + 1
+    return True
+
+
+def is_quick(node: Node) -> bool:
+    """Tell whether a node is computed as fast as its value is kept and found: a view, an operation on Python numbers."""
+    if node.bodies:
+        return False
+    if node.function is operator.getitem:
+        index = node.arguments["index"]
+        parts = index if isinstance(index, tuple) and not isinstance(index, List) else (index,)
+        return not any(isinstance(part, List) or (isinstance(part, Value) and part.rank) for part in parts)
+    record = lookup(node.function)
+    if record is not None and record.view:
+        return True
+    return node.function in QUICK and all(value.type.weak for value in (*node.inputs, *node.outputs))

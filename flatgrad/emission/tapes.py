@@ -1,0 +1,186 @@
+"""The tapes of loops: lists that keep values of the forward pass for the backward pass, and how these are found there.
+
+In: the regions of a function. Out: lines that open, fill and read the tapes. Layer: emission, above `variables`, below `blocks`.
+
+A loop that is not inside of another one reads its tapes by the number of the turn, or goes through them in reverse. What is
+deeper inside, and what only one side of a branch makes, is taken from the end of its tape.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from flatgrad.emission.expressions import ATOM, Printer
+from flatgrad.emission.keeping import Region, Regions
+from flatgrad.emission.names import Names
+from flatgrad.emission.variables import Variables
+from flatgrad.graph.regions import LoopParts, branch, loop
+from flatgrad.graph.values import Constant, Value
+
+INDEX, IN_REVERSE, FROM_THE_END = "index", "in reverse", "from the end"
+
+
+class Tapes:
+    """Knows the tapes of one function. `lists` has the name of each, with whether reading it empties it."""
+
+    def __init__(self, regions: Regions, variables: Variables, names: Names) -> None:
+        self.regions = regions
+        self.variables = variables
+        self.names = names
+        self.lists: dict[str, bool] = {}
+        # in which region a tape or a counter of turns is opened
+        self.opened_in: dict[str, Region] = {}
+        self._tapes: dict[Region, dict[Value, str]] = {}
+        # for a value behind a turn the one before it, where one tape has both
+        self._pairs: dict[Value, Value] = {}
+        self._counters: dict[Region, str] = {}
+        self._counter_tapes: dict[Region, str] = {}
+        self._local: set[str] = set()
+
+    def of(self, region: Region) -> dict[Value, str]:
+        """Return the tapes of the values that are kept as soon as they are made."""
+        paired = set(self._pairs.values())
+        return {value: name for value, name in self._tapes.get(region, {}).items() if value not in paired}
+
+    def mode(self, region: Region) -> str:
+        """Return how the backward pass finds what a body keeps."""
+        if region.depth > 1 or not region.is_loop:
+            return FROM_THE_END
+        if counts_turns(region) or not region.kept:
+            return INDEX
+        assert region.node is not None
+        parts = LoopParts(region.node)
+        by_number = [parts.turn, *parts.elements]
+        return INDEX if any(value in region.reads for value in by_number) else IN_REVERSE
+
+    def opened(self, region: Region) -> list[str]:
+        """Return the lines before a loop that open its tapes, and those of all that is inside of an outermost loop."""
+        lines = []
+        if region.depth == 1:
+            for inner in self._inside(region):
+                self._name_tapes(inner)
+                for value, name in self.of(inner).items():
+                    before = self._pairs.get(value)
+                    lines.append(f"{name} = [{'' if before is None else self.names.name(before)}]")
+                if inner.depth > 1 and _needs_counter(inner, self.mode(inner)):
+                    self._counter_tapes[inner] = self._opened_tape("turns_tape", inner)
+                    lines.append(f"{self._counter_tapes[inner]} = []")
+        if _needs_counter(region, self.mode(region)):
+            name = self._counters[region] = self.names.fresh("turns")
+            lines.append(f"{name} = 0")
+            if region.depth == 1:
+                self.opened_in[name] = region
+        return lines
+
+    def counted(self, region: Region) -> list[str]:
+        """Return the line that counts a turn, where nothing else tells how many there were."""
+        return [f"{self._counters[region]} += 1"] if region in self._counters else []
+
+    def closed(self, region: Region) -> list[str]:
+        """Return the line behind an inner loop that keeps how many turns it had."""
+        if region not in self._counter_tapes:
+            return []
+        return [f"{self._counter_tapes[region]}.append({self._counters[region]})"]
+
+    def turns(self, region: Region) -> str:
+        """Return the text of how many turns a loop had."""
+        if region in self._counter_tapes:
+            return f"{self._counter_tapes[region]}.pop()"
+        return self._counters.get(region) or f"len({next(iter(self.of(region).values()))})"
+
+    def _inside(self, region: Region) -> Iterator[Region]:
+        yield region
+        for node in region.graph.nodes:
+            if node.function in (branch, loop):
+                for body in node.bodies:
+                    yield from self._inside(self.regions.of[body])
+
+    def _name_tapes(self, region: Region) -> None:
+        tapes = self._tapes[region] = {}
+        if self.mode(region) == INDEX and counts_turns(region) and region.node is not None:
+            parts = LoopParts(region.node)
+            for parameter, result in zip(parts.carried, parts.results, strict=True):
+                made = result.node is not None and not isinstance(result, Constant)
+                if made and parameter in region.kept and result in region.kept and result not in self._pairs:
+                    self._pairs[result] = parameter
+        for value in region.kept:
+            if value not in self._pairs.values():
+                tapes[value] = self._opened_tape(self.names.name(value) + "_tape", region)
+        for value, before in self._pairs.items():
+            if value in tapes:
+                tapes[before] = tapes[value]
+
+    def _opened_tape(self, wanted: str, region: Region) -> str:
+        name = self.names.fresh(wanted)
+        self.lists[name] = self.mode(region) == FROM_THE_END
+        outermost = region
+        while outermost.around is not None and outermost.around.depth:
+            outermost = outermost.around
+        self.opened_in[name] = outermost
+        return name
+
+    # the backward pass
+
+    def read(self, region: Region, printer: Printer, index: tuple[str, int] | None = None) -> list[str]:
+        """Return the lines that find what a body has kept; what is read once is found where it is read."""
+        mode = self.mode(region)
+        tapes = self._tapes.get(region, {})
+        lines = []
+        for value, tape in tapes.items():
+            if mode == IN_REVERSE:
+                continue
+            if mode == FROM_THE_END:
+                name = self.local_name(value)
+                lines.append(f"{name} = {tape}.pop()")
+                printer.name(value, name)
+                continue
+            assert index is not None
+            text = f"{tape}[{shifted(*index, 1 if value in self._pairs else 0)}]"
+            often = region.reads[value] > (2 if value.rank else 1)
+            if often:
+                name = self.local_name(value)
+                lines.append(f"{name} = {text}")
+                text = name
+            printer.texts[value] = text, ATOM
+        return lines
+
+    def in_reverse(self, region: Region, printer: Printer) -> tuple[list[str], list[str]]:
+        """Return the names that a loop through its tapes in reverse gives to their entries, and the tapes."""
+        names = []
+        for value in self.of(region):
+            names.append(self.local_name(value))
+            printer.name(value, names[-1])
+        return names, list(self.of(region).values())
+
+    def local_name(self, value: Value) -> str:
+        """Return a name for a value that is found again: its own, unless that means something else in the backward pass."""
+        name = self.names.name(value)
+        if name in self._local:
+            name = self.names.fresh(name)
+        self._local.add(name)
+        return name
+
+    def protect(self) -> None:
+        """Note before the backward pass is written which names it reads as they were left by the forward pass."""
+        self._local.update(self.names.of[value] for value in self.variables.direct if value in self.names.of)
+
+
+def counts_turns(region: Region) -> bool:
+    """Tell whether the header of a loop tells how many turns it has."""
+    if region.node is None or not region.is_loop:
+        return False
+    parts = LoopParts(region.node)
+    return not parts.leaves and len(region.node.bodies) == 1 and parts.header is not None
+
+
+def _needs_counter(region: Region, mode: str) -> bool:
+    goes_back = any(node.forward is not None for node in region.graph.nodes)
+    if not region.is_loop or not goes_back or counts_turns(region):
+        return False
+    return region.depth > 1 or (mode == INDEX and not region.kept)
+
+
+def shifted(name: str, offset: int, by: int) -> str:
+    """Return the text of a counter plus a number: the counter less its first number is that of the turn."""
+    total = by - offset
+    return name if not total else f"{name} {'+' if total > 0 else '-'} {abs(total)}"

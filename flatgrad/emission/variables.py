@@ -1,0 +1,230 @@
+"""Which values of branches and loops are one variable of the emitted code.
+
+In: the regions of a function. Out: for each value the one whose name it has. Layer: emission, above `keeping`.
+
+A loop variable is one value before each turn and another behind it; what a branch makes is one value on each side. They share a
+name, so that `x` stays `x`, wherever the old value is no longer read when the new one is made. Elsewhere there is a copy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from flatgrad.emission.keeping import Region, Regions
+from flatgrad.graph.regions import BACKWARD, LoopParts, branch, loop, received
+from flatgrad.graph.values import Constant, Graph, Node, Value
+
+
+Side = tuple[Graph, Sequence[Value], dict[Value, Value]]
+
+
+@dataclass(slots=True)
+class Interface:
+    """How values go into and out of a branch or loop, in the forward or in the backward pass.
+
+    `sides` has for each body that makes the outputs its results, and its names for values from around. A loop has `start` and
+    `carried`.
+    """
+
+    outputs: Sequence[Value]
+    sides: list[Side]
+    start: Sequence[Value | None] = ()
+    carried: Sequence[Value] = ()
+
+
+def interface_of(node: Node) -> Interface | None:
+    """Return the interface of a branch or loop; None for other nodes."""
+    if node.function is branch:
+        both: list[Side] = [(body, body.results, received(node, body)) for body in node.bodies]
+        return Interface(node.outputs, both)
+    if node.function is loop:
+        parts, body = LoopParts(node), node.bodies[0]
+        return Interface(node.outputs, [(body, parts.results, received(node, body))], parts.start, parts.carried)
+    if node.function is BACKWARD[branch]:
+        upstream = node.arguments["upstream"]
+        sides: list[Side] = [(body, body.gradients, _known_as(upstream, body.upstream)) for body in node.bodies]
+        return Interface(node.outputs, sides)
+    if node.function is BACKWARD[loop]:
+        upstream, body = node.arguments["upstream"], node.bodies[0]
+        outputs = node.outputs[: len(upstream)]
+        return Interface(outputs, [(body, body.gradients, {})], upstream, body.upstream)
+    return None
+
+
+def _known_as(outside: Sequence[Value], inside: Sequence[Value]) -> dict[Value, Value]:
+    """Return for each value the parameters that stand for it; the first where there are several."""
+    return dict(reversed(list(zip(outside, inside, strict=True))))
+
+
+class Variables:
+    """`leader` maps each value that shares a variable to the value whose name the variable has."""
+
+    def __init__(self, regions: Regions) -> None:
+        self.regions = regions
+        self.leader: dict[Value, Value] = {}
+        # parameters of the function that are loop variables, too
+        self.preset: dict[Value, Value] = {}
+        self._orders: dict[Graph, dict[Node, int]] = {}
+        self.direct = _read_directly(regions)
+        self._unite(regions.root.graph, {})
+
+    def of(self, value: Value) -> Value:
+        """Return the value whose name a value has."""
+        leader = self.leader.get(value, value)
+        return self.preset.get(leader, leader)
+
+    def same(self, a: Value, b: Value) -> bool:
+        """Tell whether two values are one variable."""
+        return self.of(a) is self.of(b)
+
+    def _unite(self, graph: Graph, occupants: dict[Value, Value]) -> None:
+        """Unite what can be in a graph. `occupants` has for a variable's leader the value that it has before."""
+        # users of a value come before the value, so that what it is to become is known
+        for node in reversed(graph.nodes):
+            face = interface_of(node)
+            if face is None:
+                continue
+            if face.carried:
+                self._unite_loop(graph, node, face, occupants)
+            else:
+                self._unite_branch(graph, node, face, occupants)
+
+    def _unite_loop(self, graph: Graph, node: Node, face: Interface, occupants: dict[Value, Value]) -> None:
+        ((body, results, _),) = face.sides
+        inner: dict[Value, Value] = {}
+        for start, parameter, result, output in zip(face.start, face.carried, results, face.outputs, strict=True):
+            variable = self.leader.get(output, output)
+            if variable is output:
+                variable = self.leader[output] = parameter
+            self.leader[parameter] = variable
+            inner[variable] = parameter
+            self._take(body, result, variable, parameter)
+            if isinstance(start, Value) and _may_lead(start, parameter) and start not in self.direct:
+                self._start_in_place(graph, node, start, variable, occupants.get(variable))
+        self._unite(body, inner)
+
+    def _start_in_place(self, graph: Graph, node: Node, start: Value, variable: Value, occupant: Value | None) -> None:
+        """Let the value before the first turn be the loop variable itself, if nothing else reads it."""
+        if node.inputs.count(start) > 1 or not self._is_dead_behind(graph, start, node):
+            return
+        if start.node is None and graph is self.regions.root.graph and start not in self.leader:
+            self.preset[variable] = start
+            self.leader[start] = variable
+        else:
+            self._take(graph, start, variable, occupant)
+
+    def _unite_branch(self, graph: Graph, node: Node, face: Interface, occupants: dict[Value, Value]) -> None:
+        inner: list[dict[Value, Value]] = [{} for _ in face.sides]
+        for k, output in enumerate(face.outputs):
+            variable = self.leader.get(output, output)
+            occupant = occupants.get(variable)
+            if variable is output:
+                occupant = self._passed_on(graph, node, face, k)
+                if occupant is not None:
+                    variable = self.leader[output] = occupant
+            for (body, results, known_as), inside in zip(face.sides, inner, strict=True):
+                before = None if occupant is None else known_as.get(occupant)
+                if before is not None:
+                    inside[variable] = before
+                    self.leader[before] = variable
+                self._take(body, results[k], variable, before)
+        for (body, _, _), inside in zip(face.sides, inner, strict=True):
+            self._unite(body, inside)
+
+    def _passed_on(self, graph: Graph, node: Node, face: Interface, k: int) -> Value | None:
+        """Return the value from around that one side gives back as it is, if the output may take its place."""
+        for _, results, known_as in face.sides:
+            for outer, inner in known_as.items():
+                if results[k] is not inner or not _may_lead(outer, face.outputs[k]) or isinstance(outer, Constant):
+                    continue
+                is_free = outer not in self.leader and outer not in self.direct
+                if is_free and self._has_a_name(graph, outer) and self._is_dead_behind(graph, outer, node):
+                    return outer
+        return None
+
+    def _has_a_name(self, graph: Graph, value: Value) -> bool:
+        """Tell whether a value is a variable of this graph: a parameter of the function, or made by a line."""
+        if value.node is None:
+            return graph is self.regions.root.graph and value in graph.parameters
+        return value.node in graph.nodes and value.node in self.regions.of[graph].lines.own
+
+    def _take(self, graph: Graph, value: Value, variable: Value, occupant: Value | None) -> None:
+        """Let a value of a graph be a variable from where it is made, if that is free from there on."""
+        if value is occupant or isinstance(value, Constant) or value in self.leader or value.node is None:
+            return
+        if not self._has_a_name(graph, value):
+            return
+        if occupant is None or self._is_dead_behind(graph, occupant, value.node, into=value):
+            self.leader[value] = variable
+
+    def _is_dead_behind(self, graph: Graph, value: Value, node: Node, into: Value | None = None) -> bool:
+        """Tell whether no line behind that of a node reads a value, and no result but the one in whose place it comes.
+
+        A loop reads what it uses in all of its turns, but for what it starts from.
+        """
+        region = self.regions.of[graph]
+        order = self._order(graph)
+        host = region.lines.host
+        here = order[host.get(node, node)]
+        is_loop = node.function in (loop, BACKWARD[loop])
+        for each in graph.nodes:
+            at = order[host.get(each, each)]
+            behind = at > here or (is_loop and at == here and each is not node)
+            if behind and value in each.inputs and (each.forward is None) == (node.forward is None):
+                return False
+        if is_loop and into is not None and not _only_starts(node, value, into):
+            return False
+        if value in self.direct and node.forward is None:
+            return False
+        results = graph.results if node.forward is None else graph.gradients
+        if graph is self.regions.root.graph:
+            results = list(region.lines.results)
+        return value is into or value not in results
+
+    def _order(self, graph: Graph) -> dict[Node, int]:
+        if graph not in self._orders:
+            self._orders[graph] = {node: k for k, node in enumerate(graph.nodes)}
+        return self._orders[graph]
+
+
+def _only_starts(node: Node, value: Value, output: Value) -> bool:
+    """Tell whether a loop uses a value for nothing but to start the variable that becomes an output."""
+    face = interface_of(node)
+    assert face is not None
+    starts = [start for start, out in zip(face.start, face.outputs, strict=True) if out is output]
+    return node.inputs.count(value) == starts.count(value)
+
+
+def _may_lead(value: Value, parameter: Value) -> bool:
+    """Tell whether a value and a loop variable have the same name for the user, so that they can share it."""
+    return _wished(value) == _wished(parameter)
+
+
+def _wished(value: Value) -> str | None:
+    if value.primal is not None:
+        inner = _wished(value.primal)
+        return None if inner is None else "grad_" + inner
+    return value.name
+
+
+def _read_directly(regions: Regions) -> set[Value]:
+    """Return the values outside of loops that the backward pass reads by their names, however it comes to them."""
+    found: set[Value] = set()
+    for region in _outside_of_loops(regions.root, regions):
+        found.update(region.reads)
+    for region in _outside_of_loops(regions.root, regions):
+        for node in region.graph.nodes:
+            if node.function is branch:
+                for body in node.bodies:
+                    pairs = zip(node.outputs, body.results, strict=True)
+                    found.update(output for output, result in pairs if result in found)
+    return found
+
+
+def _outside_of_loops(region: Region, regions: Regions) -> Iterator[Region]:
+    yield region
+    for node in region.graph.nodes:
+        if node.function is branch:
+            for body in node.bodies:
+                yield from _outside_of_loops(regions.of[body], regions)
