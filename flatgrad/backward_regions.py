@@ -30,6 +30,7 @@ from flatgrad.graph.regions import (
     is_alike,
     loop,
     nested,
+    nested_in_function,
     received,
     returned_by,
     turned_elements,
@@ -173,6 +174,8 @@ def visit_loop(backward: Backward, node: Node) -> None:
     parts = LoopParts(node)
     taken = {outer: inner for outer, inner in received(node, body).items() if outer in backward.active}
     carried = _carried_gradients(backward, node, parts)
+    for each in nested_in_function(body):
+        each.repeats = True
     inside = backward.inside(body, frozenset(taken.values()))
     start_body(inside, body, [parts.results[k] for k in carried])
     builder = _builder_for(body, node)

@@ -16,7 +16,7 @@ from flatgrad.emission.shapes_text import shapes_text
 from flatgrad.emission.spelling import Spelling
 from flatgrad.emission.templates import rendered
 from flatgrad.emission.writer import Line
-from flatgrad.graph.regions import branch, call, loop
+from flatgrad.graph.regions import branch, call
 from flatgrad.graph.values import Graph, Value
 
 WIDTH = 120
@@ -185,12 +185,3 @@ def functions_called(graph: Graph) -> list[Graph]:
 
     visit(graph)
     return list(found)
-
-
-def nested_in_function(graph: Graph) -> Iterator[Graph]:
-    """Return a graph and the bodies of its branches and loops, but not those of what it calls."""
-    yield graph
-    for node in graph.nodes:
-        if node.function in (branch, loop):
-            for body in node.bodies:
-                yield from nested_in_function(body)

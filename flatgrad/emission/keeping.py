@@ -9,20 +9,12 @@ from what is at hand: a row of an array, the counter, an operation on Python num
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from flatgrad.emission.lines import Lines
+from flatgrad.emission.lines import Lines, is_quick
 from flatgrad.graph.regions import BACKWARD, LoopParts, branch, elements_of, loop, received
-from flatgrad.graph.values import Constant, Graph, List, Node, Value, leaves, packed
-from flatgrad.registry import lookup
-
-# operations on Python numbers that take no longer than to keep and to find a number
-QUICK = frozenset({
-    operator.add, operator.sub, operator.mul, operator.truediv, operator.neg, operator.pos, operator.not_,
-    operator.lt, operator.le, operator.gt, operator.ge, operator.eq, operator.ne,
-})  # fmt: skip
+from flatgrad.graph.values import Constant, Graph, Node, Value, leaves, packed
 
 
 @dataclass(slots=True, eq=False)
@@ -195,17 +187,3 @@ def _can_be_had(region: Region, node: Node, at_hand: set[Value]) -> bool:
     for value in needed:
         region.reads[value] = region.reads.get(value, 0) + 1
     return True
-
-
-def is_quick(node: Node) -> bool:
-    """Tell whether a node is computed as fast as its value is kept and found: a view, an operation on Python numbers."""
-    if node.bodies:
-        return False
-    if node.function is operator.getitem:
-        index = node.arguments["index"]
-        parts = index if isinstance(index, tuple) and not isinstance(index, List) else (index,)
-        return not any(isinstance(part, List) or (isinstance(part, Value) and part.rank) for part in parts)
-    record = lookup(node.function)
-    if record is not None and record.view:
-        return True
-    return node.function in QUICK and all(value.type.weak for value in (*node.inputs, *node.outputs))

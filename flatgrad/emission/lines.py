@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from flatgrad.graph.regions import REGIONS, constants_inside
-from flatgrad.graph.values import Constant, Graph, Node, Value, uses_of
+from flatgrad.graph.values import Constant, Graph, List, Node, Value, uses_of
 from flatgrad.markers import stop_gradient
 from flatgrad.registry import lookup
 from flatgrad.rules.creation import size_of_axis
@@ -29,12 +29,20 @@ SIGNS = frozenset({operator.neg, operator.pos})
 # written inside the assert or print that they are for
 CONDITIONS = frozenset({conjunction, disjunction})
 
+# operations on Python numbers that take no longer than to keep and to find a number
+QUICK = frozenset({
+    operator.add, operator.sub, operator.mul, operator.truediv, operator.neg, operator.pos, operator.not_,
+    operator.lt, operator.le, operator.gt, operator.ge, operator.eq, operator.ne,
+})  # fmt: skip
+
 
 class Lines:
     """`own` holds the nodes with a line of their own; `host` maps every node to the node in whose line it stands."""
 
     def __init__(self, graph: Graph, results: Sequence[Value], style: str) -> None:
         self.style = style
+        self.repeats = graph.repeats
+        self.forward_uses = uses_of([node for node in graph.nodes if node.forward is None], graph.results)
         self.uses = uses_of(graph.nodes, [*results, *(each for node in graph.nodes for each in constants_inside(node))])
         self.read_backward = {value for node in graph.nodes if node.forward is not None for value in node.inputs}
         self.results = dict.fromkeys(results)
@@ -67,6 +75,9 @@ class Lines:
             return self._backward_has_line(value)
         if self.style == "flat":
             return node not in self.inside_forms
+        if self.repeats and is_quick(node):
+            # computed again in the backward pass, wherever it is read
+            return self.forward_uses.get(value, 0) > 1
         return self.uses.get(value, 0) > 1 or value in self.read_backward
 
     def _backward_has_line(self, value: Value) -> bool:
@@ -135,3 +146,17 @@ def _inside_forms(graph: Graph, uses: dict[Value, int]) -> set[Node]:
             inside.add(value.node)
             steps += value.node.inputs
     return inside
+
+
+def is_quick(node: Node) -> bool:
+    """Tell whether a node is computed as fast as its value is kept and found: a view, an operation on Python numbers."""
+    if node.bodies:
+        return False
+    if node.function is operator.getitem:
+        index = node.arguments["index"]
+        parts = index if isinstance(index, tuple) and not isinstance(index, List) else (index,)
+        return not any(isinstance(part, List) or (isinstance(part, Value) and part.rank) for part in parts)
+    record = lookup(node.function)
+    if record is not None and record.view:
+        return True
+    return node.function in QUICK and all(value.type.weak for value in (*node.inputs, *node.outputs))

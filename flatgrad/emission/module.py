@@ -16,7 +16,6 @@ from flatgrad.emission.functions import (
     bare,
     functions_called,
     lines_of,
-    nested_in_function,
     tuple_of,
     written_helper,
 )
@@ -28,7 +27,7 @@ from flatgrad.emission.spelling import Import, Spelling, import_lines
 from flatgrad.emission.templates import rendered
 from flatgrad.emission.writer import Line
 from flatgrad.errors import UnsupportedError
-from flatgrad.graph.regions import nested
+from flatgrad.graph.regions import nested, nested_in_function
 from flatgrad.graph.values import Constant, Graph, Value, leaves
 
 

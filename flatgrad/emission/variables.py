@@ -15,7 +15,6 @@ from flatgrad.emission.keeping import Region, Regions
 from flatgrad.graph.regions import BACKWARD, LoopParts, branch, loop, received
 from flatgrad.graph.values import Constant, Graph, Node, Value
 
-
 Side = tuple[Graph, Sequence[Value], dict[Value, Value]]
 
 
@@ -65,6 +64,8 @@ class Variables:
         self.leader: dict[Value, Value] = {}
         # parameters of the function that are loop variables, too
         self.preset: dict[Value, Value] = {}
+        # the values that a variable has on the way to the last one in a graph
+        self._chains: dict[tuple[Graph, Value], list[Value]] = {}
         self._orders: dict[Graph, dict[Node, int]] = {}
         self.direct = _read_directly(regions)
         self._unite(regions.root.graph, {})
@@ -99,16 +100,21 @@ class Variables:
                 variable = self.leader[output] = parameter
             self.leader[parameter] = variable
             inner[variable] = parameter
-            self._take(body, result, variable, parameter)
+            if self._take(body, result, variable, parameter):
+                self._take_before(body, result, variable, parameter)
             if isinstance(start, Value) and _may_lead(start, parameter) and start not in self.direct:
-                self._start_in_place(graph, node, start, variable, occupants.get(variable))
+                self._start_in_place(graph, node, start, variable, self._occupant(graph, node, variable, occupants))
         self._unite(body, inner)
 
     def _start_in_place(self, graph: Graph, node: Node, start: Value, variable: Value, occupant: Value | None) -> None:
         """Let the value before the first turn be the loop variable itself, if nothing else reads it."""
         if node.inputs.count(start) > 1 or not self._is_dead_behind(graph, start, node):
             return
-        if start.node is None and graph is self.regions.root.graph and start not in self.leader:
+        if isinstance(start, Constant):
+            # a number that the function gives a name to, read by the loop alone
+            if self._has_a_name(graph, start) and self.regions.of[graph].lines.uses[start] == 1:
+                self.leader.setdefault(start, variable)
+        elif start.node is None and graph is self.regions.root.graph and start not in self.leader:
             self.preset[variable] = start
             self.leader[start] = variable
         else:
@@ -118,7 +124,7 @@ class Variables:
         inner: list[dict[Value, Value]] = [{} for _ in face.sides]
         for k, output in enumerate(face.outputs):
             variable = self.leader.get(output, output)
-            occupant = occupants.get(variable)
+            occupant = self._occupant(graph, node, variable, occupants)
             if variable is output:
                 occupant = self._passed_on(graph, node, face, k)
                 if occupant is not None:
@@ -149,14 +155,45 @@ class Variables:
             return graph is self.regions.root.graph and value in graph.parameters
         return value.node in graph.nodes and value.node in self.regions.of[graph].lines.own
 
-    def _take(self, graph: Graph, value: Value, variable: Value, occupant: Value | None) -> None:
+    def _take(self, graph: Graph, value: Value, variable: Value, occupant: Value | None) -> bool:
         """Let a value of a graph be a variable from where it is made, if that is free from there on."""
         if value is occupant or isinstance(value, Constant) or value in self.leader or value.node is None:
-            return
+            return False
         if not self._has_a_name(graph, value):
-            return
-        if occupant is None or self._is_dead_behind(graph, occupant, value.node, into=value):
-            self.leader[value] = variable
+            return False
+        if occupant is not None and not self._is_dead_behind(graph, occupant, value.node, into=value):
+            return False
+        self.leader[value] = variable
+        return True
+
+    def _take_before(self, graph: Graph, last: Value, variable: Value, occupant: Value) -> None:
+        """Let what the user calls by the name of a variable be that, too, where each value is dead when the next is made."""
+        assert last.node is not None
+        chain = [last]
+        before = graph.nodes[: self._order(graph)[last.node]]
+        for node in reversed(before):
+            value = node.outputs[0] if len(node.outputs) == 1 and not node.bodies else None
+            if (
+                value is None
+                or not _may_lead(value, last)
+                or value in self.leader
+                or not self._has_a_name(graph, value)
+            ):
+                continue
+            behind = chain[0].node
+            assert behind is not None
+            alone = value not in self.direct and self._is_dead_behind(graph, value, behind, into=chain[0])
+            if alone and self._is_dead_behind(graph, occupant, node, into=value):
+                self.leader[value] = variable
+                chain.insert(0, value)
+        self._chains[graph, variable] = chain[:-1]
+
+    def _occupant(self, graph: Graph, node: Node, variable: Value, occupants: dict[Value, Value]) -> Value | None:
+        """Return the value that a variable has before a node."""
+        order = self._order(graph)
+        chain = self._chains.get((graph, variable), [])
+        before = [value for value in chain if value.node is not None and order[value.node] < order[node]]
+        return before[-1] if before else occupants.get(variable)
 
     def _is_dead_behind(self, graph: Graph, value: Value, node: Node, into: Value | None = None) -> bool:
         """Tell whether no line behind that of a node reads a value, and no result but the one in whose place it comes.

@@ -11,12 +11,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from flatgrad.emission.expressions import ATOM, Printer, Text
+from flatgrad.emission.expressions import ATOM, INFIX, Printer, Text
 from flatgrad.emission.keeping import Regions
 from flatgrad.emission.lines import PLACING
 from flatgrad.emission.names import Names
 from flatgrad.graph.regions import accumulated
-from flatgrad.graph.values import Constant, Graph, List, Node, Statement, Value
+from flatgrad.graph.values import AUGMENTED, Constant, Graph, List, Node, Statement, Value
 from flatgrad.rules.indexing import repeats
 from flatgrad.rules.placing import placed
 from flatgrad.rules.program import assertion
@@ -121,8 +121,20 @@ class Writer:
         ]
         for value, name in zip(node.outputs, targets, strict=True):
             self.printer.name(value, name)
+        augmented = self._augmented(node, targets[0])
+        if augmented is not None:
+            return augmented
         target = ", ".join(targets) + "," * (len(targets) == 1 and node.function is np.shape)
         return f"{'(' + target + ')' if target.endswith(',') else target} = {expression}"
+
+    def _augmented(self, node: Node, target: str) -> str | None:
+        """Return `x += ...` where the user wrote it, of a number: an array may be kept, and must stay as it is."""
+        if node.form != AUGMENTED or node.output.rank or node.function not in INFIX:
+            return None
+        left, right = node.arguments.values()
+        if self.printer.item(left)[0] != target:
+            return None
+        return f"{target} {INFIX[node.function][0]}= {self.printer.item(right)[0]}"
 
     def _statement(self, node: Node) -> str | None:
         if node.function is accumulated:

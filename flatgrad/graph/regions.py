@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 
 from flatgrad.graph.size import is_one
-from flatgrad.graph.values import Constant, Graph, Node, Type, Value, leaves, mapped, packed
+from flatgrad.graph.values import FLOAT, Constant, Graph, Node, Type, Value, leaves, mapped, packed
 
 # headers of `for` loops: nested tuples, the first part of each is one of these words
 #   ("range", start, stop, step)    one element: the counter
@@ -93,7 +93,7 @@ def elements_of(header: Any) -> Iterator[tuple[str, Any]]:
     elif word in ("zip", "reversed"):
         for part in parts:
             yield from elements_of(part)
-    else:
+    elif word != "forever":
         yield word, parts
 
 
@@ -110,6 +110,18 @@ def turned_elements(header: Any, turned: bool = False) -> Iterator[bool]:
             yield from turned_elements(part, turned != (word == "reversed"))
     elif word != "forever":
         yield turned
+
+
+def undefined(type: Type) -> Constant:
+    """Return what stands for a variable on a path that has not assigned it, and assigns it of this type elsewhere."""
+    constant = Constant(None, FLOAT, text="undefined")
+    constant.type = type
+    return constant
+
+
+def is_undefined(value: Any) -> bool:
+    """Tell whether a value is `undefined`."""
+    return isinstance(value, Constant) and value.number is None
 
 
 class LoopParts:
@@ -250,8 +262,17 @@ def nested(graph: Graph) -> Iterator[Graph]:
         pending += [body for node in each.nodes for body in node.bodies]
 
 
+def nested_in_function(graph: Graph) -> Iterator[Graph]:
+    """Return a graph and the bodies of its branches and loops, but not those of what it calls."""
+    yield graph
+    for node in graph.nodes:
+        if node.function in (branch, loop):
+            for body in node.bodies:
+                yield from nested_in_function(body)
+
+
 __all__ = [
     "BACKWARD", "FORWARD", "HEADERS", "KEPT", "REGIONS", "LoopParts", "accumulated", "branch", "branch_backward", "call",
-    "call_backward", "close", "close_over", "constants_inside", "edited", "is_alike", "returned_by", "elements_of", "leaves", "loop", "loop_backward", "nested", "outer_values", "received",
-    "turned_elements",
+    "call_backward", "close", "close_over", "constants_inside", "edited", "is_alike", "is_undefined", "returned_by", "elements_of", "leaves", "loop", "loop_backward", "nested", "nested_in_function", "outer_values", "received",
+    "turned_elements", "undefined",
 ]  # fmt: skip

@@ -196,6 +196,7 @@ def leaves(structure: Any) -> Iterator[Any]:
 
 
 Call = tuple[tuple[str, Any], ...]
+AUGMENTED = "augmented"
 
 
 class Statement:
@@ -216,8 +217,8 @@ class Node:
     """One operation: ``outputs = function(call)``.
 
     `call` names each argument and holds its structure, with a `Slot` where an input stands; the first `positional` ones
-    are written without their names. `form` tells how the user wrote it: "" as a call or an operator, "method", or
-    the attribute's name behind a dot (".T"). `forward` is set on a node of the backward pass: the node
+    are written without their names. `form` tells how the user wrote it: "" as a call or an operator, "method", `AUGMENTED` for
+    `x += ...`, or the attribute's name behind a dot (".T"). `forward` is set on a node of the backward pass: the node
     whose derivative it belongs to. `recognised` is another function of other inputs that is equal to this one and
     whose derivative is to be taken instead.
     """
@@ -320,7 +321,7 @@ class Graph:
 
     `results` are the returned values. The backward nodes of a body start from the gradients in `upstream` and lead to those in
     `gradients`; in a function these belong to the parameters in `wrt`. `origin` tells from which function of the user's, read with which static arguments, a graph was made;
-    `custom` is the graph of the backward pass that the user wrote for it.
+    `custom` is the graph of the backward pass that the user wrote for it. `repeats` says that it runs in a loop.
     """
 
     name: str
@@ -332,6 +333,7 @@ class Graph:
     wrt: list[Value] = field(default_factory=list)
     origin: Any = None
     custom: Graph | None = None
+    repeats: bool = False
 
     def values(self) -> Iterator[Value]:
         """Return every value that is made in the graph, parameters first."""

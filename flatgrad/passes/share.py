@@ -30,6 +30,9 @@ OPERATORS: dict[Callable[..., Any], Callable[..., Any]] = {
     np.matmul: operator.matmul,
 }
 
+# in a loop, to compute these again costs less than to keep an array for each turn
+ARITHMETIC = frozenset({operator.add, operator.sub, operator.mul, operator.truediv, operator.neg, operator.pow})
+
 
 def share(graph: Graph, results: Sequence[Value]) -> list[Value]:
     """Replace each repetition by the first of its kind, and return the new results."""
@@ -40,6 +43,8 @@ def share(graph: Graph, results: Sequence[Value]) -> list[Value]:
         substitute(node, replaced)
         key = key_of(node, node.inputs)
         first = node if key is None else seen.setdefault(key, node)
+        if graph.repeats and node.forward is not None and first.forward is None and node.function in ARITHMETIC:
+            first = seen[key] = node
         if first is node:
             builder.graph.nodes.append(node)
             continue
