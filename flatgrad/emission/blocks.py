@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from flatgrad.emission.expressions import ATOM, NOT, Printer
+from flatgrad.emission.expressions import AND, ATOM, CONDITIONAL, NOT, OR, Printer, Text
 from flatgrad.emission.headers import Headers
 from flatgrad.emission.keeping import Region, Regions
+from flatgrad.emission.lines import is_expression
 from flatgrad.emission.names import Names
 from flatgrad.emission.tapes import Tapes
 from flatgrad.emission.variables import Variables
@@ -26,6 +27,10 @@ from flatgrad.graph.regions import (
     returned_by,
 )
 from flatgrad.graph.values import Constant, Graph, Node, Value
+from flatgrad.rules.program import named
+
+# how `and` and `or` are written, and on which side the second operand is
+CONNECTIVES = {"and": ("and", AND, 0), "or": ("or", OR, 1)}
 
 
 class Blocks(Writer):
@@ -42,7 +47,7 @@ class Blocks(Writer):
         self._leaving: set[Value] = set()
 
     def _forward_lines(self, graph: Graph, node: Node) -> list[Line]:
-        if node.function is branch:
+        if node.function is branch and not is_expression(node):
             lines = self._branch(graph, node)
         elif node.function is loop:
             lines = self._loop(graph, node)
@@ -59,7 +64,36 @@ class Blocks(Writer):
             return self._loop_backward(node)
         if node.function is BACKWARD[call]:
             return self._call_backward(node)
+        if node.function is named and self._has_its_name(node):
+            return []
         return super()._backward_lines(graph, node)
+
+    def _expression(self, node: Node) -> Text:
+        if node.function is not branch:
+            return super()._expression(node)
+        condition = node.arguments["condition"]
+        sides: list[Value] = []
+        for body in node.bodies:
+            self._enter(node, body)
+            for each in body.nodes:
+                self.printer.texts[each.output] = self._inside(each)
+            sides += body.results
+        if node.form in CONNECTIVES:
+            word, precedence, side = CONNECTIVES[node.form]
+            if sides[1 - side] in (condition, *received_as(node, condition)) or is_truth(sides[1 - side], side == 1):
+                operands = (condition, sides[side])
+                return f" {word} ".join(self.printer.operand(each, precedence) for each in operands), precedence
+        then, otherwise = (self.printer.operand(side, OR) for side in sides)
+        return f"{then} if {self.printer.operand(condition, OR)} else {otherwise}", CONDITIONAL
+
+    def _has_its_name(self, node: Node) -> bool:
+        """Tell whether a loop or branch has left a gradient under the name that it is to have."""
+        (source,) = node.inputs
+        if source.node is None or not source.node.bodies or not self.names.is_gradient_name(node.output, source):
+            return False
+        self.names.of[node.output] = self.names.of[source]
+        self.printer.texts[node.output] = self.printer.texts[source]
+        return True
 
     def _kept(self, graph: Graph, values: Sequence[Value]) -> list[Line]:
         """Return the lines that keep values for the backward pass."""
@@ -309,6 +343,16 @@ class Blocks(Writer):
         targets = [self._named(value) if value in self.read else "_" for value in node.outputs]
         self.written[node] = f"{', '.join(targets)} = {name}_backward({arguments})"
         return [Line(self.written[node])]
+
+
+def received_as(node: Node, outer: Value) -> list[Value]:
+    """Return the parameters that stand for a value inside of a branch."""
+    return [received(node, body)[outer] for body in node.bodies if outer in received(node, body)]
+
+
+def is_truth(value: Value, truth: bool) -> bool:
+    """Tell whether a value is the constant True, or False."""
+    return isinstance(value, Constant) and value.number is truth
 
 
 def _is_one_branch(lines: Sequence[Line]) -> bool:

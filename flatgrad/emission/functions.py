@@ -54,7 +54,9 @@ class FunctionWriter:
         self.forward = self.blocks.forward(self.graph, [node for node in nodes if not is_backward(node)])
         self.blocks.tapes.protect()
         for value in self.regions.upstream:
-            self.printer.name(value, self.names.name(value))
+            hidden = value.primal is not None and self.names.of.get(value.primal) in self.parameters
+            self.names.of[value] = self.names.fresh("grad_out") if hidden else self.names.name(value)
+            self.printer.name(value, self.names.of[value])
         self.backward = self.blocks.backward(self.graph, [node for node in nodes if is_backward(node)])
         if split:
             self._make_returnable()

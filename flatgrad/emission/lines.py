@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from flatgrad.graph.regions import REGIONS, constants_inside
+from flatgrad.graph.regions import REGIONS, branch, constants_inside
 from flatgrad.graph.values import Constant, Graph, List, Node, Value, uses_of
 from flatgrad.markers import stop_gradient
 from flatgrad.registry import lookup
@@ -58,7 +58,9 @@ class Lines:
         return self._readers.get(primal, [])
 
     def _has_line(self, node: Node) -> bool:
-        if node.function in EFFECTS or len(node.outputs) > 1 or node.function in PLACING or node.function in REGIONS:
+        if node.function in EFFECTS or len(node.outputs) > 1 or node.function in PLACING:
+            return True
+        if node.function in REGIONS and not is_expression(node):
             return True
         value = node.output
         if node.function is literal:
@@ -146,6 +148,21 @@ def _inside_forms(graph: Graph, uses: dict[Value, int]) -> set[Node]:
             inside.add(value.node)
             steps += value.node.inputs
     return inside
+
+
+def is_expression(node: Node) -> bool:
+    """Tell whether a branch is written as an expression: `a if c else b`, `a and b`, `a or b`; no gradient passes through it."""
+    if node.function is not branch or not node.form or node.forward is not None:
+        return False
+    if len(node.outputs) != 1 or any(body.upstream for body in node.bodies):
+        return False
+    return all(_is_inside(each) for body in node.bodies for each in body.nodes)
+
+
+def _is_inside(node: Node) -> bool:
+    if node.bodies:
+        return is_expression(node)
+    return len(node.outputs) == 1 and node.function not in EFFECTS and node.function not in PLACING
 
 
 def is_quick(node: Node) -> bool:

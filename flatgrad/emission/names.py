@@ -59,6 +59,11 @@ class Names:
         self.taken.add(free)
         return free
 
+    def is_gradient_name(self, gradient: Value, source: Value) -> bool:
+        """Tell whether a value has the name already that a gradient is to have."""
+        primal = gradient.primal
+        return primal is not None and self.of.get(source) == "grad_" + self._primal_name(primal)
+
     def saved(self, value: Value) -> str:
         """Return a name for what a call keeps for its backward pass."""
         if value not in self.of:

@@ -68,7 +68,8 @@ class Variables:
         self._chains: dict[tuple[Graph, Value], list[Value]] = {}
         self._orders: dict[Graph, dict[Node, int]] = {}
         self.direct = _read_directly(regions)
-        self._unite(regions.root.graph, {})
+        self._unite(regions.root.graph, {}, forward=True)
+        self._unite(regions.root.graph, {}, forward=False)
 
     def of(self, value: Value) -> Value:
         """Return the value whose name a value has."""
@@ -79,11 +80,11 @@ class Variables:
         """Tell whether two values are one variable."""
         return self.of(a) is self.of(b)
 
-    def _unite(self, graph: Graph, occupants: dict[Value, Value]) -> None:
-        """Unite what can be in a graph. `occupants` has for a variable's leader the value that it has before."""
+    def _unite(self, graph: Graph, occupants: dict[Value, Value], *, forward: bool) -> None:
+        """Unite what can be in one pass of a graph. `occupants` has for a variable's leader the value that it has before."""
         # users of a value come before the value, so that what it is to become is known
         for node in reversed(graph.nodes):
-            face = interface_of(node)
+            face = interface_of(node) if (node.forward is None) == forward else None
             if face is None:
                 continue
             if face.carried:
@@ -104,10 +105,13 @@ class Variables:
                 self._take_before(body, result, variable, parameter)
             if isinstance(start, Value) and _may_lead(start, parameter) and start not in self.direct:
                 self._start_in_place(graph, node, start, variable, self._occupant(graph, node, variable, occupants))
-        self._unite(body, inner)
+        self._unite(body, inner, forward=node.forward is None)
 
     def _start_in_place(self, graph: Graph, node: Node, start: Value, variable: Value, occupant: Value | None) -> None:
         """Let the value before the first turn be the loop variable itself, if nothing else reads it."""
+        if start in self.regions.upstream and self._is_a_parameter(start.primal):
+            # `grad_x` is the gradient of the parameter, not of the result that has its name
+            return
         if node.inputs.count(start) > 1 or not self._is_dead_behind(graph, start, node):
             return
         if isinstance(start, Constant):
@@ -119,6 +123,9 @@ class Variables:
             self.leader[start] = variable
         else:
             self._take(graph, start, variable, occupant)
+
+    def _is_a_parameter(self, value: Value | None) -> bool:
+        return value is not None and self.of(value) in self.regions.root.graph.parameters
 
     def _unite_branch(self, graph: Graph, node: Node, face: Interface, occupants: dict[Value, Value]) -> None:
         inner: list[dict[Value, Value]] = [{} for _ in face.sides]
@@ -136,7 +143,7 @@ class Variables:
                     self.leader[before] = variable
                 self._take(body, results[k], variable, before)
         for (body, _, _), inside in zip(face.sides, inner, strict=True):
-            self._unite(body, inside)
+            self._unite(body, inside, forward=node.forward is None)
 
     def _passed_on(self, graph: Graph, node: Node, face: Interface, k: int) -> Value | None:
         """Return the value from around that one side gives back as it is, if the output may take its place."""
@@ -246,8 +253,8 @@ def _wished(value: Value) -> str | None:
 
 
 def _read_directly(regions: Regions) -> set[Value]:
-    """Return the values outside of loops that the backward pass reads by their names, however it comes to them."""
-    found: set[Value] = set()
+    """Return the values outside of loops that are read by their names in the backward pass or behind it."""
+    found = set(regions.root.lines.results)
     for region in _outside_of_loops(regions.root, regions):
         found.update(region.reads)
     for region in _outside_of_loops(regions.root, regions):

@@ -105,9 +105,12 @@ class Writer:
         return [Line(text) for text in self.written[node].split("\n")]
 
     def _inside(self, node: Node) -> Text:
-        text, precedence = self.printer.expression(node)
+        text, precedence = self._expression(node)
         # the shape of an array with one axis, unpacked into its only size
         return (text + "[0]" if node.function is np.shape and not node.output.rank else text), precedence
+
+    def _expression(self, node: Node) -> Text:
+        return self.printer.expression(node)
 
     def _line(self, node: Node) -> str:
         if node.function in PLACING:
@@ -115,7 +118,7 @@ class Writer:
         text = self._statement(node)
         if text is not None:
             return text
-        expression = self.printer.expression(node)[0]
+        expression = self._expression(node)[0]
         targets = [
             self.names.name(value) if value in self.read or len(node.outputs) == 1 else "_" for value in node.outputs
         ]
