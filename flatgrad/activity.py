@@ -79,17 +79,15 @@ def _pass_in(given: Iterable[Any], received: Iterable[Value], active: set[Value]
 
 def reached_from(
     nodes: Sequence[Node], results: Iterable[Value], active: set[Value]
-) -> tuple[set[Value], dict[Value, int]]:
-    """Return the active values that results depend on, and for each how many operations pass a gradient on to it."""
+) -> tuple[set[Value], dict[Node, dict[Value, None]]]:
+    """Return the active values that results may depend on, and for each node between them those that it passes a gradient on to."""
     reached = {value for value in results if value in active}
-    waiting: dict[Value, int] = {}
+    sources: dict[Node, dict[Value, None]] = {}
     for node in reversed(nodes):
-        if reached.isdisjoint(node.outputs):
-            continue
-        for value in sources_of(node, active):
-            waiting[value] = waiting.get(value, 0) + 1
-            reached.add(value)
-    return reached, waiting
+        if not reached.isdisjoint(node.outputs):
+            sources[node] = sources_of(node, active)
+            reached.update(sources[node])
+    return reached, sources
 
 
 def sources_of(node: Node, active: set[Value]) -> dict[Value, None]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from itertools import zip_longest
 from typing import Any, Protocol
 
 import numpy as np
@@ -121,11 +122,14 @@ def _through_side(
     return {k: inside.gradients[body.parameters[k]] for k in sources if body.parameters[k] in inside.gradients}
 
 
-def start_body(inside: Backward, body: Graph, results: Sequence[Value]) -> None:
-    """Append the backward pass of a body from the upstream gradients of these results, which it makes."""
+def start_body(inside: Backward, body: Graph, results: Sequence[Value], names: Sequence[Value | None] = ()) -> None:
+    """Append the backward pass of a body from the upstream gradients of these results, which it makes.
+
+    A result that has another name inside, or comes twice, is called after what stands for it in `names`.
+    """
     seen: set[Value] = set()
-    for result in results:
-        upstream = Value(gradient_type(result))
+    for result, name in zip_longest(results, names):
+        upstream = Value(gradient_type(result), primal=name)
         body.upstream.append(upstream)
         if result not in inside.active:
             continue
@@ -177,7 +181,7 @@ def visit_loop(backward: Backward, node: Node) -> None:
     for each in nested_in_function(body):
         each.repeats = True
     inside = backward.inside(body, frozenset(taken.values()))
-    start_body(inside, body, [parts.results[k] for k in carried])
+    start_body(inside, body, [parts.results[k] for k in carried], [parts.carried[k] for k in carried])
     builder = _builder_for(body, node)
     for element, array, turned in rows:
         if element in inside.gradients:

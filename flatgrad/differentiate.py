@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from flatgrad.activity import derived_from, reached_from, sources_of, spread
+from flatgrad.activity import derived_from, reached_from, spread
 from flatgrad.backward_regions import VISITS, accumulate, complete_calls, join_calls
 from flatgrad.builder import Builder
 from flatgrad.errors import Problem, UnsupportedError
@@ -77,7 +77,9 @@ class Backward:
 
     def inside(self, body: Graph, accumulating: Set[Value]) -> Backward:
         """Return the same for a body of this graph."""
-        return Backward(body, self.active, accumulating)
+        inside = Backward(body, self.active, accumulating)
+        inside.builder.forward = self.builder.forward
+        return inside
 
     def start_from(self, result: Value, upstream: Value) -> None:
         """Take the upstream gradient of a result."""
@@ -85,17 +87,19 @@ class Backward:
 
     def run(self, results: Sequence[Value]) -> None:
         """Go through the operations in reverse, from the upstream gradients of these results."""
-        _, self.waiting = reached_from(self.forward, results, self.active)
+        _, between = reached_from(self.forward, results, self.active)
+        for sources in between.values():
+            for value in sources:
+                self.waiting[value] = self.waiting.get(value, 0) + 1
         for result in dict.fromkeys(results):
             if not self.waiting.get(result) and result not in self.accumulating:
                 self._sum_up(result)
-        for node in reversed(self.forward):
-            if any(output in self.gradients for output in node.outputs):
-                try:
-                    self._visit(node)
-                except SizeUnknown as error:
-                    _note_place(error, node)
-                    raise
+        for node, sources in between.items():
+            try:
+                self._visit(node, sources)
+            except SizeUnknown as error:
+                _note_place(error, node)
+                raise
         self.builder.forward = None
 
     def gradient_for_caller(self, value: Value) -> Value:
@@ -107,18 +111,17 @@ class Backward:
             self.gradients[value] = zeros
         return self.gradients[value]
 
-    def _visit(self, node: Node) -> None:
-        sources = sources_of(node, self.active)
-        if not sources:
-            return
+    def _visit(self, node: Node, sources: Mapping[Value, None]) -> None:
         self.builder.forward = node
         visit = VISITS.get(node.function)
-        if visit is None:
+        has_gradient = any(output in self.gradients for output in node.outputs)
+        if has_gradient and sources and visit is None:
             self._visit_operation(node, sources)
-        else:
+            return
+        if has_gradient and sources and visit is not None:
             visit(self, node)
-            for value in sources:
-                self._note_use(value)
+        for value in sources:
+            self._note_use(value)
 
     def _note_use(self, value: Value) -> None:
         """Note that one more operation has passed on its part of the gradient of a value; behind the last, sum up."""

@@ -8,12 +8,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+# of a recursion, the innermost calls are shown
+MOST_CALLS = 8
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:
     """One thing that is wrong. `line` and `column` count from 1 as editors do; 0 means the whole file.
 
-    `text` is the source line. `end` is the column after the construct, for the caret's width.
+    `text` is the source line. `end` is the column after the construct, for the caret's width. `called_from` are the calls
+    of the user's functions that led there, the innermost first.
     """
 
     message: str
@@ -23,6 +27,7 @@ class Problem:
     column: int = 0
     end: int = 0
     text: str = ""
+    called_from: tuple[Problem, ...] = ()
 
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}:{self.column}: " if self.line else f"{self.file}: " if self.file else ""
@@ -33,6 +38,10 @@ class Problem:
             # tabs stay tabs, so that the caret stands under its construct
             margin = "".join("\t" if character == "\t" else " " for character in self.text[:start])
             lines += ["    " + self.text.rstrip(), "    " + margin.ljust(start) + "^" * width]
+        shown = self.called_from if len(self.called_from) <= MOST_CALLS else self.called_from[: MOST_CALLS - 1]
+        lines += [f"called from {call.file}:{call.line}:{call.column}: {call.text.strip()}" for call in shown]
+        if len(shown) < len(self.called_from):
+            lines.append(f"... and {len(self.called_from) - len(shown)} more calls")
         if self.hint:
             lines.append("hint: " + self.hint)
         return "\n".join(lines)
