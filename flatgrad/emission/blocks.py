@@ -196,6 +196,8 @@ class Blocks(Writer):
 
     def _breaking(self, node: Node, body: Graph) -> list[Line]:
         """Return the line that leaves the loop at the end of a side, where that is how it is left."""
+        if node.arguments["condition"] in self._leaving:
+            return [Line("break")] if body is node.bodies[0] else []
         for output, result in zip(node.outputs, body.results, strict=True):
             if output in self._leaving and isinstance(result, Constant) and result.number is True:
                 return [Line("break")]
@@ -238,7 +240,11 @@ class Blocks(Writer):
 
     def _plan_to_leave(self, body: Graph, parts: LoopParts) -> None:
         """Find out whether a loop can be left by `break` on the sides of branches, with nothing to do behind it."""
-        if parts.leave is not None and self._can_break(body, parts.leave, parts.carried, parts.results):
+        if parts.leave is None:
+            return
+        if self._ends_with_branch_on(body, parts.leave) and all(map(self.variables.same, parts.carried, parts.results)):
+            self._leaving.add(parts.leave)
+        elif self._can_break(body, parts.leave, parts.carried, parts.results):
             pending = [parts.leave]
             while pending:
                 leave = pending.pop()
@@ -248,6 +254,13 @@ class Blocks(Writer):
                     pending += [
                         side.results[k] for side in leave.node.bodies if not isinstance(side.results[k], Constant)
                     ]
+
+    def _ends_with_branch_on(self, body: Graph, condition: Value) -> bool:
+        """Tell whether the last line of a body is a branch on this condition, which nothing else reads."""
+        own = [each for each in body.nodes if each.forward is None and each in self.own]
+        if not own or own[-1].function is not branch or own[-1].arguments["condition"] is not condition:
+            return False
+        return not is_expression(own[-1]) and self.regions.of[body].lines.forward_uses[condition] == 2
 
     def _can_break(self, graph: Graph, leave: Value, targets: Sequence[Value], results: Sequence[Value]) -> bool:
         node = leave.node

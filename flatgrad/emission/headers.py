@@ -37,11 +37,12 @@ class Headers:
             return f"while {condition}:"
         if parts.header is None or parts.header[0] == "forever":
             return f"while {self.printer.spelling.builtin('True')}:"
-        names = iter([self._element(element) for element in parts.elements])
+        read = {value for body in node.bodies for each in body.nodes for value in each.inputs}
+        names = iter([self._element(element, is_read=element in read) for element in parts.elements])
         return f"for {_target(parts.header, names)} in {self._iterable(parts.header)}:"
 
-    def _element(self, element: Value) -> str:
-        if element.name is None or element.name == "_":
+    def _element(self, element: Value, *, is_read: bool) -> str:
+        if element.name in (None, "_") and not is_read:
             return "_"
         name = self.names.name(element)
         self.printer.name(element, name)

@@ -137,21 +137,18 @@ def _read_of_header(node: Node, region: Region) -> list[Value]:
 def _choose_kept(region: Region) -> None:
     """Divide what the backward pass of a body reads into what is kept and what is computed again."""
     at_hand = _at_hand(region)
-    again: list[Node] = []
+    again = set(region.again)
     for node in region.graph.nodes:
-        if node.forward is not None:
-            break
-        if node in region.again:
-            again.append(node)
         read = [value for value in node.outputs if value in region.reads]
-        if not read:
+        if is_backward(node) or not read:
             continue
-        if len(node.outputs) == 1 and is_quick(node) and _can_be_had(region, node, at_hand):
-            again.append(node)
-        else:
+        inline = _inline_inputs(region, node, at_hand) if len(node.outputs) == 1 and is_quick(node) else None
+        if inline is None:
             region.kept += read
+        else:
+            again.update(inline, [node])
         at_hand.update(read)
-    region.again = again
+    region.again = [node for node in region.graph.nodes if node in again]
     carried = LoopParts(region.node).carried if region.is_loop and region.node is not None else []
     region.kept[:0] = [value for value in carried if value in region.reads]
 
@@ -169,9 +166,10 @@ def _at_hand(region: Region) -> set[Value]:
     return found
 
 
-def _can_be_had(region: Region, node: Node, at_hand: set[Value]) -> bool:
-    """Tell whether all that a node uses is at hand; then note that it is read."""
+def _inline_inputs(region: Region, node: Node, at_hand: set[Value]) -> list[Node] | None:
+    """Return what else is computed again with a node, and note what it reads; None where not all it needs is at hand."""
     needed: dict[Value, None] = {}
+    inline: list[Node] = []
     pending = list(node.inputs)
     own = set(region.lines.own)
     while pending:
@@ -179,11 +177,12 @@ def _can_be_had(region: Region, node: Node, at_hand: set[Value]) -> bool:
         if isinstance(value, Constant):
             continue
         if value.node is not None and value.node not in own:
+            inline.append(value.node)
             pending += value.node.inputs
         elif value in at_hand:
             needed[value] = None
         else:
-            return False
+            return None
     for value in needed:
         region.reads[value] = region.reads.get(value, 0) + 1
-    return True
+    return inline

@@ -242,7 +242,8 @@ def _only_starts(node: Node, value: Value, output: Value) -> bool:
 
 def _may_lead(value: Value, parameter: Value) -> bool:
     """Tell whether a value and a loop variable have the same name for the user, so that they can share it."""
-    return _wished(value) == _wished(parameter)
+    wished = _wished(value)
+    return wished is not None and wished == _wished(parameter)
 
 
 def _wished(value: Value) -> str | None:
