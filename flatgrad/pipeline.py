@@ -170,7 +170,8 @@ def _passed(graph: Graph, structures: Sequence[Any], passes: Sequence[Pass]) -> 
     values = [leaf for leaf in leaves(tuple(structures)) if isinstance(leaf, Value)]
     kept = values
     for each in passes:
-        for body in [inner for inner in nested(graph) if inner is not graph]:
+        # inner ones first: what changes nothing there changes nothing outside
+        for body in reversed([inner for inner in nested(graph) if inner is not graph]):
             wanted = each(body, [*body.results, *body.gradients])
             body.results[:], body.gradients[:] = wanted[: len(body.results)], wanted[len(body.results) :]
         kept = each(graph, kept)

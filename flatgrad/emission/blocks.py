@@ -14,7 +14,7 @@ from flatgrad.emission.keeping import Region, Regions
 from flatgrad.emission.lines import is_expression
 from flatgrad.emission.names import Names
 from flatgrad.emission.tapes import Tapes
-from flatgrad.emission.variables import Variables
+from flatgrad.emission.variables import Variables, interface_of
 from flatgrad.emission.writer import Line, Writer, indented
 from flatgrad.graph.regions import (
     BACKWARD,
@@ -89,6 +89,11 @@ class Blocks(Writer):
     def _has_its_name(self, node: Node) -> bool:
         """Tell whether a loop or branch has left a gradient under the name that it is to have."""
         (source,) = node.inputs
+        if self.variables.same(node.output, source):
+            self._named(node.output)
+            return True
+        if self.variables.of(node.output) is not node.output:
+            return False
         if source.node is None or not source.node.bodies or not self.names.is_gradient_name(node.output, source):
             return False
         self.names.of[node.output] = self.names.of[source]
@@ -286,15 +291,20 @@ class Blocks(Writer):
         region = self.regions.of[body]
         upstream = arguments["upstream"]
         lines = self._accumulators(node, body)
-        lines += self._copies(body, body.upstream, upstream)
-        for inner in body.upstream:
+        face = interface_of(node)
+        assert face is not None
+        for inner, outer in zip(body.upstream, upstream, strict=True):
+            if inner not in face.carried:
+                self._alias(inner, outer)
+        lines += self._copies(body, face.carried, face.start)
+        for inner in face.carried:
             self._named(inner)
         self._enter(forward, body)
         header, found = self.headers.backward(region, self.tapes)
         inner_lines = [*(Line(text) for text in found), *self._computed_again(region)]
         inner_lines += self.backward(body, [each for each in body.nodes if each.forward is not None])
-        inner_lines += self._copies(body, body.upstream, body.gradients)
-        for output in node.outputs[: len(upstream)]:
+        inner_lines += self._copies(body, face.carried, face.sides[0][1])
+        for output in face.outputs:
             self._named(output)
         if not inner_lines:
             return lines

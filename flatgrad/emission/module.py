@@ -5,7 +5,6 @@ In: differentiated functions. Out: the source of a module. Layer: top of `emissi
 
 from __future__ import annotations
 
-import inspect
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from flatgrad.emission.layout import laid_out
 from flatgrad.emission.names import Names
 from flatgrad.emission.shapes_text import shapes_text
 from flatgrad.emission.spelling import Import, Spelling, import_lines
+from flatgrad.emission.static_text import static_text
 from flatgrad.emission.templates import rendered
 from flatgrad.emission.writer import Line
 from flatgrad.errors import UnsupportedError
@@ -238,7 +238,7 @@ class _Module:
             paragraphs += [*function.documentation.split("\n"), ""]
         arrays = shapes_text(self.function.parameters)
         if function.static:
-            chosen = ", ".join(f"{name}={_shown(value)}" for name, value in function.static.items())
+            chosen = ", ".join(f"{name}={static_text(value)}" for name, value in function.static.items())
             paragraphs += [f"Written for {chosen}.", ""]
         if arrays:
             paragraphs += [f"{arrays}. {closing}".rstrip()] if len(arrays) <= 40 else [f"{arrays}.", closing]
@@ -294,7 +294,3 @@ def _constants_in(constant: Constant) -> list[Constant]:
         if each.name is None and each.expression is not None:
             found += [value for value in each.expression.inputs if isinstance(value, Constant)]
     return found
-
-
-def _shown(value: Any) -> str:
-    return inspect.cleandoc(repr(value)).replace("\\", "\\\\").replace('"""', '\\"\\"\\"')

@@ -174,7 +174,7 @@ def counts_turns(region: Region) -> bool:
 
 
 def _needs_counter(region: Region, mode: str) -> bool:
-    goes_back = any(node.forward is not None for node in region.graph.nodes)
+    goes_back = bool(region.graph.upstream) or any(node.forward is not None for node in region.graph.nodes)
     if not region.is_loop or not goes_back or counts_turns(region):
         return False
     return region.depth > 1 or (mode == INDEX and not region.kept)

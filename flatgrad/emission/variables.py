@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from flatgrad.emission.keeping import Region, Regions
 from flatgrad.graph.regions import BACKWARD, LoopParts, branch, loop, received
 from flatgrad.graph.values import Constant, Graph, Node, Value
+from flatgrad.rules.program import named
 
 Side = tuple[Graph, Sequence[Value], dict[Value, Value]]
 
@@ -46,8 +47,11 @@ def interface_of(node: Node) -> Interface | None:
         return Interface(node.outputs, sides)
     if node.function is BACKWARD[loop]:
         upstream, body = node.arguments["upstream"], node.bodies[0]
-        outputs = node.outputs[: len(upstream)]
-        return Interface(outputs, [(body, body.gradients, {})], upstream, body.upstream)
+        changed = [k for k, gradient in enumerate(body.gradients) if gradient is not body.upstream[k]]
+        outputs, start, carried, results = (
+            [values[k] for k in changed] for values in (node.outputs, upstream, body.upstream, body.gradients)
+        )
+        return Interface(outputs, [(body, results, {})], start, carried)
     return None
 
 
@@ -96,6 +100,7 @@ class Variables:
         ((body, results, _),) = face.sides
         inner: dict[Value, Value] = {}
         for start, parameter, result, output in zip(face.start, face.carried, results, face.outputs, strict=True):
+            self._follow_second_name(graph, output, occupants)
             variable = self.leader.get(output, output)
             if variable is output:
                 variable = self.leader[output] = parameter
@@ -106,6 +111,15 @@ class Variables:
             if isinstance(start, Value) and _may_lead(start, parameter) and start not in self.direct:
                 self._start_in_place(graph, node, start, variable, self._occupant(graph, node, variable, occupants))
         self._unite(body, inner, forward=node.forward is None)
+
+    def _follow_second_name(self, graph: Graph, output: Value, occupants: dict[Value, Value]) -> None:
+        """Let what comes out of a loop be the variable that its second name is, if that is its only reader."""
+        readers = [node for node in graph.nodes if output in node.inputs]
+        if output in self.leader or len(readers) != 1 or readers[0].function is not named:
+            return
+        variable = self.leader.get(readers[0].output)
+        if variable is not None and variable not in occupants and output not in graph.gradients:
+            self.leader[output] = variable
 
     def _start_in_place(self, graph: Graph, node: Node, start: Value, variable: Value, occupant: Value | None) -> None:
         """Let the value before the first turn be the loop variable itself, if nothing else reads it."""

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from flatgrad.graph.regions import LoopParts, branch, constants_inside, loop
-from flatgrad.graph.values import Graph, Node, Value, packed
+from flatgrad.graph.regions import LoopParts, branch, constants_inside, loop, received
+from flatgrad.graph.values import Graph, Node, Value, leaves, packed
 from flatgrad.passes.prune import has_effect
 
 
@@ -46,16 +46,8 @@ def _narrow_branch(node: Node, needed: set[Value]) -> None:
 
 def _narrow_loop(node: Node, needed: set[Value]) -> None:
     parts, body = LoopParts(node), node.bodies[0]
-    kept = {k for k, output in enumerate(node.outputs) if output in needed}
-    wanted = [value for value in parts.carried if _reads(node.bodies[1:], parts, value)]
+    order = sorted(_carried_needed(node, needed))
     leave = [] if parts.leave is None else [parts.leave]
-    while True:
-        read = _needed_for(body, [*(parts.results[k] for k in kept), *leave])
-        more = {k for k, value in enumerate(parts.carried) if value in read or value in wanted}
-        if more <= kept:
-            break
-        kept |= more
-    order = sorted(kept)
     start = len(body.parameters) - len(parts.own_closed) - len(parts.carried)
     body.parameters[start : start + len(parts.carried)] = [parts.carried[k] for k in order]
     body.results[:] = [*(parts.results[k] for k in order), *leave]
@@ -68,25 +60,59 @@ def _narrow_loop(node: Node, needed: set[Value]) -> None:
     _drop_closed(node)
 
 
-def _reads(conditions: Iterable[Graph], parts: LoopParts, carried: Value) -> bool:
-    """Tell whether the condition of a loop reads a carried value."""
-    k = parts.carried.index(carried)
-    return any(condition.parameters[k] in _needed_for(condition, condition.results) for condition in conditions)
+def _carried_needed(node: Node, needed: set[Value]) -> set[int]:
+    """Return the numbers of the carried values that outputs, or the turns to come, need."""
+    parts, body = LoopParts(node), node.bodies[0]
+    kept = {k for k, output in enumerate(node.outputs) if output in needed}
+    for condition in node.bodies[1:]:
+        read = needed_for(condition, condition.results)
+        kept |= {k for k, value in enumerate(condition.parameters[: len(parts.carried)]) if value in read}
+    leave = [] if parts.leave is None else [parts.leave]
+    while True:
+        read = needed_for(body, [*(parts.results[k] for k in kept), *leave])
+        more = {k for k, value in enumerate(parts.carried) if value in read}
+        if more <= kept:
+            return kept
+        kept |= more
 
 
-def _needed_for(body: Graph, results: Iterable[Value]) -> set[Value]:
+def needed_for(graph: Graph, results: Iterable[Value]) -> set[Value]:
+    """Return the values of a graph that results and effects need."""
     needed = set(results)
-    for node in reversed(body.nodes):
+    for node in reversed(graph.nodes):
         if has_effect(node) or not needed.isdisjoint(node.outputs):
-            needed.update(node.inputs)
+            needed |= _inputs_needed(node, needed)
     return needed
+
+
+def _inputs_needed(node: Node, needed: set[Value]) -> set[Value]:
+    """Return the inputs of a node that those of its outputs need that are needed."""
+    arguments = node.arguments
+    if node.function is branch:
+        found = {arguments["condition"]}
+        kept = [k for k, output in enumerate(node.outputs) if output in needed]
+        for body in node.bodies:
+            inside = needed_for(body, [body.results[k] for k in kept])
+            found |= {outer for outer, inner in received(node, body).items() if inner in inside}
+        return found
+    if node.function is loop:
+        parts, body = LoopParts(node), node.bodies[0]
+        kept = sorted(_carried_needed(node, needed))
+        found = {leaf for leaf in leaves(arguments["header"]) if isinstance(leaf, Value)}
+        found |= {parts.start[k] for k in kept if isinstance(parts.start[k], Value)}
+        results = [parts.results[k] for k in kept] + ([] if parts.leave is None else [parts.leave])
+        for each, wanted in [(body, results), *((body, body.results) for body in node.bodies[1:])]:
+            inside = needed_for(each, wanted)
+            found |= {outer for outer, inner in received(node, each).items() if inner in inside}
+        return found
+    return set(node.inputs)
 
 
 def _drop_closed(node: Node) -> None:
     """Leave out the values from around that no body reads."""
     closed = node.arguments["closed"]
     firsts = [len(body.parameters) - len(closed) for body in node.bodies]
-    read = [_needed_for(body, body.results) for body in node.bodies]
+    read = [needed_for(body, body.results) for body in node.bodies]
     kept = [
         k
         for k in range(len(closed))
