@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from flatgrad.graph.values import Graph, Value
+from flatgrad.passes.borrow_shapes import borrow_shapes
 from flatgrad.passes.fold_copies import fold_copies
 from flatgrad.passes.fold_factors import fold_factors
 from flatgrad.passes.lead_with_constants import lead_with_constants
@@ -44,6 +45,7 @@ PASSES: tuple[Pass, ...] = (
     share,  # what has become the same by now
     lead_with_minus,  # a sum is negated, not an array that is summed
     prune,  # nothing superfluous
+    borrow_shapes,  # no array is kept for its shape
 )
 
 # behind PASSES, for the compact style
