@@ -44,14 +44,13 @@ class Tapes:
 
     def mode(self, region: Region) -> str:
         """Return how the backward pass finds what a body keeps."""
-        if region.depth > 1 or not region.is_loop:
+        if region.depth > 1 or region.node is None or not region.is_loop:
             return FROM_THE_END
-        if counts_turns(region) or not region.kept:
-            return INDEX
-        assert region.node is not None
         parts = LoopParts(region.node)
         by_number = [parts.turn, *parts.elements]
-        return INDEX if any(value in region.reads for value in by_number) else IN_REVERSE
+        if not region.kept or any(value in region.reads for value in by_number):
+            return INDEX
+        return INDEX if counts_turns(region) and _pairs(region) else IN_REVERSE
 
     def opened(self, region: Region) -> list[str]:
         """Return the lines before a loop that open its tapes, and those of all that is inside of an outermost loop."""
@@ -97,12 +96,8 @@ class Tapes:
 
     def _name_tapes(self, region: Region) -> None:
         tapes = self._tapes[region] = {}
-        if self.mode(region) == INDEX and counts_turns(region) and region.node is not None:
-            parts = LoopParts(region.node)
-            for parameter, result in zip(parts.carried, parts.results, strict=True):
-                made = result.node is not None and not isinstance(result, Constant)
-                if made and parameter in region.kept and result in region.kept and result not in self._pairs:
-                    self._pairs[result] = parameter
+        if self.mode(region) == INDEX and counts_turns(region):
+            self._pairs |= _pairs(region)
         for value in region.kept:
             if value not in self._pairs.values():
                 tapes[value] = self._opened_tape(self.names.name(value) + "_tape", region)
@@ -171,6 +166,19 @@ def counts_turns(region: Region) -> bool:
         return False
     parts = LoopParts(region.node)
     return not parts.leaves and len(region.node.bodies) == 1 and parts.header is not None
+
+
+def _pairs(region: Region) -> dict[Value, Value]:
+    """Return the values behind a turn of a loop that are kept as well as those before it, each with that."""
+    if region.node is None:
+        return {}
+    parts = LoopParts(region.node)
+    found: dict[Value, Value] = {}
+    for parameter, result in zip(parts.carried, parts.results, strict=True):
+        made = result.node is not None and not isinstance(result, Constant)
+        if made and parameter in region.kept and result in region.kept:
+            found.setdefault(result, parameter)
+    return found
 
 
 def _needs_counter(region: Region, mode: str) -> bool:
