@@ -71,6 +71,10 @@ class Backward(Protocol):
         """Return zeros for the gradient of a value."""
         ...
 
+    def parts_so_far(self, value: Value) -> Value | None:
+        """Return the sum of the parts that are known of the gradient of a value; from here on they are not."""
+        ...
+
 
 def accumulate(builder: Builder, into: Value, part: Value) -> None:
     """Append `grad_<into> += part`; of a part that is zeros but at an index, only what stands there."""
@@ -195,7 +199,8 @@ def visit_loop(backward: Backward, node: Node) -> None:
     written = set(_accumulated_in(body))
     own = [outer for outer, inner in taken.items() if inner in written and outer not in backward.accumulating]
     upstream = tuple([_start_of_gradient(backward, node, parts, k) for k in carried])
-    given = {"upstream": upstream, "into": tuple(own), "closed": ()}
+    first = tuple([backward.parts_so_far(outer) if not outer.rank else None for outer in own])
+    given = {"upstream": upstream, "into": tuple(own), "first": first, "closed": ()}
     types = [gradient_type(value) for value in (*(parts.carried[k] for k in carried), *own)]
     made = _append(backward, node, given, types)
     for k, gradient in zip(carried, made.outputs, strict=False):

@@ -179,6 +179,11 @@ class Backward:
         else:
             self.parts.setdefault(value, []).append(part)
 
+    def parts_so_far(self, value: Value) -> Value | None:
+        """Return the sum of the parts that are known of the gradient of a value, which are taken out."""
+        parts = self._placed_together(self.parts.pop(value, []), value)
+        return self._sum(parts, pinned=False) if parts else None
+
     def _sum_up(self, value: Value) -> None:
         """Make the gradient of a value from its parts, in one assignment; no part, no gradient."""
         if value not in self.parts:

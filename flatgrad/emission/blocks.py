@@ -313,15 +313,16 @@ class Blocks(Writer):
     def _accumulators(self, node: Node, body: Graph) -> list[Line]:
         """Return the lines that make what the gradients of values from outside are added to."""
         assert node.forward is not None
-        into, upstream = node.arguments["into"], node.arguments["upstream"]
+        into, first, upstream = (node.arguments[name] for name in ("into", "first", "upstream"))
         lines = []
         inside = received(node.forward, body)
-        for outer, gradient in zip(into, node.outputs[len(upstream) :], strict=True):
-            name = self.accumulators[inside[outer]] = self._named(gradient)
-            zeros = "0.0"
+        for outer, known, gradient in zip(into, first, node.outputs[len(upstream) :], strict=True):
+            start = "0.0" if known is None else self._text(known)
             if outer.rank:
-                zeros = f"{self.printer.spelling.np()}.zeros_like({self._text(outer)})"
-            lines.append(Line(f"{name} = {zeros}"))
+                start = f"{self.printer.spelling.np()}.zeros_like({self._text(outer)})"
+            name = self.accumulators[inside[outer]] = self._named(gradient)
+            if name != start:
+                lines.append(Line(f"{name} = {start}"))
         self._pass_accumulators(node.forward, body)
         return lines
 
