@@ -219,16 +219,21 @@ class Blocks(Writer):
         lines += [Line(text) for text in self.tapes.opened(region)]
         self._enter(node, body)
         header = self.headers.forward(node, self._condition(node))
-        inside = [Line(text) for text in self.tapes.counted(region)] + self._kept(body, parts.carried)
-        self._plan_to_leave(body, parts)
-        inside += self.forward(body, [each for each in body.nodes if each.forward is None])
-        inside += self._copies(body, parts.carried, parts.results)
-        if parts.leave is not None and parts.leave not in self._leaving:
-            inside += [Line(f"if {self._text(parts.leave)}:"), Line("break", depth=1)]
-        lines += [Line(header), *indented(inside or [Line("pass")])]
+        lines += [Line(header), *indented(self._turn(node, region) or [Line("pass")])]
         lines += [Line(text) for text in self.tapes.closed(region)]
         for output in node.outputs:
             self._named(output)
+        return lines
+
+    def _turn(self, node: Node, region: Region) -> list[Line]:
+        """Return the lines of a turn of a loop."""
+        parts, body = LoopParts(node), node.bodies[0]
+        lines = [Line(text) for text in self.tapes.counted(region)] + self._kept(body, parts.carried)
+        self._plan_to_leave(body, parts)
+        lines += self.forward(body, [each for each in body.nodes if each.forward is None])
+        lines += self._copies(body, parts.carried, parts.results)
+        if parts.leave is not None and parts.leave not in self._leaving:
+            lines += [Line(f"if {self._text(parts.leave)}:"), Line("break", depth=1)]
         return lines
 
     def _condition(self, node: Node) -> str | None:
@@ -300,15 +305,19 @@ class Blocks(Writer):
         for inner in face.carried:
             self._named(inner)
         self._enter(forward, body)
-        header, found = self.headers.backward(region, self.tapes)
-        inner_lines = [*(Line(text) for text in found), *self._computed_again(region)]
-        inner_lines += self.backward(body, [each for each in body.nodes if each.forward is not None])
-        inner_lines += self._copies(body, face.carried, face.sides[0][1])
+        lines += self._backward_turns(node, region, list(zip(face.carried, face.sides[0][1], strict=True)))
         for output in face.outputs:
             self._named(output)
-        if not inner_lines:
-            return lines
-        return [*lines, Line(header), *indented(inner_lines)]
+        return lines
+
+    def _backward_turns(self, node: Node, region: Region, carried: list[tuple[Value, Value]]) -> list[Line]:
+        """Return the loop of the backward pass, from the last turn to the first; `carried` are gradients before and behind a turn."""
+        body = region.graph
+        header, found = self.headers.backward(region, self.tapes)
+        lines = [*(Line(text) for text in found), *self._computed_again(region)]
+        lines += self.backward(body, [each for each in body.nodes if each.forward is not None])
+        lines += self._copies(body, [before for before, _ in carried], [behind for _, behind in carried])
+        return [Line(header), *indented(lines)] if lines else []
 
     def _accumulators(self, node: Node, body: Graph) -> list[Line]:
         """Return the lines that make what the gradients of values from outside are added to."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from flatgrad.emission.blocks import Blocks
+from flatgrad.emission.checkpoints import CheckpointedBlocks
 from flatgrad.emission.expressions import Printer
 from flatgrad.emission.keeping import Region, Regions, is_backward
 from flatgrad.emission.layout import laid_out
@@ -44,7 +44,7 @@ class FunctionWriter:
         for name, value in parameters.items():
             names.parameter(value, name)
             self.printer.name(value, name)
-        self.blocks = Blocks(regions, names, self.printer, functions)
+        self.blocks = CheckpointedBlocks(regions, names, self.printer, functions)
         self.forward: list[Line] = []
         self.backward: list[Line] = []
 

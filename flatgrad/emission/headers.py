@@ -6,8 +6,8 @@ above `tapes`, below `blocks`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
 
 from flatgrad.emission.expressions import ATOM, PRODUCT, SUM, Printer
 from flatgrad.emission.keeping import Region
@@ -18,12 +18,20 @@ from flatgrad.graph.size import equal
 from flatgrad.graph.values import Constant, Node, Value
 
 
+class Span(NamedTuple):
+    """The names of the first turn of some, and of the first one behind them."""
+
+    start: str
+    stop: str
+
+
 class Headers:
-    """Writes headers with a printer, which learns the names that they give."""
+    """Writes headers with a printer, which learns the names that they give. `span` limits the backward pass to some turns."""
 
     def __init__(self, printer: Printer, names: Names) -> None:
         self.printer = printer
         self.names = names
+        self.span: Span | None = None
 
     def _text(self, item: Any) -> str:
         return self.printer.item(item)[0]
@@ -40,6 +48,37 @@ class Headers:
         read = {value for body in node.bodies for each in body.nodes for value in each.inputs}
         names = iter([self._element(element, is_read=element in read) for element in parts.elements])
         return f"for {_target(parts.header, names)} in {self._iterable(parts.header)}:"
+
+    def counted(self, node: Node, condition: str | None) -> tuple[str, str]:
+        """Return the header of a loop in the forward pass with a counter of its turns, and the counter's name; "" for `while`."""
+        parts = LoopParts(node)
+        header = self.forward(node, condition)
+        if condition is not None or parts.header[0] == "forever":
+            return header, ""
+        counter, first = _counter(parts)
+        if counter is not None and first == 0:
+            name = self.names.name(counter) if counter.name not in (None, "_") else self.names.fresh("k")
+            self.printer.name(counter, name)
+            return header.replace("for _", f"for {name}", 1), name
+        name = self.names.fresh("k")
+        target, _, iterable = header.removeprefix("for ").removesuffix(":").partition(" in ")
+        target = f"({target})" if "," in target else target
+        return f"for {name}, {target} in {self.printer.spelling.builtin('enumerate')}({iterable}):", name
+
+    def again(self, region: Region, tapes: Tapes, span: Span) -> tuple[str, list[str]]:
+        """Return the header of a loop that runs some turns again, and the lines that find its rows."""
+        assert region.node is not None
+        parts = LoopParts(region.node)
+        read = {value for node in region.graph.nodes if node.forward is None for value in node.inputs}
+        read |= {parts.turn} & region.reads.keys() | set(region.graph.results)
+        counter, first = _counter(parts) if counts_turns(region) else (None, 0)
+        counter = counter if first == 0 else None
+        named = counter is not None and counter.name not in (None, "_")
+        name = self.names.name(counter) if named and counter is not None else self.names.fresh("k")
+        self.printer.name(parts.turn, name)
+        lines = self._elements(region, name, 0, counter, tapes, dict.fromkeys(read, 2))
+        shown = name if lines or named else "_"
+        return f"for {shown} in {self.printer.spelling.builtin('range')}({span.start}, {span.stop}):", lines
 
     def _element(self, element: Value, *, is_read: bool) -> str:
         if element.name in (None, "_") and not is_read:
@@ -80,6 +119,8 @@ class Headers:
             )
             return f"for {', '.join(names)} in {together}:", []
         counter, first = _counter(parts) if counts_turns(region) else (None, 0)
+        if self.span is not None and first:
+            counter, first = None, 0
         read = any(value in region.reads for value in (parts.turn, *parts.elements))
         if not read and (mode == FROM_THE_END or not region.kept):
             name = "_"
@@ -88,8 +129,9 @@ class Headers:
         else:
             name = self.names.fresh("k")
         self.printer.texts[parts.turn] = shifted(name, first, 0), ATOM if not first else SUM
-        lines = self._elements(region, name, first, counter, tapes)
-        lines += tapes.read(region, self.printer, (name, first))
+        lines = self._elements(region, name, first, counter, tapes, region.reads)
+        index = (name, first) if self.span is None else (f"{name} - {self.span.start}", 0)
+        lines += tapes.read(region, self.printer, index)
         turns = self._range_of_turns(region, counter, first, tapes)
         return f"for {name} in {self.printer.spelling.builtin('reversed')}({turns}):", lines
 
@@ -97,13 +139,23 @@ class Headers:
         assert region.node is not None
         header = LoopParts(region.node).header
         called = self.printer.spelling.builtin("range")
+        if self.span is not None:
+            return f"{called}({self.span.start}, {self.span.stop})"
         if not counts_turns(region):
             return f"{called}({tapes.turns(region)})"
         if counter is not None and header[0] == "range":
             return self._range(header[1:])
-        return f"{called}({self._count(header)})"
+        return f"{called}({self.count(header)})"
 
-    def _elements(self, region: Region, name: str, first: int, counter: Value | None, tapes: Tapes) -> list[str]:
+    def _elements(
+        self,
+        region: Region,
+        name: str,
+        first: int,
+        counter: Value | None,
+        tapes: Tapes,
+        reads: Mapping[Value, int],
+    ) -> list[str]:
         """Let the counters and rows be written as what they are at a turn, and return the lines for rows read often."""
         assert region.node is not None
         parts = LoopParts(region.node)
@@ -111,7 +163,7 @@ class Headers:
         lines = []
         leaves = zip(elements_of(parts.header), turned_elements(parts.header), parts.elements, strict=True)
         for (word, given), turned, element in leaves:
-            if element not in region.reads:
+            if element not in reads:
                 continue
             if element is counter:
                 self.printer.name(element, name)
@@ -121,7 +173,7 @@ class Headers:
                 text, precedence = f"{self.printer.operand(given[0], ATOM)}[{at}]", ATOM
             else:
                 text, precedence = self._counted(word, given, turned, parts.turn)
-            if region.reads[element] > 1:
+            if reads[element] > 1:
                 local = tapes.local_name(element)
                 lines.append(f"{local} = {text}")
                 text, precedence = local, ATOM
@@ -145,7 +197,7 @@ class Headers:
             text, precedence = f"{self._text(start)} + {text}", SUM
         return text, precedence
 
-    def _count(self, header: Any) -> str:
+    def count(self, header: Any) -> str:
         """Return the text of the number of turns that a header gives."""
         word, *parts = header
         if word == "rows":
@@ -155,11 +207,11 @@ class Headers:
                 return self._text(parts[1])
             return f"{self.printer.spelling.builtin('len')}({self._range(parts)})"
         if word in ("enumerate", "reversed"):
-            return self._count(parts[0])
+            return self.count(parts[0])
         sizes = [_size(part) for part in parts]
         if all(size is not None and equal(size, sizes[0]) for size in sizes):
-            return self._count(parts[0])
-        return f"{self.printer.spelling.builtin('min')}({', '.join(map(self._count, parts))})"
+            return self.count(parts[0])
+        return f"{self.printer.spelling.builtin('min')}({', '.join(map(self.count, parts))})"
 
 
 def _counter(parts: LoopParts) -> tuple[Value | None, int]:

@@ -86,7 +86,11 @@ class Regions:
         for body in node.bodies:
             region = self.of[body]
             closed |= {outer: None for outer, inner in received(node.forward, body).items() if inner in region.reads}
-        if node.forward.function is loop:
+        if node.forward.function is loop and node.forward.arguments["checkpoint"]:
+            # the turns are run again
+            closed |= {leaf: None for leaf in leaves(node.forward.arguments["header"]) if isinstance(leaf, Value)}
+            closed |= dict.fromkeys(node.forward.arguments["closed"])
+        elif node.forward.function is loop:
             closed |= dict.fromkeys(_read_of_header(node.forward, self.of[node.bodies[0]]))
         node.inputs, node.call = packed(node.arguments | {"closed": tuple(closed)})
 

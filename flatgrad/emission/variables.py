@@ -102,7 +102,10 @@ class Variables:
         for start, parameter, result, output in zip(face.start, face.carried, results, face.outputs, strict=True):
             self._follow_second_name(graph, output, occupants)
             variable = self.leader.get(output, output)
-            if variable is output:
+            if _runs_again(node) and output in self.direct:
+                # the variables of the loop are used again before this is read
+                variable = parameter
+            elif variable is output:
                 variable = self.leader[output] = parameter
             self.leader[parameter] = variable
             inner[variable] = parameter
@@ -252,6 +255,10 @@ def _only_starts(node: Node, value: Value, output: Value) -> bool:
     assert face is not None
     starts = [start for start, out in zip(face.start, face.outputs, strict=True) if out is output]
     return node.inputs.count(value) == starts.count(value)
+
+
+def _runs_again(node: Node) -> bool:
+    return node.function is loop and bool(node.arguments["checkpoint"]) and bool(node.bodies[0].upstream)
 
 
 def _may_lead(value: Value, parameter: Value) -> bool:

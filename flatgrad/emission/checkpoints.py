@@ -1,0 +1,136 @@
+"""The text of checkpointed loops: the state is kept once in so many turns, and the turns between are run again for the backward pass.
+
+In: the regions of a function. Out: lists of lines. Layer: emission, above `blocks`.
+
+With n turns, about the square root of n states are kept, and a tape for about as many turns at a time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from flatgrad.emission.blocks import Blocks
+from flatgrad.emission.expressions import is_simple
+from flatgrad.emission.headers import Span
+from flatgrad.emission.keeping import Region
+from flatgrad.emission.tapes import counts_turns
+from flatgrad.emission.writer import Line, indented
+from flatgrad.errors import Problem, UnsupportedError
+from flatgrad.graph.regions import LoopParts, is_undefined
+from flatgrad.graph.values import Graph, Node, Value
+from flatgrad.rules.program import EFFECTS
+
+KEPT_ONCE = "# the state is kept once in so many turns; the backward pass runs the turns between again"
+RUN_AGAIN = "# the turns from here on, again"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The names of what a checkpointed loop keeps, and how many turns it has."""
+
+    every: str
+    states: str
+    turns: str
+
+
+class CheckpointedBlocks(Blocks):
+    """Writes checkpointed loops, and all else as `Blocks` does."""
+
+    _plans: dict[Region, Plan]
+    _runs_again: bool = False
+
+    def _loop(self, graph: Graph, node: Node) -> list[Line]:
+        body = node.bodies[0]
+        region = self.regions.of[body]
+        if not node.arguments["checkpoint"] or not body.upstream:
+            return super()._loop(graph, node)
+        if region.depth > 1:
+            message = "a loop inside of another one can't be checkpointed"
+            hint = "checkpoint the outer one, or move the inner one into a function"
+            place = node.location
+            raise UnsupportedError(place.problem(message, hint) if place is not None else Problem(message, hint))
+        return self._kept_once(graph, node, region)
+
+    def _kept_once(self, graph: Graph, node: Node, region: Region) -> list[Line]:
+        parts, body = LoopParts(node), node.bodies[0]
+        for output in node.outputs:
+            # before the variables of the loop, so that the result has the user's name
+            self._named(output)
+        lines = self._copies(graph, parts.carried, parts.start)
+        for parameter in parts.carried:
+            self._named(parameter)
+        self._enter(node, body)
+        header, counter = self.headers.counted(node, self._condition(node))
+        every, states = self.names.fresh("every"), self.names.fresh("states")
+        counted = counts_turns(region)
+        turns = self.headers.count(parts.header) if counted else self.names.fresh("turns")
+        self._plans = {**getattr(self, "_plans", {}), region: Plan(every, states, turns)}
+        for name in (every, states, *([] if counted else [turns])):
+            self.tapes.opened_in[name] = region
+        length = self.printer.spelling.builtin("len")
+        append = Line(f"{states}.append({self._state(parts)})")
+        lines.append(Line(KEPT_ONCE))
+        if counted:
+            lines.append(Line(f"{every} = {self.printer.spelling.builtin('max')}(1, int({_root(turns)}))"))
+            keep = [Line(f"if {counter} % {every} == 0:"), *indented([append])]
+        else:
+            lines += [Line(f"{every} = 1"), Line(f"{turns} = 0")]
+            thinned = [append, Line(f"if {length}({states}) > {every}:")]
+            thinned += indented([Line(f"{states} = {states}[::2]"), Line(f"{every} *= 2")])
+            keep = [Line(f"if {turns} % {every} == 0:"), *indented(thinned), Line(f"{turns} += 1")]
+        lines.append(Line(f"{states} = []"))
+        lines += [Line(header), *indented([*keep, *self._turn(node, region)])]
+        return lines + self._copies(graph, node.outputs, parts.carried)
+
+    def _state(self, parts: LoopParts) -> str:
+        names = [self._text(value) for value in self._carried_on(parts)]
+        return names[0] if len(names) == 1 else f"({', '.join(names)})"
+
+    @staticmethod
+    def _carried_on(parts: LoopParts) -> list[Value]:
+        """Return the carried values that a turn may read."""
+        pairs = zip(parts.carried, parts.start, strict=True)
+        return [value for value, start in pairs if start is not None and not is_undefined(start)]
+
+    def _backward_turns(self, node: Node, region: Region, carried: list[tuple[Value, Value]]) -> list[Line]:
+        plan = getattr(self, "_plans", {}).get(region)
+        forward = node.forward
+        if plan is None or forward is None:
+            return super()._backward_turns(node, region, carried)
+        parts = LoopParts(forward)
+        builtin = self.printer.spelling.builtin
+        start, stop = self.names.fresh("start"), self.names.fresh("stop")
+        header = f"for {start} in {builtin('reversed')}({builtin('range')}(0, {plan.turns}, {plan.every})):"
+        lines = [Line(f"{stop} = {builtin('min')}({start} + {plan.every}, {plan.turns})")]
+        for parameter in parts.carried:
+            self.printer.name(parameter, self.names.name(parameter))
+        if self._carried_on(parts):
+            lines.append(Line(f"{self._state(parts).strip('()')} = {plan.states}[{start} // {plan.every}]"))
+        opened = set(self.tapes.opened_in)
+        lines += [Line(text) for text in self.tapes.opened(region)]
+        for name in set(self.tapes.opened_in) - opened:
+            del self.tapes.opened_in[name]
+            self.tapes.lists.pop(name, None)
+        again, found = self.headers.again(region, self.tapes, Span(start, stop))
+        self._runs_again = True
+        inside = [*(Line(text) for text in found), *self._turn(forward, region)]
+        self._runs_again = False
+        lines += [Line(RUN_AGAIN), Line(again), *indented(inside)]
+        self.headers.span = Span(start, stop)
+        lines += super()._backward_turns(node, region, carried)
+        self.headers.span = None
+        return [Line(header), *indented(lines)]
+
+    def _forward_lines(self, graph: Graph, node: Node) -> list[Line]:
+        if self._runs_again and node.function in EFFECTS:
+            # what the user prints is printed once
+            return []
+        return super()._forward_lines(graph, node)
+
+
+def _root(text: str) -> str:
+    """Return the text of a square root."""
+    if is_simple(text):
+        return f"{text}**0.5"
+    is_call = text.endswith(")") and " " not in text.partition("(")[0]
+    return f"{text} ** 0.5" if is_call else f"({text}) ** 0.5"
