@@ -50,6 +50,7 @@ class Backward(Protocol):
     builder: Builder
     forward: list[Node]
     gradients: dict[Value, Value]
+    buffers: set[Value]
 
     def inside(self, body: Graph, accumulating: Set[Value]) -> Backward:
         """Return the same for a body."""
@@ -71,15 +72,15 @@ class Backward(Protocol):
         """Return zeros for the gradient of a value."""
         ...
 
-    def parts_so_far(self, value: Value) -> Value | None:
-        """Return the sum of the parts that are known of the gradient of a value; from here on they are not."""
+    def taken_on(self, value: Value) -> Value | None:
+        """Return what the parts that are known of the gradient of a value can be added to in place; they are part of it then."""
         ...
 
 
-def accumulate(builder: Builder, into: Value, part: Value) -> None:
-    """Append `grad_<into> += part`; of a part that is zeros but at an index, only what stands there."""
+def accumulate(builder: Builder, into: Value, part: Value, like: Value) -> None:
+    """Append `grad_<into> += part`; of a part that is zeros but at an index of `like`, only what stands there."""
     node = part.node
-    if node is not None and node.function is placed and part.primal is None and node.arguments["like"] is into:
+    if node is not None and node.function is placed and part.primal is None and node.arguments["like"] is like:
         accumulate_at(builder, into, node.arguments["values"], node.arguments["index"])
     else:
         accumulate_at(builder, into, part, None)
@@ -133,7 +134,7 @@ def start_body(inside: Backward, body: Graph, results: Sequence[Value], names: S
     """
     seen: set[Value] = set()
     for result, name in zip_longest(results, names):
-        upstream = Value(gradient_type(result), primal=name)
+        upstream = Value(gradient_type(result) if result.rank else FLOAT, primal=name)
         body.upstream.append(upstream)
         if result not in inside.active:
             continue
@@ -199,7 +200,7 @@ def visit_loop(backward: Backward, node: Node) -> None:
     written = set(_accumulated_in(body))
     own = [outer for outer, inner in taken.items() if inner in written and outer not in backward.accumulating]
     upstream = tuple([_start_of_gradient(backward, node, parts, k) for k in carried])
-    first = tuple([backward.parts_so_far(outer) if not outer.rank else None for outer in own])
+    first = tuple([backward.taken_on(outer) for outer in own])
     given = {"upstream": upstream, "into": tuple(own), "first": first, "closed": ()}
     types = [gradient_type(value) for value in (*(parts.carried[k] for k in carried), *own)]
     made = _append(backward, node, given, types)
@@ -208,6 +209,9 @@ def visit_loop(backward: Backward, node: Node) -> None:
             gradient.primal = node.outputs[k]
             backward.pass_on(parts.start[k], gradient)
     for outer, gradient in zip(own, made.outputs[len(carried) :], strict=True):
+        if outer.rank:
+            gradient.primal = outer
+            backward.buffers.add(gradient)
         backward.pass_on(outer, gradient)
 
 

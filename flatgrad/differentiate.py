@@ -72,6 +72,8 @@ class Backward:
         self.returned: Set[Value] = frozenset()
         self.parts: dict[Value, list[Value]] = {}
         self.gradients: dict[Value, Value] = {}
+        # arrays that loops have made to add gradients to
+        self.buffers: set[Value] = set()
         self.masks = MaskedGradients(self.builder)
         self.waiting: dict[Value, int] = {}
 
@@ -175,12 +177,21 @@ class Backward:
 
     def _add_part(self, value: Value, part: Value) -> None:
         if value in self.accumulating:
-            accumulate(self.builder, value, part)
+            accumulate(self.builder, value, part, value)
         else:
             self.parts.setdefault(value, []).append(part)
 
-    def parts_so_far(self, value: Value) -> Value | None:
-        """Return the sum of the parts that are known of the gradient of a value, which are taken out."""
+    def taken_on(self, value: Value) -> Value | None:
+        """Return what the parts that are known of the gradient of a value can be added to in place; they are part of it then.
+
+        A number is not changed in place, so that it can be their sum. An array must be one that a loop has made for this.
+        """
+        parts = self.parts.get(value, [])
+        if value.rank:
+            buffer = next((part for part in parts if part in self.buffers), None)
+            if buffer is not None:
+                parts.remove(buffer)
+            return buffer
         parts = self._placed_together(self.parts.pop(value, []), value)
         return self._sum(parts, pinned=False) if parts else None
 
@@ -188,7 +199,8 @@ class Backward:
         """Make the gradient of a value from its parts, in one assignment; no part, no gradient."""
         if value not in self.parts:
             return
-        parts = self._placed_together(self.parts.pop(value), value)
+        parts = self._in_buffer(self.parts[value], value) or self._placed_together(self.parts[value], value)
+        del self.parts[value]
         while len(parts) > 1:
             steps = [parts[k : k + LONGEST_SUM] for k in range(0, len(parts), LONGEST_SUM)]
             parts = [self._sum(step, pinned=len(steps) > 1) for step in steps]
@@ -206,6 +218,16 @@ class Backward:
     def _is_passed_out(self, value: Value) -> bool:
         """Tell whether a gradient goes to the graph around under the name that it has there."""
         return value.node is None and not self.returned
+
+    def _in_buffer(self, parts: Sequence[Value], value: Value) -> list[Value]:
+        """Add all parts to the array that a loop has added its parts to; return that, or nothing where there is none."""
+        buffer = next((part for part in parts if part in self.buffers), None)
+        if buffer is None:
+            return []
+        for part in parts:
+            if part is not buffer:
+                accumulate(self.builder, buffer, part, value)
+        return [buffer]
 
     def _of_the_same_kind(self, gradient: Value, value: Value) -> Value:
         """Return a gradient that a caller gets: a number for a Python number, an array of the same dtype for an array."""

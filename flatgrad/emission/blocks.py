@@ -326,9 +326,12 @@ class Blocks(Writer):
         lines = []
         inside = received(node.forward, body)
         for outer, known, gradient in zip(into, first, node.outputs[len(upstream) :], strict=True):
-            start = "0.0" if known is None else self._text(known)
-            if outer.rank:
-                start = f"{self.printer.spelling.np()}.zeros_like({self._text(outer)})"
+            if known is not None:
+                start = self._text(known)
+            else:
+                start = f"{self.printer.spelling.np()}.zeros_like({self._text(outer)})" if outer.rank else "0.0"
+            if known is not None and outer.rank:
+                self.names.of[gradient] = start
             name = self.accumulators[inside[outer]] = self._named(gradient)
             if name != start:
                 lines.append(Line(f"{name} = {start}"))

@@ -143,7 +143,7 @@ class Writer:
         if node.function is accumulated:
             into, values, index = node.arguments.values()
             text = self.printer.item(values)[0]
-            target = self.accumulators[into]
+            target = self.accumulators.get(into) or self.printer.item(into)[0]
             return f"{target} += {text}" if index is None else self._added(target, index, text, "+=")
         if node.function is assertion:
             return "assert " + ", ".join(self.printer.item(item)[0] for item in node.arguments.values())
