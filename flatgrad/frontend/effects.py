@@ -76,19 +76,6 @@ def read_print(reader: Reader, syntax: cst.Call) -> None:
     reader.builder.node(print, arguments, [], location=reader.source.location(syntax), positional=positional)
 
 
-def read_call_statement(reader: Reader, syntax: cst.Call) -> None:
-    """Keep a print; anything else that is called for its effect might change an array."""
-    function = reader.expression(syntax.func)
-    if function is print:
-        read_print(reader, syntax)
-    else:
-        reader.fail(
-            "a call whose result is not used can't be differentiated: it may change an array",
-            syntax,
-            "assign its result, or move it out of the function",
-        )
-
-
 def ignored(reader: Reader, syntax: cst.CSTNode) -> None:
     """A docstring or a lone `...` does nothing."""
 
@@ -97,5 +84,4 @@ EXPRESSION_STATEMENTS: dict[type[cst.CSTNode], Callable[[Reader, Any], None]] = 
     cst.SimpleString: ignored,
     cst.ConcatenatedString: ignored,
     cst.Ellipsis: ignored,
-    cst.Call: read_call_statement,
 }

@@ -10,7 +10,6 @@ import libcst as cst
 import numpy as np
 
 from flatgrad.frontend.known import (
-    as_number,
     decides,
     is_spelled_out,
     is_static,
@@ -19,14 +18,14 @@ from flatgrad.frontend.known import (
     refuse_methods,
     static_call,
 )
-from flatgrad.frontend.reader import NOTHING, Poisoned, Reader, Unfinished, reads
+from flatgrad.frontend.reader import NOTHING, Poisoned, Reader, Undefined, Unfinished, reads
 from flatgrad.frontend.source import NameUnknown
+from flatgrad.frontend.truth import COMPARISON, truth
 from flatgrad.frontend.unpacking import assign, parts
-from flatgrad.graph.size import SizeUnknown, equal, is_one, resolved
 from flatgrad.graph.values import BOOLEAN, Constant, List, Value, leaves
 from flatgrad.infer import type_of
 from flatgrad.registry import lookup
-from flatgrad.rules.program import conjunction, disjunction
+from flatgrad.rules.program import conjunction
 
 BINARY: dict[str, Callable[..., Any]] = {
     "Add": operator.add, "Subtract": operator.sub, "Multiply": operator.mul, "Divide": operator.truediv,
@@ -36,10 +35,6 @@ BINARY: dict[str, Callable[..., Any]] = {
 }  # fmt: skip
 UNARY: dict[str, Callable[..., Any]] = {
     "Minus": operator.neg, "Plus": operator.pos, "BitInvert": operator.invert, "Not": operator.not_,
-}  # fmt: skip
-COMPARISON: dict[str, Callable[..., Any]] = {
-    "LessThan": operator.lt, "LessThanEqual": operator.le, "GreaterThan": operator.gt,
-    "GreaterThanEqual": operator.ge, "Equal": operator.eq, "NotEqual": operator.ne,
 }  # fmt: skip
 # comparisons that only have a meaning on what is known when the code is written
 STATIC_COMPARISON: dict[str, Callable[..., Any]] = {
@@ -54,6 +49,8 @@ def read_name(reader: Reader, syntax: cst.Name) -> Any:
     if item is not NOTHING:
         if item is Unfinished:
             raise Poisoned
+        if isinstance(item, Undefined):
+            return item.used(reader, name, syntax)
         return item
     if name in reader.own_names:
         reader.fail(f"`{name}` has no value here", syntax, "assign it on each path that leads here")
@@ -65,9 +62,9 @@ def read_name(reader: Reader, syntax: cst.Name) -> Any:
         return found
     found = plain_number(reader, found, syntax)
     if isinstance(found, bool | int | float) and name not in ("True", "False"):
-        return Constant(found, type_of(found), name)
+        return reader.constant(found, name)
     if isinstance(found, np.ndarray | np.generic):
-        return _array_constant(reader, found, name, syntax)
+        return array_constant(reader, found, name, syntax)
     if isinstance(found, list):
         return List(found)
     return found
@@ -76,7 +73,7 @@ def read_name(reader: Reader, syntax: cst.Name) -> Any:
 LARGEST_CONSTANT = 1000
 
 
-def _array_constant(reader: Reader, array: Any, name: str, syntax: cst.CSTNode) -> Constant:
+def array_constant(reader: Reader, array: Any, name: str, syntax: cst.CSTNode) -> Constant:
     array = np.asarray(array)
     if array.dtype.kind not in "fbiu":
         reader.fail(f"`{name}` holds {array.dtype} values", syntax, "flatgrad differentiates real numbers only")
@@ -88,7 +85,7 @@ def _array_constant(reader: Reader, array: Any, name: str, syntax: cst.CSTNode) 
         )
     frozen = array.copy()
     frozen.flags.writeable = False
-    return Constant(frozen, type_of(frozen), name)
+    return reader.constant(frozen, name)
 
 
 @reads(cst.Integer)
@@ -184,8 +181,9 @@ def read_walrus(reader: Reader, syntax: cst.NamedExpr) -> Any:
 def read_unary(reader: Reader, syntax: cst.UnaryOperation) -> Any:
     function = UNARY[type(syntax.operator).__name__]
     operand = reader.expression(syntax.expression)
-    if function is operator.not_ and isinstance(operand, Value) and not isinstance(operand, Constant):
-        _require_truth_value(reader, operand, syntax.expression)
+    if function is operator.not_ and isinstance(operand, Value) and operand.rank:
+        hint = "for arrays: np.logical_not, or `~` on comparisons"
+        reader.fail("`not` needs one truth value", syntax.expression, hint)
     if function is operator.neg and isinstance(operand, int | float) and not reader.inlined:
         return -operand
     return operation(reader, syntax, function, operand)
@@ -217,38 +215,6 @@ def operation(reader: Reader, syntax: cst.CSTNode, function: Callable[..., Any],
         if not isinstance(operand, Value | int | float | np.ndarray):
             reader.value(operand, syntax)
     return reader.apply(syntax, function, *operands)
-
-
-@reads(cst.BooleanOperation)
-def read_boolean(reader: Reader, syntax: cst.BooleanOperation) -> Any:
-    chain = [syntax]
-    while isinstance(chain[-1].left, cst.BooleanOperation):
-        chain.append(chain[-1].left)
-    result = reader.expression(chain[-1].left)
-    place = chain[-1].left
-    for link in reversed(chain):
-        conjoined = isinstance(link.operator, cst.And)
-        if is_static(result):
-            if bool(as_number(result)) == conjoined:
-                result = reader.expression(link.right)
-        else:
-            right = reader.expression(link.right)
-            _require_truth_value(reader, result, place)
-            if is_static(right) and isinstance(as_number(right), bool):
-                if as_number(right) != conjoined:
-                    result = not conjoined
-                continue
-            _require_truth_value(reader, right, link.right)
-            result = reader.apply(link, conjunction if conjoined else disjunction, result, right)
-        place = link
-    return result
-
-
-def _require_truth_value(reader: Reader, item: Any, syntax: cst.CSTNode) -> None:
-    if not isinstance(item, Value) or item.rank or item.dtype.kind != "b":
-        reader.fail(
-            "`and`, `or` and `not` need truth values here", syntax, "for arrays: np.logical_and, or `&` on comparisons"
-        )
 
 
 @reads(cst.Comparison)
@@ -291,73 +257,3 @@ def _static_comparison(
     if compare in (operator.is_, operator.is_not) and (left is None or right is None):
         return compare is operator.is_not
     reader.fail("`is` and `in` on data can't be decided when the code is written", syntax, "use == or np.isin")
-
-
-@reads(cst.IfExp)
-def read_conditional(reader: Reader, syntax: cst.IfExp) -> Any:
-    chosen = truth(reader, reader.expression(syntax.test), syntax.test)
-    return reader.expression(syntax.body if chosen else syntax.orelse)
-
-
-def truth(reader: Reader, item: Any, syntax: cst.CSTNode) -> bool:
-    """Return whether a condition holds, which must be known when the code is written."""
-    if is_static(item):
-        return bool(as_number(item))
-    if decides(item):
-        refuse_methods(reader, item, syntax)
-    try:
-        known = _known_truth(item)
-    except SizeUnknown as error:
-        error.problem = reader.problem(  # type: ignore[attr-defined]
-            "whether this holds depends on sizes that are not known", syntax, "give numbers for them: shapes='x=(10,)'"
-        )
-        raise
-    if known is None:
-        reader.fail(
-            "this condition depends on data", syntax, "only conditions on ranks, options and constants can be decided "
-            "when the code is written; for data use np.where(condition, a, b)"
-        )  # fmt: skip
-    return known
-
-
-def _known_truth(item: Any) -> bool | None:
-    """Return whether a comparison of sizes holds. Raises SizeUnknown where numbers are needed to tell."""
-    if isinstance(item, bool):
-        return item
-    node = item.node
-    if node is None:
-        return None
-    operands = list(node.arguments.values())
-    if node.function is operator.not_:
-        inner = _known_truth(operands[0])
-        return None if inner is None else not inner
-    if node.function in (conjunction, disjunction):
-        left, right = map(_known_truth, operands)
-        if left is None or right is None:
-            return None
-        return (left and right) if node.function is conjunction else (left or right)
-    if node.function not in COMPARISON.values():
-        return None
-    sizes = [getattr(operand, "known", operand) for operand in map(as_number, operands)]
-    if any(size is None or isinstance(size, float | np.ndarray) for size in sizes):
-        return None
-    return _compared(node.function, sizes[0], sizes[1])
-
-
-def _compared(compare: Callable[..., Any], a: Any, b: Any) -> bool:
-    if isinstance(a, tuple) or isinstance(b, tuple):
-        if not isinstance(a, tuple) or not isinstance(b, tuple) or len(a) != len(b):
-            return compare is operator.ne
-        same = all(_compared(operator.eq, x, y) for x, y in zip(a, b, strict=True))
-        return same if compare is operator.eq else not same
-    a, b = resolved(a), resolved(b)
-    if isinstance(a, int) and isinstance(b, int):
-        return bool(compare(a, b))
-    same_size = equal(a, b)
-    if same_size is None and 1 in (a, b) and is_one(a if b == 1 else b) is False:
-        same_size = False
-    if same_size is True:
-        return compare in (operator.eq, operator.le, operator.ge)
-    if same_size is False and compare in (operator.eq, operator.ne):
-        return compare is operator.ne
-    raise SizeUnknown([size for size in (a, b) if not isinstance(size, int)])

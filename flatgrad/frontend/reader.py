@@ -7,6 +7,7 @@ neither is an error at its place. Layer: above `builder`.
 
 from __future__ import annotations
 
+import itertools
 import operator
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
@@ -17,10 +18,13 @@ import numpy as np
 from flatgrad.binding import ArgumentError
 from flatgrad.builder import Builder, StaticNeeded
 from flatgrad.errors import FlatgradError, Problem, ShapeError, UnsupportedError
+from flatgrad.frontend.assigned import AssignedNames, InnerComments
+from flatgrad.frontend.refused import REFUSED
 from flatgrad.frontend.source import Names, Source
+from flatgrad.frontend.static_objects import StaticCall
 from flatgrad.graph.size import SizeMismatch, SizeUnknown
 from flatgrad.graph.values import Constant, List, Statement, Value
-from flatgrad.infer import DtypeUnsupported, type_of
+from flatgrad.infer import DtypeUnsupported, makes_number, type_of
 from flatgrad.registry import lookup
 
 
@@ -28,15 +32,50 @@ class Unfinished:
     """Stands for a variable whose assignment could not be read, so that one mistake is reported once."""
 
 
+class Undefined:
+    """Stands for a variable that has no value, or none that could be used everywhere."""
+
+    def used(self, reader: Reader, name: str, syntax: cst.CSTNode) -> Any:
+        """Return what the variable stands for at the place where it is used, or raise what is wrong there."""
+        raise NotImplementedError
+
+
 class Poisoned(Exception):
     """Ends the reading of a statement that uses an unfinished variable."""
 
 
+class Postponed(Poisoned):
+    """Ends the reading of a statement in a loop that needs what is behind it: the loop is read again."""
+
+
 NOTHING = object()
+
+# what a path through the function has done, among its variables: names that no variable can have
+LEFT, RETURNED, BROKE, DONE, RESULT = "left?", "returned?", "broke?", "done?", "return value"
+
+
+class Step:
+    """A piece of reading that stands among the statements of a block; `syntax` is what it reads."""
+
+    def __init__(self, read: Callable[[], None], *syntax: Readable) -> None:
+        self.read = read
+        self.syntax = syntax
+
+    def visit(self, visitor: cst.CSTVisitor) -> None:
+        """Show the syntax to a visitor."""
+        for part in self.syntax:
+            part.visit(visitor)
+
+
+class Guarded(Step):
+    """The statements behind one that has left the block on some paths."""
+
+
+Readable = cst.CSTNode | Step
 
 Expression = Callable[["Reader", Any], Any]
 EXPRESSIONS: dict[type[cst.CSTNode], Expression] = {}
-STATEMENTS: dict[type[cst.CSTNode], Callable[[Reader, Any], None]] = {}
+STATEMENTS: dict[type[Readable], Callable[[Reader, Any], None]] = {}
 
 
 def reads(*classes: type[cst.CSTNode]) -> Callable[[Expression], Expression]:
@@ -49,7 +88,7 @@ def reads(*classes: type[cst.CSTNode]) -> Callable[[Expression], Expression]:
     return enter
 
 
-def performs(*classes: type[cst.CSTNode]) -> Callable[[Expression], Expression]:
+def performs(*classes: type[Readable]) -> Callable[[Expression], Expression]:
     """Enter the decorated function into STATEMENTS as the reader of these syntax classes."""
 
     def enter(function: Expression) -> Expression:
@@ -77,58 +116,98 @@ class Reader:
         self.variables: dict[str, Any] = {}
         # the names that the function assigns somewhere
         self.own_names: frozenset[str] = frozenset()
-        self.returned: Any = NOTHING
+        self.definition: cst.FunctionDef | None = None
         self.problems: list[FlatgradError] = []
         self.shared: set[Value] = set()
         self.spelled_out: set[Constant] = set()
+        # parameters of loop bodies whose memory belongs to no one else
+        self.own: set[Value] = set()
+        # values that are numbers, though no operation says so: elements of arrays, and what branches and loops make of numbers
+        self.numbers: set[Value] = set()
+        # how many loops are being read turn by turn
+        self.unrolled = 0
+        # how deep the place that is being read is in branches and loops
+        self.depth = 0
+        # the calls of the user's functions that led here, outermost first
+        self.calls: tuple[Any, ...] = ()
+        # the constants of the emitted module: those of one name in several files or closures are told apart
+        self.constants: dict[str, Any] = {}
+        self._blocks: list[tuple[Sequence[Readable], int]] = []
 
-    def function(self, definition: cst.FunctionDef, arguments: Mapping[str, Any]) -> Any:
+    def function(self, definition: cst.FunctionDef, arguments: Mapping[str, Any], *, is_procedure: bool = False) -> Any:
         """Read the body with these values for the parameters, and return what it returns.
 
-        Raises the problems found, all together.
+        Raises the problems found, all together. A procedure returns nothing.
         """
         self.variables.update(arguments)
+        self.variables.update({RETURNED: False, BROKE: False, DONE: False, LEFT: False, RESULT: NOTHING})
         self.own_names = self.source.variables_of(definition)
+        self.definition = definition
         self.block(statements_of(definition.body))
         if self.problems:
             problems = [problem for error in self.problems for problem in error.problems]
             kinds = {type(error) for error in self.problems}
             raise (kinds.pop() if len(kinds) == 1 else FlatgradError)(problems)
-        if self.returned is NOTHING:
-            self.fail(
-                f"`{definition.name.value}` returns nothing", definition.name, "return the value to differentiate"
-            )
-        return self.returned
+        if is_procedure:
+            return None
+        if self.variables[RETURNED] is not True:
+            where = "" if self.variables[RETURNED] is False else " where none of its `return`s is reached"
+            hint = "return the value to differentiate" + (" on every path" if where else "")
+            self.fail(f"`{definition.name.value}` returns nothing{where}", definition.name, hint)
+        result = self.variables[RESULT]
+        if isinstance(result, Undefined):
+            result = result.used(self, RESULT, definition.name)
+        return result
 
-    def block(self, statements: Sequence[cst.CSTNode]) -> None:
-        """Read statements until one returns."""
-        for statement in statements:
-            if self.returned is not NOTHING:
-                return
-            self.statement(statement)
+    def block(self, statements: Sequence[Readable]) -> None:
+        """Read statements until one leaves the block: returns, breaks or continues."""
+        self._blocks.append((statements, 0))
+        try:
+            while self._blocks[-1][1] < len(statements):
+                position = self._blocks[-1][1]
+                left = self.variables.get(LEFT, False)
+                if left is True:
+                    return
+                if left is not False:
+                    self.statement(Guarded(lambda: None, *self.rest()))
+                    return
+                self._blocks[-1] = (statements, position + 1)
+                self.statement(statements[position])
+        finally:
+            self._blocks.pop()
 
-    def statement(self, syntax: cst.CSTNode) -> None:
+    def rest(self) -> Sequence[Readable]:
+        """Take the statements behind the one that is being read out of their block, to be read elsewhere."""
+        statements, position = self._blocks[-1]
+        self._blocks[-1] = (statements, len(statements))
+        return statements[position:]
+
+    def statement(self, syntax: Readable) -> None:
         """Read one statement; a problem in it is noted, and reading goes on behind it."""
         perform = STATEMENTS.get(type(syntax))
         try:
-            if perform is None:
+            if isinstance(syntax, cst.CSTNode) and perform is None:
                 self.refuse(syntax)
+            assert perform is not None
             perform(self, syntax)
         except FlatgradError as error:
             if self.inlined:
                 raise
             self.problems.append(error)
             self.poison(syntax)
+        except Postponed:
+            # its variables keep what they had, whose types are a first guess
+            return
         except Poisoned:
             self.poison(syntax)
 
-    def poison(self, syntax: cst.CSTNode) -> None:
+    def poison(self, syntax: Readable) -> None:
         """Mark what a statement would have assigned as unfinished."""
         assigned = AssignedNames()
         syntax.visit(assigned)
         self.variables.update(dict.fromkeys(assigned.names, Unfinished))
         if assigned.returns:
-            self.returned = Unfinished
+            self.variables.update({LEFT: True, RETURNED: True, RESULT: Unfinished})
 
     def expression(self, syntax: cst.CSTNode) -> Any:
         """Return what an expression gives."""
@@ -172,6 +251,16 @@ class Reader:
         except (TypeError, ValueError) as error:
             self.fail(f"{called(function)} does not take such arguments: {error}", syntax)
 
+    def constant(self, number: Any, name: str) -> Constant:
+        """Return a number or array that was found under a name outside of the function."""
+        key = (type(number), repr(number.tolist()) if isinstance(number, np.ndarray) else repr(number))
+        free = next(
+            each
+            for count in itertools.count(1)
+            if self.constants.setdefault(each := name if count == 1 else f"{name}_{count}", key) == key
+        )
+        return Constant(number, type_of(number), free)
+
     def value(self, item: Any, syntax: cst.CSTNode) -> Value:
         """Return an item as a value of the graph."""
         if isinstance(item, Value):
@@ -195,7 +284,7 @@ class Reader:
         what, hint = REFUSED.get(type(syntax).__name__, (f"`{type(syntax).__name__}`", ""))
         self.fail(f"{what} can't be differentiated", syntax, hint)
 
-    def at_statement(self, line: cst.SimpleStatementLine | cst.If) -> None:
+    def at_statement(self, line: cst.SimpleStatementLine | cst.If | cst.For | cst.While | cst.Match) -> None:
         """Note the statement that the next nodes come from, with its comments."""
         if self.inlined:
             return
@@ -204,11 +293,20 @@ class Reader:
         if isinstance(line, cst.SimpleStatementLine) and line.trailing_whitespace.comment is not None:
             trailing = line.trailing_whitespace.comment.value
         if self.source.has_inner_comments:
-            inner = _InnerComments()
-            for part in line.body if isinstance(line, cst.SimpleStatementLine) else (line.test,):
+            inner = InnerComments()
+            for part in _of_this_line(line):
                 part.visit(inner)
             comments += inner.comments
         self.builder.statement = Statement(self.source.location(line), tuple(comments), trailing)
+
+
+def _of_this_line(line: cst.SimpleStatementLine | cst.If | cst.For | cst.While | cst.Match) -> Sequence[cst.CSTNode]:
+    """Return the parts of a statement that stand before its body."""
+    if isinstance(line, cst.SimpleStatementLine):
+        return line.body
+    if isinstance(line, cst.For):
+        return (line.target, line.iter)
+    return (line.subject,) if isinstance(line, cst.Match) else (line.test,)
 
 
 def statements_of(body: cst.BaseSuite) -> Sequence[cst.CSTNode]:
@@ -233,51 +331,23 @@ def shares_memory(value: Value) -> bool:
     return True
 
 
-class AssignedNames(cst.CSTVisitor):
-    """Collects the names that a statement would bind, and whether it would return."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.names: list[str] = []
-        self.returns = False
-
-    def visit_AssignTarget_target(self, node: cst.AssignTarget) -> None:
-        self._collect(node.target)
-
-    def visit_AnnAssign_target(self, node: cst.AnnAssign) -> None:
-        self._collect(node.target)
-
-    def visit_AugAssign_target(self, node: cst.AugAssign) -> None:
-        self._collect(node.target)
-
-    def visit_NamedExpr_target(self, node: cst.NamedExpr) -> None:
-        self._collect(node.target)
-
-    def visit_For_target(self, node: cst.For) -> None:
-        self._collect(node.target)
-
-    def visit_Return(self, node: cst.Return) -> None:
-        self.returns = True
-
-    def _collect(self, target: cst.CSTNode) -> None:
-        if isinstance(target, cst.Name):
-            self.names.append(target.value)
-        elif isinstance(target, cst.Subscript | cst.Attribute | cst.StarredElement):
-            self._collect(target.value)
-        elif isinstance(target, cst.Tuple | cst.List):
-            for element in target.elements:
-                self._collect(element.value)
+def may_be_shared(reader: Reader, value: Value) -> bool:
+    """Tell whether an array may be known under a second name, so that a change in place could be seen elsewhere."""
+    if is_number(reader, value):
+        return False
+    return value in reader.shared or (shares_memory(value) and value not in reader.own)
 
 
-class _InnerComments(cst.CSTVisitor):
-    """Collects the comments inside a statement of several lines."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.comments: list[str] = []
-
-    def visit_Comment(self, node: cst.Comment) -> None:
-        self.comments.append(node.value)
+def is_number(reader: Reader, value: Value) -> bool:
+    """Tell whether a value is a number for certain, which is never changed in place, and no array without axes."""
+    if value.rank or value.type.weak or value in reader.numbers:
+        return not value.rank
+    if isinstance(value, Constant):
+        return not isinstance(value.number, np.ndarray)
+    node = value.node
+    if node is None or node.bodies:
+        return False
+    return makes_number(node) or (node.function is operator.getitem and not shares_memory(value))
 
 
 def called(function: Callable[..., Any]) -> str:
@@ -301,6 +371,10 @@ def described(item: Any) -> str:
         return "None"
     if isinstance(item, tuple):
         return "a tuple or list"
+    if isinstance(item, StaticCall):
+        return f"`{item.name}`, which is made by a call that is not run"
+    if type(item).__module__.startswith("flatgrad.frontend.") and isinstance(getattr(item, "name", None), str):
+        return f"the function `{item.name}`"
     if isinstance(item, type) or callable(item):
         return f"the function {called(item)}"
     return f"a {type(item).__name__}"
@@ -313,34 +387,3 @@ OPERATOR_SYMBOLS = {
 }  # fmt: skip
 
 IN_PLACE_HINT = "assign a new array instead: np.where(...), np.concatenate(...), or y = y + ..."
-
-# what a refused syntax class is called, and what to write instead
-REFUSED: dict[str, tuple[str, str]] = {
-    "For": ("a `for` loop", "write it with array operations: np.sum, np.mean, `@`"),
-    "While": ("a `while` loop", "write it with array operations, or unroll it"),
-    "With": ("a `with` block", "move it out of the function"),
-    "Try": ("a `try` statement", "move it out of the function"),
-    "TryStar": ("a `try` statement", "move it out of the function"),
-    "Match": ("a `match` statement", "use np.where on data"),
-    "FunctionDef": ("a function inside the function", "write its expression where it is used"),
-    "ClassDef": ("a class inside the function", "move it out of the function"),
-    "Raise": ("`raise`", "check the arguments before the call, or use assert"),
-    "Del": ("`del`", "leave it out"),
-    "Import": ("an import inside the function", "move it to the top of the file"),
-    "ImportFrom": ("an import inside the function", "move it to the top of the file"),
-    "Global": ("`global`", "return the value instead"),
-    "Nonlocal": ("`nonlocal`", "return the value instead"),
-    "Lambda": ("a lambda", "write its expression where it is used"),
-    "DictComp": ("a dict comprehension", "name each array by itself"),
-    "SetComp": ("a set comprehension", "name each array by itself"),
-    "Dict": ("a dict", "name each array by itself"),
-    "Set": ("a set", "use a tuple"),
-    "Await": ("`await`", "compute before the call"),
-    "Yield": ("`yield`", "return the value instead"),
-    "Break": ("`break`", ""),
-    "Continue": ("`continue`", ""),
-    "TypeAlias": ("a `type` statement", "move it to the top of the file"),
-    "StarredElement": ("a starred element", "write the elements one by one"),
-    "ConcatenatedString": ("a string in several pieces", "write it in one piece"),
-    "TemplatedString": ("a template string", "use an f-string"),
-}

@@ -18,11 +18,12 @@ import libcst as cst
 
 from flatgrad.builder import Builder
 from flatgrad.errors import SourceError
-from flatgrad.frontend import calls, effects, expressions, statements
-from flatgrad.frontend.reader import AssignedNames, Reader
+from flatgrad.frontend import branches, calls, effects, expressions, loops, patterns, statements
+from flatgrad.frontend.assigned import AssignedNames
+from flatgrad.frontend.reader import Reader
 from flatgrad.frontend.source import NameUnknown, Source
 
-READERS = (calls, effects, expressions, statements)
+READERS = (branches, calls, effects, expressions, loops, patterns, statements)
 
 
 class RuleNames:

@@ -1,14 +1,23 @@
-"""Reads statements: assignments, static branches, asserts, returns. Fills STATEMENTS. Layer: beside `reader`."""
+"""Reads plain statements: assignments, asserts, returns. Fills STATEMENTS. Layer: beside `reader`."""
 
 from __future__ import annotations
 
 import libcst as cst
 
 from flatgrad.frontend.effects import EXPRESSION_STATEMENTS, asserted
-from flatgrad.frontend.expressions import BINARY, operation, truth
-from flatgrad.frontend.reader import IN_PLACE_HINT, OPERATOR_SYMBOLS, Reader, performs, shares_memory, statements_of
+from flatgrad.frontend.expressions import BINARY, operation
+from flatgrad.frontend.reader import (
+    IN_PLACE_HINT,
+    LEFT,
+    OPERATOR_SYMBOLS,
+    RESULT,
+    RETURNED,
+    Reader,
+    may_be_shared,
+    performs,
+)
 from flatgrad.frontend.unpacking import assign, bind
-from flatgrad.graph.values import Value, same_type
+from flatgrad.graph.values import AUGMENTED, Value, same_type
 
 
 @performs(cst.SimpleStatementLine)
@@ -16,18 +25,6 @@ def read_line(reader: Reader, syntax: cst.SimpleStatementLine) -> None:
     reader.at_statement(syntax)
     for small in syntax.body:
         reader.statement(small)
-
-
-@performs(cst.If)
-def read_if(reader: Reader, syntax: cst.If) -> None:
-    branch: cst.If | cst.Else | None = syntax
-    while isinstance(branch, cst.If):
-        reader.at_statement(branch)
-        if truth(reader, reader.expression(branch.test), branch.test):
-            break
-        branch = branch.orelse
-    if branch is not None:
-        reader.block(statements_of(branch.body))
 
 
 @performs(cst.Pass)
@@ -39,7 +36,8 @@ def read_pass(reader: Reader, syntax: cst.Pass) -> None:
 def read_return(reader: Reader, syntax: cst.Return) -> None:
     if syntax.value is None:
         reader.fail("returns nothing", syntax, "return the value to differentiate")
-    reader.returned = reader.expression(syntax.value)
+    result = reader.expression(syntax.value)
+    reader.variables.update({LEFT: True, RETURNED: True, RESULT: result})
 
 
 @performs(cst.Assert)
@@ -81,6 +79,8 @@ def read_augmented_assign(reader: Reader, syntax: cst.AugAssign) -> None:
     after = operation(reader, syntax, function, before, amount)
     if isinstance(before, Value) and isinstance(after, Value) and not before.type.weak:
         _require_own(reader, name, before, after, syntax)
+    if isinstance(after, Value) and after.node is not None and after.node.function is function:
+        after.node.form = AUGMENTED
     bind(reader, name, after)
 
 
@@ -88,7 +88,7 @@ def _require_own(reader: Reader, name: str, before: Value, after: Value, syntax:
     """Refuse `x += ...` where the array may have a second name: NumPy would change it under that name too."""
     symbol = OPERATOR_SYMBOLS.get(BINARY[type(syntax.operator).__name__.removesuffix("Assign")].__name__, "+")
     hint = f"write {name} = {name} {symbol} ..."
-    if before in reader.shared or shares_memory(before):
+    if may_be_shared(reader, before):
         reader.fail(f"`{name}` may be another array's memory, which this changes too", syntax, hint)
     if not same_type(after.type, before.type):
         reader.fail(f"changes `{name}` from {before.type} to {after.type}", syntax, hint)

@@ -91,6 +91,27 @@ def bind(reader: Reader, name: str, item: Any) -> None:
     reader.variables[name] = item
 
 
+def bind_element(reader: Reader, target: cst.CSTNode, item: Any) -> None:
+    """Bind the target of a loop to what a turn gets; a number that is known stays the number."""
+    if isinstance(target, cst.Name):
+        if isinstance(item, Value):
+            item.name = item.name or target.value
+            if not item.rank:
+                # an element of an array is a number, and so is a counter
+                reader.numbers.add(item)
+        reader.variables[target.value] = item
+    elif (
+        isinstance(target, cst.Tuple | cst.List)
+        and isinstance(item, tuple)
+        and len(target.elements) == len(item)
+        and not any(isinstance(element, cst.StarredElement) for element in target.elements)
+    ):
+        for element, part in zip(target.elements, item, strict=True):
+            bind_element(reader, element.value, part)
+    else:
+        assign(reader, target, item)
+
+
 def held(reader: Reader, number: Constant, name: str | None) -> Constant:
     """Return a constant that the function itself holds in a variable, by a line of its own."""
     if number.node is not None:

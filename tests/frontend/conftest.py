@@ -1,9 +1,22 @@
-"""Central differences."""
+"""Central differences, and functions that are read from their text and run as graphs."""
 
 from __future__ import annotations
 
+import copy
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
+
+import flatgrad.rules  # noqa: F401 - declares the operations
+from flatgrad.frontend.source import Source
+from flatgrad.frontend.static import static_definition
+from flatgrad.graph.regions import nested
+from flatgrad.graph.values import Value, leaves
+from flatgrad.graph.verify import verify
+from flatgrad.interpret import interpret
+from flatgrad.pipeline import read
+from flatgrad.signature import signature_of_arguments
 
 
 @pytest.fixture(scope="session")
@@ -28,3 +41,53 @@ def slopes():
         return {name: slope(function, arguments, name) for name in floats}
 
     return slopes
+
+
+HEAD = "import math\nimport numpy as np\nfrom flatgrad import checkpointed\n\n\n"
+
+
+def text_of(body, parameters):
+    """Return the text of a function `f`; its body starts in line 7."""
+    if body.startswith("def "):
+        return HEAD + body + "\n"
+    return HEAD + f"def f({', '.join(parameters)}):\n" + "".join(f"    {line}\n" for line in body.split("\n"))
+
+
+def graph_of(body, arguments):
+    """Return the graph of a function, and what it returns."""
+    (definition,) = static_definition(Source("text.py", text_of(body, arguments)), "f")
+    graph, _, returned = read(definition, signature_of_arguments(definition, arguments))
+    verify(graph, [leaf for leaf in leaves(returned) if isinstance(leaf, Value)])
+    return graph, returned
+
+
+def nodes_of(graph):
+    """Return all nodes of a graph and of those inside it."""
+    return [node for each in nested(graph) for node in each.nodes]
+
+
+def functions_of(graph):
+    """Return the functions of all nodes, by name."""
+    return [node.function.__name__ for node in nodes_of(graph)]
+
+
+def is_right(body, arguments, *others):
+    """Check that the graph for some arguments gives what the function gives, for these and for other ones."""
+    graph, returned = graph_of(body, arguments)
+    namespace = {}
+    exec(text_of(body, arguments), namespace)
+    for each in (arguments, *others):
+        expected = namespace["f"](**copy.deepcopy(each))
+        results = list(leaves(returned))
+        found = interpret(graph, [each[value.name] for value in graph.parameters], results)
+        expected = list(expected) if isinstance(expected, tuple | list) else [expected]
+        assert len(found) == len(list(leaves(tuple(expected))))
+        for one, other in zip(found, leaves(tuple(expected)), strict=True):
+            np.testing.assert_array_equal(one, other)
+    return graph
+
+
+@pytest.fixture(scope="session")
+def reading():
+    """Return what reads functions from their text, looks at their graphs and runs them."""
+    return SimpleNamespace(graph_of=graph_of, is_right=is_right, functions_of=functions_of, nodes_of=nodes_of)

@@ -1,0 +1,222 @@
+"""What a `for` loop goes through: numbers of a range, rows of an array, or things that are known when the code is written.
+
+In: the syntax behind `in`. Out: an `Iterable`, its header for a loop node, or its items one by one. Layer: above `known`.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import libcst as cst
+
+from flatgrad.frontend.known import as_number, decides, is_static, refuse_methods
+from flatgrad.frontend.reader import Reader, described
+from flatgrad.frontend.unpacking import sizes
+from flatgrad.graph.size import SizeMismatch, SizeUnknown, resolved, unify
+from flatgrad.graph.values import INTEGER, Type, Value
+from flatgrad.markers import checkpointed
+
+# where a range is no longer than this, a loop over it may be written turn by turn
+LONGEST_UNROLLED = 100
+
+
+@dataclass(frozen=True)
+class Iterable:
+    """A tree of what is gone through.
+
+    `word` is that of a header in `graph.regions`, or "items" for what is known when the code is written; `parts` are the
+    inner ones of zip, enumerate and reversed, `values` the numbers of a range, the array or the items.
+    """
+
+    word: str
+    values: tuple[Any, ...] = ()
+    parts: tuple[Iterable, ...] = ()
+
+    @property
+    def is_known(self) -> bool:
+        """Whether there are items in it, so that it has to be gone through when the code is written."""
+        return self.word == "items" or any(part.is_known for part in self.parts)
+
+    @property
+    def header(self) -> tuple[Any, ...]:
+        """The header of a loop node."""
+        inner = tuple([part.header for part in self.parts])
+        return (self.word, *inner, *self.values)
+
+    def element(self) -> Any:
+        """Return new parameters for what each turn gets, in the structure in which it gets them."""
+        if self.word == "range":
+            return Value(INTEGER)
+        if self.word == "rows":
+            array = self.values[0].type
+            return Value(Type(array.dtype, array.shape[1:]))
+        if self.word == "enumerate":
+            return (Value(INTEGER), self.parts[0].element())
+        inner = [part.element() for part in self.parts]
+        return tuple(inner) if self.word == "zip" else inner[0]
+
+
+def iterable(reader: Reader, syntax: cst.BaseExpression) -> Iterable:
+    """Return what the syntax behind `in` goes through."""
+    if isinstance(syntax, cst.Call) and isinstance(syntax.func, cst.Name | cst.Attribute):
+        function = reader.expression(syntax.func)
+        read = _READ.get(function) if isinstance(function, type) else None
+        if read is not None:
+            return read(reader, syntax)
+    return _of_item(reader, reader.expression(syntax), syntax)
+
+
+def without_checkpoint(reader: Reader, syntax: cst.BaseExpression) -> tuple[bool, cst.BaseExpression]:
+    """Return whether an expression is marked by `checkpointed`, and what is marked."""
+    if not isinstance(syntax, cst.Call) or not isinstance(syntax.func, cst.Name | cst.Attribute):
+        return False, syntax
+    if len(syntax.args) == 1 and reader.expression(syntax.func) is checkpointed:
+        return True, syntax.args[0].value
+    return False, syntax
+
+
+def _of_item(reader: Reader, item: Any, syntax: cst.CSTNode) -> Iterable:
+    if isinstance(item, Value):
+        if isinstance(item.known, tuple):
+            return Iterable("items", sizes(reader, item))
+        if not item.rank:
+            reader.fail("a number can't be gone through", syntax, "use range(...)")
+        return Iterable("rows", (item,))
+    if isinstance(item, range):
+        return Iterable("range", (item.start, item.stop, item.step))
+    if decides(item):
+        refuse_methods(reader, item, syntax)
+    if isinstance(item, tuple | str | dict | frozenset) or hasattr(item, "__next__"):
+        return Iterable("items", tuple(item))
+    return reader.fail(f"{described(item)} can't be gone through", syntax)
+
+
+def _arguments(reader: Reader, syntax: cst.Call, keywords: tuple[str, ...] = ()) -> tuple[list[Any], dict[str, Any]]:
+    """Return the arguments of a call as syntax, those in `keywords` by their names."""
+    args: list[Any] = []
+    named: dict[str, Any] = {}
+    for argument in syntax.args:
+        if argument.star or (argument.keyword is not None and argument.keyword.value not in keywords):
+            reader.fail("such an argument can't be read here", argument, "write the arguments one by one")
+        if argument.keyword is None:
+            args.append(argument.value)
+        else:
+            named[argument.keyword.value] = argument.value
+    return args, named
+
+
+def _range(reader: Reader, syntax: cst.Call) -> Iterable:
+    args, _ = _arguments(reader, syntax)
+    numbers = [reader.expression(argument) for argument in args]
+    if not 1 <= len(numbers) <= 3:
+        reader.fail(f"range takes 1 to 3 numbers, not {len(numbers)}", syntax)
+    for number, argument in zip(numbers, args, strict=True):
+        value = reader.value(number, argument)
+        if value.rank or value.dtype.kind not in "iu":
+            reader.fail(f"range takes whole numbers, not {value.type}", argument)
+    bounds = (0, numbers[0]) if len(numbers) == 1 else (numbers[0], numbers[1])
+    step = numbers[2] if len(numbers) == 3 else 1
+    if is_static(step) and as_number(step) == 0:
+        reader.fail("the step of a range is not 0", args[-1])
+    return Iterable("range", (*bounds, step))
+
+
+def _zip(reader: Reader, syntax: cst.Call) -> Iterable:
+    args, named = _arguments(reader, syntax, ("strict",))
+    parts = tuple([iterable(reader, argument) for argument in args])
+    if not parts:
+        reader.fail("zip of nothing", syntax)
+    if "strict" in named and as_number(reader.expression(named["strict"])):
+        rows = [part.values[0].shape[0] for part in parts if part.word == "rows"]
+        try:
+            for size in rows[1:]:
+                unify(rows[0], size)
+        except SizeMismatch as error:
+            reader.fail(f"zip of arrays of different lengths: {error}", syntax)
+    return Iterable("zip", (), parts)
+
+
+def _enumerate(reader: Reader, syntax: cst.Call) -> Iterable:
+    args, named = _arguments(reader, syntax, ("start",))
+    if not 1 <= len(args) + len(named) <= 2 or not args:
+        reader.fail("enumerate takes what is counted, and a start", syntax)
+    start: Any = named.get("start", args[1] if len(args) == 2 else None)
+    return Iterable("enumerate", (0 if start is None else reader.expression(start),), (iterable(reader, args[0]),))
+
+
+def _reversed(reader: Reader, syntax: cst.Call) -> Iterable:
+    args, _ = _arguments(reader, syntax)
+    if len(args) != 1:
+        reader.fail("reversed takes one argument", syntax)
+    inner = iterable(reader, args[0])
+    if inner.word not in ("range", "rows", "items"):
+        reader.fail(f"Python has no reversed({inner.word}(...))", syntax, "reverse what is inside of it")
+    return Iterable("reversed", (), (inner,))
+
+
+_READ: dict[Any, Callable[[Reader, cst.Call], Iterable]] = {
+    range: _range, zip: _zip, enumerate: _enumerate, reversed: _reversed,
+}  # fmt: skip
+
+
+def turns(each: Iterable) -> int | None:
+    """Return how often a loop turns where that is known when the code is written."""
+    if each.word == "range":
+        return len(range(*map(as_number, each.values))) if is_static(each.values) else None
+    if each.word == "items":
+        return len(each.values)
+    if each.word == "rows":
+        rows = resolved(each.values[0].shape[0])
+        return rows if isinstance(rows, int) else None
+    counts = [turns(part) for part in each.parts]
+    # an unknown number may be the smallest
+    return None if None in counts else min(count for count in counts if count is not None)
+
+
+def items(reader: Reader, each: Iterable, syntax: cst.CSTNode) -> list[Callable[[], Any]]:
+    """Return for each turn a function that reads what it gets: rows are read from the array when their turn comes."""
+    count = turns(each)
+    if count is None:
+        arrays = [part.values[0] for part in _leaves(each) if part.word == "rows"]
+        unknown = [size for array in arrays if not isinstance(size := resolved(array.shape[0]), int)]
+        if not unknown:
+            reader.fail("how often this turns has to be known when the code is written", syntax)
+        error = SizeUnknown(unknown)
+        error.problem = reader.problem(  # type: ignore[attr-defined]
+            "the number of turns is not known", syntax, "give it a number in the shapes: shapes='x=(3,)'"
+        )
+        raise error
+    return [partial(_item, reader, each, turn, syntax) for turn in range(count)]
+
+
+def _leaves(each: Iterable) -> Iterator[Iterable]:
+    if not each.parts:
+        yield each
+    for part in each.parts:
+        yield from _leaves(part)
+
+
+def _item(reader: Reader, each: Iterable, turn: int, syntax: cst.CSTNode) -> Any:
+    if each.word == "range":
+        return range(*map(as_number, each.values))[turn]
+    if each.word == "items":
+        return each.values[turn]
+    if each.word == "rows":
+        return reader.apply(syntax, operator.getitem, each.values[0], index=turn)
+    if each.word == "enumerate":
+        return (_count(reader, each.values[0], turn, syntax), _item(reader, each.parts[0], turn, syntax))
+    if each.word == "reversed":
+        last = turns(each)
+        assert last is not None
+        return _item(reader, each.parts[0], last - 1 - turn, syntax)
+    return tuple([_item(reader, part, turn, syntax) for part in each.parts])
+
+
+def _count(reader: Reader, start: Any, turn: int, syntax: cst.CSTNode) -> Any:
+    if is_static(start):
+        return as_number(start) + turn
+    return reader.apply(syntax, operator.add, start, turn)

@@ -1,0 +1,314 @@
+"""What a variable is behind the two sides of a branch: one value for both, or nothing that could be used.
+
+In: the variables at the end of each side. Out: the variables behind the branch, and the pairs of values that the node joins.
+Layer: above `known`, below `branches` and `loops`.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, NoReturn
+
+import libcst as cst
+import numpy as np
+
+from flatgrad.frontend.assigned import NameCounts
+from flatgrad.frontend.reader import (
+    BROKE,
+    DONE,
+    LEFT,
+    NOTHING,
+    RESULT,
+    RETURNED,
+    Postponed,
+    Readable,
+    Reader,
+    Undefined,
+    Unfinished,
+    described,
+    is_number,
+    may_be_shared,
+)
+from flatgrad.graph.regions import undefined
+from flatgrad.graph.size import Shape, Size, SizeUnknown, equal
+from flatgrad.graph.values import Constant, Type, Value, leaves, mapped
+from flatgrad.infer import type_of
+
+# what the flags of the ways out are called in the code
+FLAGS = {LEFT: "left", RETURNED: "returned", BROKE: "broke", DONE: "done"}
+# among the variables of a side: what an expression gives there
+ITEM = "item?"
+NUMBERS = (Value, bool, int, float, np.generic)
+
+
+@dataclass(frozen=True)
+class Undecided(Undefined):
+    """A variable that is one thing behind one path and another behind another."""
+
+    words: str
+    hint: str = "give it one type and shape on all paths"
+    sizes: tuple[Size, ...] = ()
+
+    def used(self, reader: Reader, name: str, syntax: cst.CSTNode) -> Any:
+        """Raise what is wrong."""
+        what = {RESULT: "what is returned", ITEM: "this"}.get(name, f"`{name}`")
+        message = f"{what} is {self.words}"
+        if self.sizes:
+            error = SizeUnknown(self.sizes)
+            error.problem = reader.problem(message, syntax, "name equal sizes alike: shapes='x=(n,) y=(n,)'")  # type: ignore[attr-defined]
+            raise error
+        reader.fail(message, syntax, self.hint)
+
+
+class Unset(Undefined):
+    """A variable in the body of a loop that has no value in the first turn.
+
+    `item` holds the parameters for its values of the turn before; where their types are not known yet, `wanted_at` is where
+    they are used. `depth` tells how deep the body is. `joined` is set when a path through the body keeps these, or uses them: some later turn may well do that.
+    """
+
+    def __init__(self, depth: int, item: Any = NOTHING) -> None:
+        self.depth = depth
+        self.item = item
+        self.joined = False
+        self.wanted_at: cst.CSTNode | None = None
+
+    def used(self, reader: Reader, name: str, syntax: cst.CSTNode) -> Any:
+        """Return the value of the turn before on a path that not every turn takes. Raises Postponed where its type is open."""
+        if reader.depth == self.depth:
+            self.refuse(reader, name, syntax)
+        self.joined = True
+        if self.item is NOTHING:
+            self.wanted_at = syntax
+            raise Postponed
+        return self.item
+
+    def refuse(self, reader: Reader, name: str, syntax: cst.CSTNode) -> NoReturn:
+        """Raise that there is no value at this place."""
+        reader.fail(f"`{name}` has no value in the first turn of the loop", syntax, "assign it before the loop")
+
+
+class Unsure(Exception):
+    """Whether two sizes are equal is not known."""
+
+    def __init__(self, sizes: tuple[Size, ...]) -> None:
+        self.sizes = sizes
+        super().__init__()
+
+
+def joined_type(a: Type, b: Type) -> Type | None:
+    """Return the type that numbers or arrays of either type have; None where they differ in shape. Raises Unsure."""
+    dtype = joined_dtype(a, b)
+    if a.rank != b.rank or dtype is None:
+        return None
+    same = [equal(x, y) for x, y in zip(a.shape, b.shape, strict=True)]
+    if False in same:
+        return None
+    unsure = [size for size, answer in zip((*a.shape, *b.shape), same * 2, strict=True) if answer is None]
+    if unsure:
+        raise Unsure(tuple(size for size in unsure if not isinstance(size, int)))
+    return Type(dtype, a.shape, a.weak and b.weak)
+
+
+def joined_dtype(a: Type, b: Type) -> np.dtype[Any] | None:
+    """Return the wider dtype of two types; None where they are not both numbers."""
+    if a.dtype == b.dtype:
+        return a.dtype
+    if not {a.dtype.kind, b.dtype.kind} <= set("fbiu"):
+        return None
+    kinds: list[Any] = [
+        _PYTHON[each.dtype.kind] if each.weak and not (a.weak and b.weak) else each.dtype for each in (a, b)
+    ]
+    return np.result_type(*kinds)
+
+
+_PYTHON: dict[str, Any] = {"f": 1.0, "i": 1, "b": True}
+
+
+class Join:
+    """Joins the items of two paths; the pairs of values to be joined by a node come out in `pairs`.
+
+    `test` tells which path is taken, `negated` the opposite, where it is asked for; `words` say what the two paths are.
+    """
+
+    def __init__(self, reader: Reader, test: Value, words: tuple[str, str]) -> None:
+        self.reader = reader
+        self.test = test
+        self.words = words
+        self.negated: Value | None = None
+        self.pairs: dict[Any, tuple[Value, Value, Value]] = {}
+
+    def item(self, name: str, a: Any, b: Any) -> Any:
+        """Return what stands behind both paths for what is `a` on one and `b` on the other."""
+        if a is b:
+            return a
+        if Unfinished in (a, b):
+            return Unfinished
+        if name in FLAGS and isinstance(a, bool) and isinstance(b, bool):
+            return self.test if a else self._not_test()
+        for each in (a, b):
+            if isinstance(each, Undefined) and not isinstance(each, Unset):
+                return each
+        if are_equal(a, b):
+            return unbound(a)
+        (first, second), absent = _present(a, b)
+        structures = [mapped(each, lambda leaf: None) for each in (first, second)]
+        if type(first) is not type(second) and (isinstance(first, tuple) or isinstance(second, tuple)):
+            return self._undecided(a, b)
+        if repr(structures[0]) != repr(structures[1]) or (absent and not _are_numbers(first)):
+            return self._undecided(a, b)
+        joined: list[Any] = []
+        try:
+            for x, y in zip(leaves(first), leaves(second), strict=True):
+                leaf = x if x is y or (not absent and are_equal(x, y)) else self._leaf(name, x, y)
+                if leaf is None and not (x is None and y is None):
+                    return self._undecided(a, b)
+                joined.append(leaf)
+        except Unsure as unsure:
+            return self._undecided(a, b, unsure.sizes)
+        rest = iter(joined)
+        return mapped(first, lambda leaf: next(rest))
+
+    def _not_test(self) -> Value:
+        if self.negated is None:
+            self.negated = self.reader.builder.apply(operator.not_, self.test)
+        assert self.negated is not None
+        return self.negated
+
+    def _undecided(self, a: Any, b: Any, sizes: tuple[Size, ...] = ()) -> Undecided:
+        return Undecided(f"{in_words(a)} {self.words[0]} and {in_words(b)} {self.words[1]}", sizes=sizes)
+
+    def _leaf(self, name: str, x: Any, y: Any) -> Value | None:
+        if not isinstance(x, NUMBERS) or not isinstance(y, NUMBERS):
+            return None
+        a, b = as_value(x), as_value(y)
+        if isinstance(a.known, tuple) or isinstance(b.known, tuple):
+            return None
+        type = joined_type(a.type, b.type)
+        if type is None:
+            return None
+        key = (_key(a), _key(b))
+        if key in self.pairs:
+            output = self.pairs[key][2]
+            self.reader.shared.add(output)
+            return output
+        output = Value(type, self._name(name, a, b), known=a.known if a.known == b.known else None)
+        if any(not isinstance(each, Constant) and may_be_shared(self.reader, each) for each in (a, b)):
+            self.reader.shared.add(output)
+        if is_number(self.reader, a) and is_number(self.reader, b):
+            self.reader.numbers.add(output)
+        self.pairs[key] = (a, b, output)
+        return output
+
+    def _name(self, name: str, a: Value, b: Value) -> str | None:
+        if name == RESULT:
+            return a.name if a.name == b.name else None
+        return flag_name(self.reader, name) if name in FLAGS else name if name.isidentifier() else None
+
+
+def flag_name(reader: Reader, flag: str) -> str:
+    """Return the name of the flag of a way out; the user's own names are left to them."""
+    name = FLAGS[flag]
+    while name in reader.own_names:
+        name += "_"
+    return name
+
+
+def as_value(number: Any) -> Value:
+    """Return a number as a value."""
+    return number if isinstance(number, Value) else Constant(number, type_of(number))
+
+
+def _key(value: Value) -> Any:
+    if isinstance(value, Constant) and not isinstance(value.number, np.ndarray):
+        return (type(value.number), repr(value.number))
+    return value
+
+
+def _are_numbers(item: Any) -> bool:
+    return all(isinstance(leaf, NUMBERS) for leaf in leaves(item))
+
+
+def _present(a: Any, b: Any) -> tuple[tuple[Any, Any], bool]:
+    """Return two items, with a stand-in for the one that is not there, and whether there is such a one."""
+    for each in (a, b):
+        if isinstance(each, Unset):
+            each.joined = True
+    first, second = (each.item if isinstance(each, Unset) else each for each in (a, b))
+    if first is NOTHING:
+        return (_absent(second), second), True
+    if second is NOTHING:
+        return (first, _absent(first)), True
+    return (first, second), False
+
+
+def _absent(item: Any) -> Any:
+    return mapped(item, lambda leaf: undefined(as_value(leaf).type) if isinstance(leaf, NUMBERS) else leaf)
+
+
+def are_equal(a: Any, b: Any) -> bool:
+    """Tell whether two items are the same object, or known and equal."""
+    a, b = (each.number if isinstance(each, Constant) else each for each in (a, b))
+    if a is b:
+        return True
+    if type(a) is not type(b):
+        return False
+    if isinstance(a, tuple):
+        return len(a) == len(b) and all(map(are_equal, a, b))
+    if isinstance(a, np.ndarray):
+        return a.dtype == b.dtype and np.array_equal(a, b)
+    # 0.0 and -0.0 are equal and not the same
+    return isinstance(a, str | bool | int | float | range | np.dtype) and repr(a) == repr(b)
+
+
+def unbound(item: Any) -> Any:
+    """Return a static item without the line of one side that made it."""
+
+    def constant(leaf: Any) -> Any:
+        if not isinstance(leaf, Constant) or leaf.node is None:
+            return leaf
+        return Constant(leaf.number, leaf.type, text=leaf.text)
+
+    return mapped(item, constant)
+
+
+def in_words(item: Any) -> str:
+    """Return in words what an item is, for messages about two that do not fit."""
+    if item is NOTHING or (isinstance(item, Unset) and item.item is NOTHING):
+        return "without a value"
+    if isinstance(item, Unset):
+        item = item.item
+    if isinstance(item, NUMBERS):
+        kind = as_value(item).type
+        return (
+            shape_words(kind.shape)
+            if kind.rank
+            else f"{'an' if str(kind) == 'int' else 'a'} {str(kind).removesuffix('[]')}"
+        )
+    if isinstance(item, tuple):
+        return f"a tuple or list of {len(item)}"
+    return repr(item) if isinstance(item, str) else described(item)
+
+
+def shape_words(shape: Shape) -> str:
+    """Return a shape in words."""
+    return f"an array ({', '.join(map(str, shape))}{',' if len(shape) == 1 else ''})"
+
+
+def is_alive(reader: Reader, name: str, extent: Sequence[Readable]) -> bool:
+    """Tell whether a variable may be used outside of some syntax of its function."""
+    if reader.definition is None or reader.unrolled:
+        return True
+    return name_counts(reader.definition)[name] > sum(name_counts(part)[name] for part in extent)
+
+
+@lru_cache(maxsize=512)
+def name_counts(syntax: Readable) -> Counter[str]:
+    """Return how often each name occurs in some syntax."""
+    counted = NameCounts()
+    syntax.visit(counted)
+    return counted.counts

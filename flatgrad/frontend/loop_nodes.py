@@ -1,0 +1,196 @@
+"""Writes the node of a loop whose body has been read.
+
+In: a `Loop` with the variables that its body assigns. Out: the node, and what the variables are behind it. Layer: above
+`carried`, below `loops`.
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from flatgrad.frontend.assigned import is_used_behind
+from flatgrad.frontend.branches import close_together, has_effects
+from flatgrad.frontend.carried import Loop, Variable, numbers
+from flatgrad.frontend.joining import NUMBERS, Undecided, Unset, as_value, flag_name, unbound
+from flatgrad.frontend.reader import BROKE, DONE, NOTHING, RESULT, RETURNED, Undefined
+from flatgrad.graph.regions import loop as loop_function
+from flatgrad.graph.values import BOOLEAN, INTEGER, Constant, Value, leaves, mapped
+from flatgrad.infer import type_of
+from flatgrad.rules.program import disjunction
+
+# what is known when the code is written and holds nothing of a turn
+SAME_IN_ALL_TURNS = (
+    Constant, bool, int, float, str, type(None), np.generic, np.ufunc, np.dtype, type, types.ModuleType, types.FunctionType,
+    types.BuiltinFunctionType,
+)  # fmt: skip
+
+
+@dataclass
+class Carried:
+    """The values that a loop carries: before the first turn, as parameters, as results of the body, behind the loop."""
+
+    start: list[Value | None] = field(default_factory=list)
+    parameters: list[Value] = field(default_factory=list)
+    of_condition: list[Value] = field(default_factory=list)
+    results: list[Value] = field(default_factory=list)
+    outputs: list[Value] = field(default_factory=list)
+
+    def add(self, start: Value | None, parameters: tuple[Value, Value], result: Value) -> Value:
+        """Enter one value, with its parameters of body and condition; return its output."""
+        self.start.append(start)
+        self.parameters.append(parameters[0])
+        self.of_condition.append(parameters[1])
+        self.results.append(result)
+        self.outputs.append(Value(parameters[0].type, parameters[0].name))
+        return self.outputs[-1]
+
+
+def write(loop: Loop) -> None:
+    """Append the node of a loop, and set the variables and the flags to what they are behind it."""
+    reader, flags = loop.reader, loop.body.variables
+    if loop.never:
+        return
+    broke, returned, done = (flags[flag] for flag in (BROKE, RETURNED, DONE))
+    forever = loop.source is None and loop.condition is None
+    if forever and (broke, returned, done) == (False, False, False):
+        reader.fail("this loop never ends", loop.syntax, "leave it by break or return")
+    carried = Carried()
+    behind: dict[str, Any] = {}
+    for variable in loop.variables:
+        behind[variable.name] = _behind(loop, variable, carried)
+    # a loop without end and without break is left by return only
+    behind[RETURNED] = True if forever and broke is False and done is False else _flag(loop, RETURNED, carried)
+    behind[BROKE] = _flag(loop, BROKE, carried) if loop.syntax.orelse is not None else False
+    if returned is not False:
+        behind[RESULT] = _result(flags[RESULT], carried)
+    leave = _leave(loop, [flag for flag in (broke, returned, done) if flag is not False])
+    if carried.outputs or has_effects(loop.body.graph):
+        _append(loop, carried, leave, forever)
+    reader.variables.update({name: item for name, item in behind.items() if item is not NOTHING})
+    for name, item in behind.items():
+        if item is NOTHING:
+            reader.variables.pop(name, None)
+
+
+def _append(loop: Loop, carried: Carried, leave: Value | None, forever: bool) -> None:
+    reader, body = loop.reader, loop.body.graph
+    elements = list(leaves(loop.element))
+    body.parameters = [Value(INTEGER), *elements, *carried.parameters]
+    body.results = [*carried.results, *([leave] if leave is not None else [])]
+    bodies = [body]
+    if loop.condition is not None:
+        loop.condition.parameters = carried.of_condition
+        bodies.append(loop.condition)
+    closed = close_together(bodies)
+    reader.builder.statement = loop.statement
+    arguments = {
+        "header": loop.source.header if loop.source is not None else ("forever",) if forever else None,
+        "start": tuple(carried.start),
+        "closed": closed,
+        "leaves": leave is not None,
+        "checkpoint": loop.checkpoint,
+    }
+    node = reader.builder.node(loop_function, arguments, [], location=reader.source.location(loop.syntax))
+    node.bodies = tuple(bodies)
+    node.outputs = tuple(carried.outputs)
+    for output in node.outputs:
+        output.node = node
+
+
+def _behind(loop: Loop, variable: Variable, carried: Carried) -> Any:
+    """Return what a variable is behind the loop, NOTHING for what no one uses; enter its values into what is carried."""
+    start, end = variable.start, variable.end
+    if variable.changing is not None:
+        return Undecided(variable.changing.words)
+    if variable.fixed:
+        return start
+    if isinstance(end, Undefined) or end is NOTHING:
+        if variable.is_number and loop.is_read(variable):
+            # a path that no turn takes first asks for it: it has no value there
+            for mine, other in zip(
+                _parameters(loop, variable), _parameters(loop, variable, of_condition=True), strict=True
+            ):
+                carried.add(None, (mine, other), mine)
+        # what no turn assigns is what it was
+        return loop.reader.variables.get(variable.name, NOTHING) if isinstance(end, Unset) else end
+    if not variable.is_number:
+        # it is the same in all turns; where there is none, the program itself has no value here
+        if isinstance(variable.item, Unset) and variable.item.joined:
+            return Undecided("without a value on some paths")
+        is_same = all(isinstance(leaf, SAME_IN_ALL_TURNS) for leaf in leaves(end))
+        return unbound(end) if is_same else Undecided("made anew in each turn of a loop")
+    definition = loop.reader.definition
+    is_used = definition is None or loop.reader.unrolled or is_used_behind(definition, variable.name, loop.syntax)
+    if not is_used and not loop.is_read(variable):
+        return NOTHING
+    outer = loop.reader.variables.get(variable.name)
+    if isinstance(outer, Unset):
+        outer.joined = True
+    parameters = list(zip(_parameters(loop, variable), _parameters(loop, variable, of_condition=True), strict=True))
+    starts = list(numbers(start)) if start is not NOTHING else [None] * len(parameters)
+    outputs: list[Value] = []
+    for before, both, after in zip(starts, parameters, numbers(end), strict=True):
+        output = carried.add(None if before is None else as_value(before), both, as_value(after))
+        if not variable.own:
+            loop.reader.shared.add(output)
+        if variable.holds_numbers:
+            loop.reader.numbers.add(output)
+        outputs.append(output)
+    following = iter(outputs)
+    return mapped(end, lambda leaf: next(following) if isinstance(leaf, NUMBERS) else leaf)
+
+
+def _parameters(loop: Loop, variable: Variable, *, of_condition: bool = False) -> Sequence[Value]:
+    """Return the parameters of the body, or of the condition, for a variable: those that are there, or new ones."""
+    item = loop.condition_items.get(variable.name, NOTHING) if of_condition else variable.item
+    found = list(loop.own_parameters(item))
+    several = len(variable.types) > 1
+    if len(found) == len(variable.types):
+        return found
+    names = [f"{variable.name}_{k}" if several else variable.name for k in range(len(variable.types))]
+    return [Value(type, name) for type, name in zip(variable.types, names, strict=True)]
+
+
+def _flag(loop: Loop, flag: str, carried: Carried) -> Any:
+    """Return what a flag is behind the loop: False before the first turn, then what the last turn sets."""
+    item = loop.body.variables[flag]
+    if item is False:
+        return False
+    name = flag_name(loop.reader, flag)
+    both = Value(BOOLEAN, name), Value(BOOLEAN, name)
+    return carried.add(Constant(False, type_of(False)), both, as_value(item))
+
+
+def _result(item: Any, carried: Carried) -> Any:
+    """Return what the loop has returned, if it has."""
+    if isinstance(item, Undefined) or not isinstance(item, tuple | Value | bool | int | float):
+        return item
+
+    def output(leaf: Any) -> Any:
+        if not isinstance(leaf, NUMBERS):
+            return leaf
+        value = as_value(leaf)
+        return carried.add(None, (Value(value.type, value.name), Value(value.type, value.name)), value)
+
+    return mapped(item, output)
+
+
+def _leave(loop: Loop, flags: Sequence[Any]) -> Value | None:
+    """Return the value that tells whether to leave after a turn; None for a loop that is left at its end only."""
+    if any(flag is True for flag in flags):
+        return Constant(True, type_of(True))
+    different = list(dict.fromkeys(flags))
+    builder = loop.reader.builder
+    outer, builder.graph = builder.graph, loop.body.graph
+    try:
+        leave: Value | None = None
+        for flag in different:
+            leave = flag if leave is None else loop.reader.apply(loop.syntax, disjunction, leave, flag)
+        return leave
+    finally:
+        builder.graph = outer
