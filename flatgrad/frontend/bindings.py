@@ -18,7 +18,8 @@ from flatgrad.frontend.constants import (
     imported,
     is_pure,
 )
-from flatgrad.frontend.source import AnyDef, Source
+from flatgrad.frontend.source import Source
+from flatgrad.frontend.trees import AnyDef
 
 Scope = AnyDef | ast.Lambda
 # what these do to the names of a module can't be seen in its text
@@ -66,6 +67,11 @@ class Bindings:
     def imported(self, name: str) -> bool:
         """Tell whether an import binds the name."""
         return any(binding.module for binding in self.by_name.get(name, ()))
+
+    def is_class(self, name: str) -> bool:
+        """Tell whether a name stands for a class that the file defines, whose static methods may be called."""
+        bound = self.by_name.get(name, ())
+        return len(bound) == 1 and isinstance(bound[0].node, ast.ClassDef)
 
     def dotted_name(self, node: ast.expr) -> str:
         """Return what a chain of attributes stands for by the imports: ``np.linalg.norm`` is ``numpy.linalg.norm``."""
@@ -219,7 +225,7 @@ class _Changes:
         elif isinstance(node, ast.Call):
             owner = root_name(node.func)
             is_method = isinstance(node.func, ast.Attribute) and node.func.attr not in ARRAY_METHODS
-            if is_method and owner is not None and not bindings.imported(owner):
+            if is_method and owner is not None and not bindings.imported(owner) and not bindings.is_class(owner):
                 self._mark(node.func, local, node)
             if self._changes_arguments(node, in_function):
                 for argument in (*node.args, *(keyword.value for keyword in node.keywords)):

@@ -6,26 +6,28 @@ import difflib
 import math
 import operator
 import types
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 import libcst as cst
 import numpy as np
 
+from flatgrad.frontend.attributes import Method
+from flatgrad.frontend.callees import is_known
+from flatgrad.frontend.effects import EXPRESSION_STATEMENTS, read_print
+from flatgrad.frontend.functions import applied, is_applied, unbound
 from flatgrad.frontend.known import (
     as_number,
     decides,
     is_static,
-    plain_number,
     refuse_methods,
     static_call,
 )
 from flatgrad.frontend.reader import Reader, called, described, reads
-from flatgrad.frontend.source import StaticFunction
+from flatgrad.frontend.static_objects import StaticClass
 from flatgrad.frontend.unpacking import parts
+from flatgrad.functions.plain import INNER
 from flatgrad.graph.values import Constant, List, Slice, Value, leaves
-from flatgrad.infer import as_python, type_of
+from flatgrad.infer import as_python
 from flatgrad.registry import Record, lookup, records
 from flatgrad.rules.creation import size_of_axis
 from flatgrad.rules.static import is_constant, new_axes
@@ -43,55 +45,8 @@ READ_SPECIALLY: frozenset[Any] = frozenset(
     {is_constant, new_axes, isinstance, len, np.ndim, np.iscomplexobj, tuple, list, sum, print}
 )
 
-# attributes of an array that are read as functions of it
-PROPERTIES: dict[str, Callable[..., Any]] = {"T": np.transpose, "mT": np.matrix_transpose, "size": np.size}
-
-
-@dataclass(frozen=True, slots=True)
-class Method:
-    """A method of an array, before it is called."""
-
-    value: Value
-    name: str
-
-
-@reads(cst.Attribute)
-def read_attribute(reader: Reader, syntax: cst.Attribute) -> Any:
-    owner = reader.expression(syntax.value)
-    name = syntax.attr.value
-    if isinstance(owner, Value):
-        return _attribute_of_value(reader, owner, name, syntax)
-    if isinstance(owner, tuple | Slice | Method):
-        reader.fail(f"`.{name}` of {described(owner)} can't be read", syntax)
-    try:
-        found = getattr(owner, name)
-    except AttributeError:
-        place = getattr(owner, "__name__", described(owner))
-        near = difflib.get_close_matches(name, dir(owner), n=1)
-        reader.fail(f"{place} has no `{name}`", syntax, f"did you mean `{near[0]}`?" if near else "")
-    found = plain_number(reader, found, syntax)
-    if isinstance(found, int | float) and isinstance(owner, types.ModuleType):
-        module = "np" if owner is np else owner.__name__
-        constant = Constant(found, type_of(found), text=f"{module}.{name}")
-        if reader.inlined:
-            reader.spelled_out.add(constant)
-        return constant
-    return found
-
-
-def _attribute_of_value(reader: Reader, owner: Value, name: str, syntax: cst.Attribute) -> Any:
-    if name == "shape":
-        return reader.apply(syntax, np.shape, owner, form=".shape")
-    if name == "ndim":
-        return owner.rank
-    if name == "dtype":
-        return owner.dtype
-    if name in PROPERTIES:
-        return reader.apply(syntax, PROPERTIES[name], owner, form=f".{name}")
-    if not hasattr(np.ndarray, name):
-        near = difflib.get_close_matches(name, dir(np.ndarray), n=1)
-        reader.fail(f"an array has no `{name}`", syntax.attr, f"did you mean `{near[0]}`?" if near else "")
-    return Method(owner, name)
+# methods of the dict of a ** parameter that may be called
+READ_OF_DICTS = ("get", "items", "keys", "values")
 
 
 @reads(cst.Call)
@@ -100,6 +55,33 @@ def read_call(reader: Reader, syntax: cst.Call) -> Any:
     if not isinstance(function, Method):
         # before its arguments are read: what is wrong with them is another problem
         _require_known(reader, function, syntax)
+    args, kwargs = _arguments(reader, syntax)
+    if isinstance(function, Method):
+        return _call_method(reader, function, args, kwargs, syntax)
+    return call(reader, function, args, kwargs, syntax)
+
+
+def read_call_statement(reader: Reader, syntax: cst.Call) -> None:
+    """Keep a print, and what a user's function prints; anything else that is called for its effect might change an array."""
+    function = unbound(reader.expression(syntax.func), (), {})[0]
+    if function is print:
+        read_print(reader, syntax)
+    elif is_applied(function):
+        args, kwargs = _arguments(reader, syntax)
+        applied(reader, *unbound(reader.expression(syntax.func), args, kwargs), syntax, is_statement=True)
+    else:
+        reader.fail(
+            "a call whose result is not used can't be differentiated: it may change an array",
+            syntax,
+            "assign its result, or move it out of the function",
+        )
+
+
+EXPRESSION_STATEMENTS[cst.Call] = read_call_statement
+
+
+def _arguments(reader: Reader, syntax: cst.Call) -> tuple[list[Any], dict[str, Any]]:
+    """Return the items that a call gives, by position and by name."""
     args: list[Any] = []
     kwargs: dict[str, Any] = {}
     for argument in syntax.args:
@@ -107,18 +89,30 @@ def read_call(reader: Reader, syntax: cst.Call) -> Any:
         if argument.star == "*":
             args += parts(reader, item, argument)
         elif argument.star == "**":
-            reader.fail("`**` arguments can't be read", argument, "write the arguments one by one")
+            kwargs |= _keywords(reader, item, kwargs, argument)
         elif argument.keyword is not None:
             kwargs[argument.keyword.value] = item
         else:
             args.append(item)
-    if isinstance(function, Method):
-        return _call_method(reader, function, args, kwargs, syntax)
-    return call(reader, function, args, kwargs, syntax)
+    return args, kwargs
+
+
+def _keywords(reader: Reader, item: Any, given: dict[str, Any], syntax: cst.Arg) -> dict[str, Any]:
+    """Return the arguments in a dict that is passed on."""
+    if not isinstance(item, dict) or not all(isinstance(name, str) for name in item):
+        reader.fail("only the dict of a ** parameter can be passed on", syntax, "write the arguments one by one")
+    for name in item:
+        if name in given:
+            reader.fail(f"got multiple values for argument {name!r}", syntax)
+    return item
 
 
 def call(reader: Reader, function: Any, args: list[Any], kwargs: dict[str, Any], syntax: cst.Call) -> Any:
     """Return what a call gives: worked out where all is known, a node of the graph otherwise."""
+    function, positional, keywords = unbound(function, args, kwargs)
+    args, kwargs = list(positional), dict(keywords)
+    if is_applied(function):
+        return applied(reader, function, args, kwargs, syntax)
     if function is is_constant:
         return is_static(args[0])
     if function is new_axes:
@@ -133,8 +127,10 @@ def call(reader: Reader, function: Any, args: list[Any], kwargs: dict[str, Any],
         result = static_call(reader, syntax, function, args, kwargs)
         if not isinstance(result, np.ndarray):
             return result
-    if function is len and isinstance(args[0], tuple):
+    if function is len and isinstance(args[0], tuple | dict):
         return len(args[0])
+    if _is_of_dict(function):
+        return _from_dict(reader, function, args, syntax)
     if function in (np.ndim, np.iscomplexobj) and isinstance(args[0], Value):
         return args[0].rank if function is np.ndim else False
     if function in (tuple, list, reversed) and isinstance(args[0], tuple):
@@ -153,6 +149,18 @@ def call(reader: Reader, function: Any, args: list[Any], kwargs: dict[str, Any],
             for place, arg in enumerate(args)
         ]
     return reader.apply(syntax, function, *args, **kwargs)
+
+
+def _is_of_dict(function: Any) -> bool:
+    """Tell whether a function is a method that reads the dict of a ** parameter."""
+    return isinstance(getattr(function, "__self__", None), dict) and function.__name__ in READ_OF_DICTS
+
+
+def _from_dict(reader: Reader, method: Any, args: list[Any], syntax: cst.Call) -> Any:
+    if args and not is_static(args[0]):
+        reader.fail("the name of a ** argument has to be known when the code is written", syntax)
+    result = method(*map(as_number, args[:1]), *args[1:])
+    return result if method.__name__ == "get" else tuple(result)
 
 
 def _is_for_an_array(record: Record, place: int, argument: Any) -> bool:
@@ -221,20 +229,50 @@ def _is_tuple(argument: Any) -> bool:
 
 
 def _require_known(reader: Reader, function: Any, syntax: cst.Call) -> None:
-    """Refuse a function that is neither an operation nor one that may be called when the code is written."""
-    if isinstance(function, StaticFunction):
-        reader.fail(f"the call of `{function.name}` can't be differentiated", syntax.func, "write its expression here")
-    if not callable(function):
+    """Refuse a function that is neither an operation nor one that is read or called when the code is written."""
+    function = unbound(function, (), {})[0]
+    if is_applied(function):
+        return
+    if isinstance(function, StaticClass):
+        _refuse_class(reader, function.name, syntax)
+    if not callable(function) or type(function).__hash__ is None:
         reader.fail(f"{described(function)} is not a function that can be called here", syntax.func)
     if lookup(function) is not None or function in READ_SPECIALLY or _is_pure(reader, function):
         return
+    if _is_of_dict(function):
+        return
     name = getattr(function, "__name__", str(function))
-    if isinstance(function, types.FunctionType):
-        reader.fail(f"the call of `{name}` can't be differentiated", syntax.func, "write its expression here")
+    _refuse_object(reader, function, syntax)
     known = {each.__name__ for record in records() for each in record.functions if hasattr(each, "__name__")}
     near = difflib.get_close_matches(name, known, n=3)
     hint = f"supported functions with such a name: {', '.join(sorted(near))}; " if near else ""
     reader.fail(f"{called(function)} has no rule", syntax.func, hint + "flatgrad.registry.rule declares one")
+
+
+def _refuse_class(reader: Reader, name: str, syntax: cst.Call) -> NoReturn:
+    hint = "use tuples and functions, or name each array by itself"
+    reader.fail(f"making an object of a class can't be differentiated: `{name}`", syntax.func, hint)
+
+
+def _is_of_the_user(function: Any) -> bool:
+    return callable(function) and not is_known(function)
+
+
+def _refuse_object(reader: Reader, function: Any, syntax: cst.Call) -> None:
+    """Raise the error for a callable object of the user's."""
+    name = getattr(function, "__name__", "it")
+    kind = type(function).__name__
+    if isinstance(function, types.MethodType):
+        owner = type(function.__self__).__name__
+        hint = "write a function that takes what it uses of the object as parameters"
+        reader.fail(f"a method of an object can't be differentiated: `{name}` of {owner}", syntax.func, hint)
+    if isinstance(function, type) and function.__module__.partition(".")[0] not in ("builtins", "numpy"):
+        _refuse_class(reader, name, syntax)
+    inner = next((each for each in INNER if _is_of_the_user(getattr(function, each, None))), None)
+    if inner is not None and not isinstance(function, types.FunctionType):
+        name = getattr(getattr(function, inner), "__name__", name)
+        message = f"a decorator has made a {kind} of `{name}`, which can't be followed"
+        reader.fail(message, syntax.func, f"call the function inside: its attribute `{inner}`")
 
 
 @reads(cst.Subscript)
@@ -249,9 +287,11 @@ def read_subscript(reader: Reader, syntax: cst.Subscript) -> Any:
         if isinstance(owner.known, tuple) and is_static(index):
             return _part_of_shape(reader, owner, as_number(index), syntax)
         return reader.apply(syntax, operator.getitem, owner, index=index)
-    if isinstance(owner, tuple | str | range) and is_static(index):
+    if isinstance(owner, tuple | str | range | dict) and is_static(index):
         try:
             return owner[as_python(as_number(index))]
+        except KeyError:
+            reader.fail(f"there is no {as_number(index)!r} among {', '.join(map(repr, owner))}", syntax)
         except (IndexError, TypeError) as error:
             reader.fail(f"{error}", syntax)
     return reader.fail(f"{described(owner)} can't be indexed here", syntax)

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from flatgrad.frontend.source import ForeignObject, NameUnknown
+from flatgrad.frontend.static_objects import StaticModule
 
 # modules that are imported for what is in them; those of users and of other libraries never are
 READ_MODULES = ("flatgrad", "math", "numpy", "operator")
@@ -162,7 +163,9 @@ def is_immutable(value: object) -> bool:
     if isinstance(value, tuple | frozenset):
         return all(map(is_immutable, value))
     # a function or a class stays the function that it is, whatever is set on it
-    return isinstance(value, IMMUTABLE) or not isinstance(value, list | dict | set | np.ndarray | types.ModuleType)
+    return isinstance(value, IMMUTABLE) or not isinstance(
+        value, list | dict | set | np.ndarray | types.ModuleType | StaticModule
+    )
 
 
 def evaluate(node: ast.expr, lookup: Lookup) -> Any:
@@ -251,6 +254,8 @@ def _attribute(node: ast.Attribute, lookup: Lookup) -> object:
     owner = evaluate(node.value, lookup)
     if isinstance(owner, ForeignObject):
         return ForeignObject(f"{owner.dotted_name}.{node.attr}")
+    if isinstance(owner, StaticModule):
+        return owner.member(node.attr)
     if isinstance(owner, types.ModuleType | np.finfo | np.iinfo):
         return getattr(owner, node.attr)
     if isinstance(owner, np.ndarray | np.generic) and node.attr in ARRAY_ATTRIBUTES:

@@ -12,7 +12,9 @@ from dataclasses import replace
 from difflib import get_close_matches
 from typing import Any, cast
 
-from flatgrad.errors import Problem, SourceError, UnsupportedError
+import libcst as cst
+
+from flatgrad.errors import Problem, SourceError
 from flatgrad.frontend.source import (
     C_RECURSION_LIMIT,
     Definition,
@@ -22,7 +24,7 @@ from flatgrad.frontend.source import (
     deep_recursion,
     definition_at,
 )
-from flatgrad.functions.codes import matching_lines
+from flatgrad.functions.codes import matching_codes, start_of
 from flatgrad.functions.origin import Origin, missing_source, origin_of
 from flatgrad.functions.plain import plain_function, replaced
 from flatgrad.garbage import collector_paused
@@ -65,18 +67,28 @@ def live_definition(function: object, origin: Origin | None = None) -> Definitio
     Raises UnsupportedError for what is not a plain Python function, and SourceError where its source can't be had or is
     not the source of this function.
     """
-    plain = plain_function(function)
-    code = plain.__code__
+    return definition_of_code(plain_function(function), origin)
+
+
+def definition_of_code(function: types.FunctionType, origin: Origin | None = None) -> Definition:
+    """Return the definition that gives a function's own code: of what a decorator has made, the wrapper.
+
+    Raises SourceError and UnsupportedError as `live_definition`.
+    """
+    code = function.__code__
     if origin is None:
-        origin = origin_of(plain)
-    if code.co_name == "<lambda>":
-        raise UnsupportedError(_lambda_problem(code, origin))
+        origin = origin_of(function)
     text = origin.text
     if text is None:
-        raise SourceError(missing_source(plain))
+        raise SourceError(missing_source(function))
     source = _source(origin.file, text)
-    place = _place_of(plain, source, origin)
-    return replace(definition_at(place, source, LiveNames(plain), Options()), defaults=_defaults(plain))
+    if code.co_name == "<lambda>":
+        syntax, line = _lambda_of(function, source, origin)
+        definition = Definition(source, syntax, line, LiveNames(function), display="<lambda>")
+    else:
+        place = _place_of(function, source, origin)
+        definition = definition_at(place, source, LiveNames(function), Options())
+    return replace(definition, defaults=_defaults(function))
 
 
 def _defaults(function: types.FunctionType) -> dict[str, object]:
@@ -98,16 +110,40 @@ def _source(file: str, text: str) -> Source:
 def _place_of(function: types.FunctionType, source: Source, origin: Origin) -> FunctionPlace:
     """Return the `def` that gives the function's code. Raises SourceError where none does."""
     code = function.__code__
-    try:
-        with deep_recursion(C_RECURSION_LIMIT):
-            lines = matching_lines(source.text, code, excerpt=origin.is_excerpt)
-    except (SyntaxError, ValueError) as error:
-        raise SourceError(Problem(f"the file can't be compiled: {error}", "", source.file)) from None
-    if not lines:
-        raise SourceError(_mismatch(function, source))
+    lines = [candidate.co_firstlineno for candidate in _candidates(function, source, origin)]
     # equal code at two places is the same function twice: the nearer one has its comments
     line = min(lines, key=lambda line: abs(line - code.co_firstlineno))
     return next(place for place in source.functions if place.first_line == line and place.name == code.co_name)
+
+
+def _lambda_of(function: types.FunctionType, source: Source, origin: Origin) -> tuple[cst.FunctionDef, int]:
+    """Return the lambda that gives the function's code, as a `def`, and its line. Raises SourceError where none does."""
+    code = function.__code__
+    here = start_of(code)
+    starts = [
+        start for candidate in _candidates(function, source, origin) if (start := start_of(candidate)) is not None
+    ]
+    bodies = {(place.node.body.lineno, place.node.body.col_offset): place for place in source.lambdas}
+    found = [start for start in starts if start in bodies]
+    if not found:
+        line = min(code.co_firstlineno, len(source.lines))
+        message = "which lambda of the file this is can't be told: Python keeps no positions"
+        raise SourceError(Problem(message, "write it as a def", source.file, line, 1, 2, source.lines[line - 1]))
+    nearest = min(found, key=lambda start: (start != here, abs(start[0] - code.co_firstlineno)))
+    place = bodies[nearest]
+    return source.definition_of(place.syntax), place.node.lineno
+
+
+def _candidates(function: types.FunctionType, source: Source, origin: Origin) -> list[types.CodeType]:
+    """Return the functions of a text that have the function's code. Raises SourceError where none has."""
+    try:
+        with deep_recursion(C_RECURSION_LIMIT):
+            found = matching_codes(source.text, function.__code__, excerpt=origin.is_excerpt)
+    except (SyntaxError, ValueError) as error:
+        raise SourceError(Problem(f"the file can't be compiled: {error}", "", source.file)) from None
+    if not found:
+        raise SourceError(_mismatch(function, source))
+    return found
 
 
 def _mismatch(function: types.FunctionType, source: Source) -> Problem:
@@ -121,18 +157,3 @@ def _mismatch(function: types.FunctionType, source: Source) -> Problem:
         return replaced(function)
     message = f"the file has changed since `{function.__qualname__}` was imported: its text is not this function's"
     return Problem(message, "import it again, or start Python anew", source.file, line, 1, 2, source.lines[line - 1])
-
-
-def _lambda_problem(code: types.CodeType, origin: Origin) -> Problem:
-    text = origin.line(code.co_firstlineno)
-    column = text.find("lambda") + 1
-    message = "a lambda can't be read: flatgrad reads the statements of a def"
-    return Problem(
-        message,
-        "write it as a def",
-        code.co_filename,
-        code.co_firstlineno,
-        column,
-        column + len("lambda"),
-        text if column else "",
-    )

@@ -24,14 +24,16 @@ import libcst as cst
 from libcst.metadata import CodeRange, MetadataWrapper, PositionProvider
 
 from flatgrad.errors import Problem, SourceError, UnsupportedError, syntax_problem
+from flatgrad.frontend.decoding import decoded
+from flatgrad.frontend.trees import AnyDef, Lambdas, NamesOfLambda, definitions_of, syntax_of_definitions
 from flatgrad.options import Options
 
 Syntax = cst.CSTNode | ast.AST
-AnyDef = ast.FunctionDef | ast.AsyncFunctionDef
 
 # Python's own parser recurses in C, so its limit keeps the stack from overflowing; code in Python has no such limit
 C_RECURSION_LIMIT = 5_000
 PYTHON_RECURSION_LIMIT = 1_000_000
+LAMBDA = "lambda"
 _recursion_lock = threading.Lock()
 _recursion_limits: list[int] = []
 
@@ -79,8 +81,16 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
+class LambdaPlace:
+    """One lambda of a file, in both trees."""
+
+    syntax: cst.Lambda
+    node: ast.Lambda
+
+
+@dataclass(frozen=True, slots=True)
 class FunctionPlace:
-    """One `def` of a file: in both trees, with the line of `def` and the line of its first decorator."""
+    """One `def` of a file, in both trees."""
 
     name: str
     qualname: str
@@ -89,10 +99,12 @@ class FunctionPlace:
 
     @property
     def line(self) -> int:
+        """The line of `def`."""
         return self.node.lineno
 
     @property
     def first_line(self) -> int:
+        """The line of the first decorator, or of `def`."""
         return min([self.node.lineno, *(decorator.lineno for decorator in self.node.decorator_list)])
 
 
@@ -120,7 +132,7 @@ class Source:
             raise SourceError(Problem(f"can't read the file: {error.strerror or error}", file=file)) from None
         except ValueError as error:
             raise SourceError(Problem(f"not the path of a file: {error}", file=file)) from None
-        source = cls(file, _decoded(data, file))
+        source = cls(file, decoded(data, file))
         if not source.text.strip():
             raise SourceError(Problem("the file is empty", file=file))
         return source
@@ -189,7 +201,7 @@ class Source:
         The first call for a part of `module` walks the whole file.
         """
         if isinstance(syntax, cst.CSTNode):
-            place = self._positions[syntax]
+            place = self._positions[self._stand_ins.get(syntax, syntax)]
             return place.start.line, place.start.column + 1, place.end.line, place.end.column + 1
         line, end_line = syntax.lineno, syntax.end_lineno  # type: ignore[attr-defined]
         start, end = syntax.col_offset, syntax.end_col_offset  # type: ignore[attr-defined]
@@ -214,8 +226,8 @@ class Source:
     @cached_property
     def functions(self) -> tuple[FunctionPlace, ...]:
         """Every `def` of the file, in order, at any depth."""
-        nodes = _definitions_of(self.tree)
-        syntaxes = _syntax_of_definitions(self.module)
+        nodes = definitions_of(self.tree)
+        syntaxes = syntax_of_definitions(self.module)
         return tuple(
             FunctionPlace(node.name, qualname, syntax, node)
             for (qualname, node), syntax in zip(nodes, syntaxes, strict=True)
@@ -229,97 +241,76 @@ class Source:
         """Return the place of a `def` of this file."""
         return self._by_syntax[definition]
 
+    def value_of(self, statement: ast.AST) -> cst.BaseExpression:
+        """Return what an assignment at the top level of the file assigns, of the other tree."""
+        small = [
+            part
+            for each in self.module.body
+            for part in (each.body if isinstance(each, cst.SimpleStatementLine) else [each])
+        ]
+        (found,) = (part for part, node in zip(small, self.tree.body, strict=True) if node is statement)
+        assert isinstance(found, cst.Assign | cst.AnnAssign) and found.value is not None
+        return found.value
+
+    @cached_property
+    def lambdas(self) -> tuple[LambdaPlace, ...]:
+        """Every lambda of the file, in order, at any depth."""
+        with deep_recursion():
+            nodes = [node for node in ast.walk(self.tree) if isinstance(node, ast.Lambda)]
+            found = Lambdas()
+            self.module.visit(found)
+        nodes.sort(key=lambda node: (node.lineno, node.col_offset))
+        return tuple(LambdaPlace(syntax, node) for syntax, node in zip(found.found, nodes, strict=True))
+
+    @cached_property
+    def _stand_ins(self) -> dict[cst.CSTNode, cst.CSTNode]:
+        return {}
+
+    @cached_property
+    def _made_of_lambdas(self) -> dict[cst.Lambda, cst.FunctionDef]:
+        return {}
+
+    def definition_of(self, syntax: cst.Lambda) -> cst.FunctionDef:
+        """Return the `def` that a lambda of this file is short for; its places are those of the lambda."""
+        if syntax not in self._made_of_lambdas:
+            name, result = cst.Name(LAMBDA), cst.Return(syntax.body)
+            made = cst.FunctionDef(name, syntax.params, cst.SimpleStatementSuite([result]))
+            self._stand_ins.update(dict.fromkeys((name, made), syntax) | {result: syntax.body})
+            self._made_of_lambdas[syntax] = made
+        return self._made_of_lambdas[syntax]
+
+    def is_lambda(self, definition: cst.FunctionDef) -> bool:
+        """Tell whether a `def` is not in the file, but what a lambda there is short for."""
+        return definition in self._stand_ins
+
     def variables_of(self, definition: cst.FunctionDef) -> frozenset[str]:
         """Return the names that a function assigns: Python looks for these nowhere else."""
+        if self.is_lambda(definition):
+            assigned = NamesOfLambda()
+            definition.visit(assigned)
+            return frozenset(assigned.names)
         place = self.place_of(definition)
+        for line in (place.line, place.first_line):
+            if (place.name, line) in self._variables:
+                return self._variables[place.name, line]
+        raise AssertionError(f"no symbols of {place.qualname}")
+
+    @cached_property
+    def _variables(self) -> Mapping[tuple[str, int], frozenset[str]]:
+        """The names that each function assigns, by its name and line."""
         with deep_recursion(C_RECURSION_LIMIT), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             tables = [symtable.symtable(self.text, self.file, "exec")]
+        found: dict[tuple[str, int], frozenset[str]] = {}
         for table in tables:
-            lines = (place.line, place.first_line)
-            if isinstance(table, symtable.Function) and table.get_name() == place.name and table.get_lineno() in lines:
-                return frozenset(table.get_locals())
+            if isinstance(table, symtable.Function):
+                found.setdefault((table.get_name(), table.get_lineno()), frozenset(table.get_locals()))
             tables += table.get_children()
-        raise AssertionError(f"no symbols of {place.qualname}")
+        return found
 
     def first_line(self, definition: cst.FunctionDef) -> int:
         """Return the line of the `def` keyword, without working out any other position."""
         return self.place_of(definition).line
-
-
-def _decoded(data: bytes, file: str) -> str:
-    """Return the text of a file as Python would: by its byte order mark or coding line, else UTF-8."""
-    hint = "save the file as UTF-8, or name its encoding in the first line: # -*- coding: ... -*-"
-    encoding = "utf-8"
-    try:
-        encoding = tokenize.detect_encoding(io.BytesIO(data).readline)[0]
-        return data.decode(encoding)
-    except UnicodeDecodeError as error:
-        raise SourceError(_undecodable(data, error, file, hint)) from None
-    except SyntaxError as error:
-        # the same error stands for bytes that are not UTF-8 in the first two lines
-        try:
-            data.decode("utf-8")
-        except UnicodeDecodeError as undecodable:
-            if "unknown" not in str(error.msg):
-                raise SourceError(_undecodable(data, undecodable, file, hint)) from None
-        raise SourceError(Problem(f"the coding line can't be followed: {error.msg}", hint, file)) from None
-    except LookupError:
-        message = f"the coding line names {encoding!r}, which is not an encoding of text"
-        raise SourceError(Problem(message, hint, file)) from None
-
-
-def _undecodable(data: bytes, error: UnicodeDecodeError, file: str, hint: str) -> Problem:
-    line = data.count(b"\n", 0, error.start) + 1
-    message = (
-        f"line {line} can't be decoded as {error.encoding}: byte 0x{data[error.start]:02x} at offset {error.start}"
-    )
-    return Problem(message, hint, file)
-
-
-def _definitions_of(tree: ast.Module) -> list[tuple[str, AnyDef]]:
-    """Return every `def` below a module with its qualified name, in the order of the text."""
-    found: list[tuple[str, AnyDef]] = []
-    pending: list[tuple[str, ast.AST]] = [("", statement) for statement in reversed(tree.body)]
-    while pending:
-        scope, node = pending.pop()
-        if isinstance(node, AnyDef):
-            found.append((scope + node.name, node))
-            scope += node.name + ".<locals>."
-        elif isinstance(node, ast.ClassDef):
-            scope += node.name + "."
-        # statements hold statements in lists only: expressions, which can be deep, are left alone
-        inner = (
-            [
-                part
-                for field_name in ("body", "handlers", "orelse", "finalbody", "cases")
-                for part in getattr(node, field_name, ())
-            ]
-            if isinstance(node, ast.stmt | ast.excepthandler | ast.match_case)
-            else []
-        )
-        pending += [(scope, part) for part in reversed(inner)]
-    return found
-
-
-def _syntax_of_definitions(module: cst.Module) -> list[cst.FunctionDef]:
-    """Return the same as `_definitions_of`, of the other tree."""
-    found: list[cst.FunctionDef] = []
-    pending: list[cst.CSTNode] = list(reversed(module.body))
-    while pending:
-        node = pending.pop()
-        if isinstance(node, cst.FunctionDef):
-            found.append(node)
-        if isinstance(node, cst.Match):
-            pending += reversed(node.cases)
-        if isinstance(node, cst.IndentedBlock):
-            pending += reversed(node.body)
-            continue
-        inner = [getattr(node, name, None) for name in ("body", "orelse", "finalbody")]
-        if isinstance(node, cst.Try | cst.TryStar):
-            inner[1:1] = node.handlers
-        pending += [part for part in reversed(inner) if isinstance(part, cst.CSTNode)]
-    return found
 
 
 class NameUnknown(LookupError):
@@ -337,15 +328,6 @@ class Names(Protocol):
     def find(self, name: str) -> object:
         """Return the object. Raises NameUnknown."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class StaticFunction:
-    """A function that is known by its `def` in a file, which has not been run."""
-
-    name: str
-    source: Source
-    syntax: cst.FunctionDef
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,43 +1,32 @@
 """From a file to the functions in it and to what their names stand for, without importing or running the file.
 
-In: a source. Out: the `Definition`s to differentiate, with names that are found through the file's own imports and
-definitions. What can't be told for certain is an error where it is used. Layer: `frontend`, above `bindings`.
+In: a source. Out: the `Definition`s to differentiate, and those of helpers. Layer: `frontend`, above `static_names`.
 """
 
 from __future__ import annotations
 
 import ast
-import builtins
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
+import libcst as cst
+
 from flatgrad.errors import FlatgradError, Problem, SignatureError, SourceError, UnsupportedError
-from flatgrad.frontend.bindings import Binding, Bindings
-from flatgrad.frontend.constants import (
-    NAMED_MODULES,
-    READ_MODULES,
-    NotConstant,
-    combined,
-    evaluate,
-    imported,
-    is_immutable,
-)
 from flatgrad.frontend.source import (
-    AnyDef,
     Definition,
-    ForeignObject,
+    FunctionPlace,
     NameUnknown,
     Source,
-    StaticFunction,
-    deep_recursion,
     definition_at,
 )
+from flatgrad.frontend.static_names import StaticNames
+from flatgrad.frontend.static_objects import StaticClass, StaticFunction
 from flatgrad.garbage import collector_paused
 from flatgrad.options import Options
 
 DECORATORS = ("flatgrad.flatgrad", "flatgrad.decorator.flatgrad")
-AFTER_ALL = float("inf")
+CUSTOM = ("flatgrad.custom_vjp", "flatgrad.markers.custom_vjp")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,109 +42,6 @@ class TopLevelFunction:
         return self.function.name
 
 
-class StaticNames:
-    """What names stand for at the top level of a file, after all of it has run."""
-
-    def __init__(self, source: Source) -> None:
-        self.source = source
-        self.bindings = Bindings(source)
-        self._values: dict[Binding, Any] = {}
-
-    def find(self, name: str) -> object:
-        """Return the object that a name stands for. Raises NameUnknown where only running the file would tell."""
-        if name in self.bindings.rebound_by_functions:
-            line = self._line(self.bindings.rebound_by_functions[name])
-            raise NameUnknown(f"`{name}` is assigned by a function (line {line})", "pass it as a parameter")
-        with deep_recursion():
-            value = self._value_at(name, AFTER_ALL)
-        if name in self.bindings.changed and not is_immutable(value):
-            line = self._line(self.bindings.changed[name])
-            message = f"`{name}` may be changed after its definition (line {line})"
-            raise NameUnknown(message, "pass it as a parameter")
-        return value
-
-    def _value_at(self, name: str, order: float) -> Any:
-        """Return what a name stands for just before the statement with this number."""
-        before = [binding for binding in self.bindings.by_name.get(name, ()) if binding.order < order]
-        last = before[-1] if before else None
-        for place, node in self.bindings.unclear:
-            if (last is None or last.order < place) and place < order:
-                text = ast.unparse(node)
-                message = f"what `{name}` stands for can't be told because of `{text}` (line {self._line(node)})"
-                raise NameUnknown(message, "import each name by itself" if "import" in text else "")
-        if last is None:
-            return self._builtin(name)
-        if not last.certain:
-            message = f"what `{name}` stands for depends on how the file runs (line {self._line(last.node)})"
-            raise NameUnknown(message, f"bind `{name}` once, outside of if, for, while, with and try")
-        if last not in self._values:
-            self._values[last] = self._value(name, last)
-        return self._values[last]
-
-    def _builtin(self, name: str) -> object:
-        if hasattr(builtins, name) and not name.startswith("__"):
-            found: object = getattr(builtins, name)
-            return found
-        near = get_close_matches(name, [*self.bindings.by_name, *dir(builtins)], 1)
-        raise NameUnknown(f"`{name}` is not defined", f"did you mean `{near[0]}`?" if near else "")
-
-    def _value(self, name: str, binding: Binding) -> Any:
-        if binding.module:
-            return self._imported(name, binding)
-        if isinstance(binding.value, AnyDef):
-            place = next(place for place in self.source.functions if place.node is binding.value)
-            return StaticFunction(name, self.source, place.syntax)
-        line = self._line(binding.node)
-        if isinstance(binding.node, ast.ClassDef):
-            raise NameUnknown(f"`{name}` is a class (line {line}), which flatgrad does not read")
-        if isinstance(binding.node, ast.Delete):
-            raise NameUnknown(f"`{name}` is deleted (line {line})")
-        if binding.value is None:
-            raise NameUnknown(f"`{name}` (line {line}) is not a constant that can be read without running the file")
-        return self._constant(name, binding, binding.value)
-
-    def _constant(self, name: str, binding: Binding, expression: ast.expr) -> Any:
-        line = self._line(binding.node)
-
-        def lookup(other: str) -> object:
-            value = self._value_at(other, binding.order)
-            if other in self.bindings.changed and not is_immutable(value):
-                changed = self._line(self.bindings.changed[other])
-                raise NameUnknown(f"`{other}` may be changed after its definition (line {changed})")
-            return value
-
-        try:
-            value = evaluate(expression, lookup)
-            if binding.operation is not None:
-                value = combined(binding.operation, self._value_at(name, binding.order), value, expression)
-        except NotConstant as error:
-            message = f"`{name}` (line {line}) can't be read: `{ast.unparse(error.node):.60}` {error.reason}"
-            raise NameUnknown(message, "pass it as a parameter, or write its value out") from None
-        except NameUnknown as error:
-            raise NameUnknown(f"`{name}` (line {line}) can't be read: {error.message}", error.hint) from None
-        for index, count in zip(binding.path, binding.count, strict=True):
-            if not isinstance(value, tuple | list) or len(value) != count:
-                raise NameUnknown(f"`{name}` (line {line}) is not a constant that can be read without running the file")
-            value = value[index]
-        return value
-
-    def _imported(self, name: str, binding: Binding) -> object:
-        root = binding.module.partition(".")[0]
-        dotted = f"{binding.module}.{binding.member}" if binding.member else binding.module
-        if root in NAMED_MODULES:
-            return ForeignObject(dotted)
-        if root not in READ_MODULES:
-            message = f"`{name}` comes from {binding.module}, which flatgrad does not read"
-            raise NameUnknown(message, "define it in this file, or pass it as a parameter")
-        found = imported(dotted)
-        if found is None:
-            raise NameUnknown(f"there is no `{dotted}` (line {self._line(binding.node)})")
-        return found
-
-    def _line(self, node: ast.AST) -> int:
-        return self.source.span(node)[0]
-
-
 def top_level_functions(source: Source, names: StaticNames) -> list[TopLevelFunction]:
     """Return the functions at the top level of a file, in order. Raises SignatureError for bad options of a decorator."""
     listed = []
@@ -165,7 +51,8 @@ def top_level_functions(source: Source, names: StaticNames) -> list[TopLevelFunc
         if place.qualname == place.name and bound and bound[-1].value is place.node and bound[-1].certain:
             marks = [decorator for decorator in place.node.decorator_list if _is_flatgrad(decorator, names)]
             options = _options(source, marks[0]) if marks else Options()
-            listed.append(TopLevelFunction(StaticFunction(place.name, source, place.syntax), bool(marks), options))
+            function = StaticFunction(place.name, source, place.syntax, names)
+            listed.append(TopLevelFunction(function, bool(marks), options))
     return listed
 
 
@@ -196,8 +83,12 @@ def _unknown_function(source: Source, names: StaticNames, name: str, known: list
     if name in names.bindings.by_name:
         node = names.bindings.by_name[name][-1].node
         try:
-            names.find(name)
-            message = f"`{name}` is not a function that is defined in this file"
+            kind = (
+                "a class"
+                if isinstance(names.find(name), StaticClass)
+                else "not a function that is defined in this file"
+            )
+            message = f"`{name}` is {kind}"
         except NameUnknown as error:
             message = error.message
         return source.problem(message, node, f"the functions of the file are {', '.join(known)}" if known else "")
@@ -215,15 +106,56 @@ def function_definition(
     Raises UnsupportedError where a decorator may have replaced it.
     """
     source = function.source
-    names = names or StaticNames(source)
+    if names is None:
+        names = function.names if isinstance(function.names, StaticNames) else StaticNames(source)
+    if source.is_lambda(function.syntax):
+        return Definition(source, function.syntax, source.span(function.syntax)[0], names, display="<lambda>")
     place = source.place_of(function.syntax)
-    for decorator in place.node.decorator_list:
-        if not _is_flatgrad(decorator, names):
+    if not function.bare:
+        for decorator in _other_decorators(place, names):
             message = (
                 f"what `@{ast.unparse(decorator):.60}` makes of `{function.name}` can't be told without running it"
             )
             raise UnsupportedError(source.problem(message, decorator, "remove the decorator"))
     return definition_at(place, source, names, options or Options())
+
+
+def other_decorators(function: StaticFunction) -> list[cst.BaseExpression]:
+    """Return the decorators of a function that are not flatgrad's own, in order."""
+    if not isinstance(function.names, StaticNames) or function.source.is_lambda(function.syntax):
+        return []
+    place = function.source.place_of(function.syntax)
+    other = _other_decorators(place, function.names)
+    return [
+        syntax.decorator
+        for syntax, node in zip(function.syntax.decorators, place.node.decorator_list, strict=True)
+        if node in other
+    ]
+
+
+def _other_decorators(place: FunctionPlace, names: StaticNames) -> list[ast.expr]:
+    return [decorator for decorator in place.node.decorator_list if not _is_flatgrad(decorator, names)]
+
+
+def custom_parts(function: StaticFunction) -> tuple[object, object] | None:
+    """Return the forward and backward pass of a function with a gradient of its own; None for another function.
+
+    Of a function without a statement that defines these they are None.
+    """
+    names = function.names
+    assert isinstance(names, StaticNames)
+    place = function.source.place_of(function.syntax)
+    found = [names.bindings.dotted_name(each) for each in _other_decorators(place, names)]
+    if len(found) != 1 or found[0] not in CUSTOM:
+        return None
+    given: tuple[object, object] | None = None
+    for statement in function.source.tree.body:
+        match statement:
+            case ast.Expr(ast.Call(ast.Attribute(ast.Name(name), "defvjp"), [ast.Name(), ast.Name()] as passes, [])):
+                if name == function.name:
+                    forward, backward = (names.find(part.id) for part in passes if isinstance(part, ast.Name))
+                    given = forward, backward
+    return given or (None, None)
 
 
 def _is_flatgrad(decorator: ast.expr, names: StaticNames) -> bool:

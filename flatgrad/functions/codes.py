@@ -39,6 +39,14 @@ COMPARED = (
 def matching_lines(text: str, code: types.CodeType, *, excerpt: bool = False) -> list[int]:
     """Return the lines on which functions with this code start: the first decorator's, or that of the `def`.
 
+    See `matching_codes`.
+    """
+    return [candidate.co_firstlineno for candidate in matching_codes(text, code, excerpt=excerpt)]
+
+
+def matching_codes(text: str, code: types.CodeType, *, excerpt: bool = False) -> list[types.CodeType]:
+    """Return the functions of a text that have this code, compiled.
+
     An excerpt may be without the functions and classes that are around the function. Raises SyntaxError or ValueError
     where the text can't be compiled, RecursionError or MemoryError where it is nested too deeply.
     """
@@ -46,8 +54,8 @@ def matching_lines(text: str, code: types.CodeType, *, excerpt: bool = False) ->
     if excerpt:
         # what is no Python at any depth raises here
         ast.parse(text)
-    elif lines := _lines_of(code, _functions_of(text, flags)):
-        return lines
+    elif found := _with_code(code, _functions_of(text, flags)):
+        return found
     scopes = code.co_qualname.split(".")[:-1] if excerpt else []
     for depth in range(len(scopes) + 1):
         enclosed = code.co_freevars if depth else ()
@@ -56,9 +64,19 @@ def matching_lines(text: str, code: types.CodeType, *, excerpt: bool = False) ->
         except SyntaxError:
             # it is Python, but not at this depth: `nonlocal` needs a function around it, `from __future__` none
             continue
-        if lines := _lines_of(code, candidates):
-            return lines
+        if found := _with_code(code, candidates):
+            return found
     return []
+
+
+def start_of(code: types.CodeType) -> tuple[int, int] | None:
+    """Return the line and the offset in bytes at which the body of a lambda starts; None where Python keeps no positions."""
+    starts = [
+        (line, offset)
+        for line, _, offset, end in code.co_positions()
+        if line is not None and offset is not None and end != 0
+    ]
+    return min(starts, default=None)
 
 
 def _imported(code: types.CodeType) -> tuple[str, ...]:
@@ -79,9 +97,9 @@ def _imported(code: types.CodeType) -> tuple[str, ...]:
     return tuple(sorted(name for name, is_object in names.items() if not is_object))
 
 
-def _lines_of(code: types.CodeType, candidates: tuple[types.CodeType, ...]) -> list[int]:
+def _with_code(code: types.CodeType, candidates: tuple[types.CodeType, ...]) -> list[types.CodeType]:
     return [
-        candidate.co_firstlineno
+        candidate
         for candidate in candidates
         if candidate.co_qualname == code.co_qualname and _same_code(candidate, code)
     ]

@@ -305,9 +305,9 @@ def test_wrappers_are_named_after_the_function():
     assert inspect.signature(grad(linear)) == inspect.signature(linear)
 
 
-@pytest.mark.parametrize("thing", [len, np.sum, lambda x: x, int, "text", 3, np.sin])
+@pytest.mark.parametrize("thing", [len, np.sum, int, "text", 3, np.sin])
 def test_what_is_no_python_function_is_an_error(thing):
-    """Builtins, lambdas and classes have no statements to read."""
+    """Builtins and classes have no statements to read."""
     with pytest.raises(FlatgradError):
         value_and_grad(thing)(1.0)
 

@@ -6,7 +6,9 @@ The decorator and `flatgrad.emit` find names through the function itself, the co
 from __future__ import annotations
 
 import importlib.util
+import sys
 
+import numpy as np
 import pytest
 
 from flatgrad.api import emit
@@ -14,8 +16,11 @@ from flatgrad.errors import FlatgradError
 from flatgrad.frontend.live import live_definition
 from flatgrad.frontend.source import Source
 from flatgrad.frontend.static import static_definition
+from flatgrad.graph.regions import nested
+from flatgrad.graph.show import show
 from flatgrad.options import Options
-from flatgrad.pipeline import emit_from_annotations
+from flatgrad.pipeline import emit_from_annotations, read
+from flatgrad.signature import signature_of_annotations
 
 # a file with a function f, and the shapes of what is not annotated
 FILES = {
@@ -165,6 +170,45 @@ FILES = {
         """,
         "x=(n,) s=()",
     ),
+    "control flow": (
+        """
+        import numpy as np
+
+
+        def f(xs, w: float):
+            # the state
+            h = 0.0
+            for x in xs:
+                if x > 0:
+                    h = np.tanh(w * h + x)
+                else:
+                    h = h * w
+            while h > 3:
+                h = h / 2
+            return h
+        """,
+        "xs=(n,)",
+    ),
+    "helpers": (
+        """
+        import numpy as np
+
+        EPSILON = 1e-5
+        square = lambda v: v * v
+
+
+        def norm(x, gain=2.0):
+            # centred
+            mean = np.mean(x)
+            return gain * (x - mean) / np.sqrt(np.var(x) + EPSILON)
+
+
+        def f(x, s: float):
+            h = norm(x) + norm(x, s)
+            return np.sum(square(h))
+        """,
+        "x=(n,)",
+    ),
     "names": (
         """
         import numpy as anp
@@ -183,8 +227,8 @@ FILES = {
 WRONG = {
     "unknown name": "def f(x):\n    return undefined(x)\n",
     "unknown function": "import numpy as np\n\ndef f(x: float):\n    return np.sine(x)\n",
-    "data": "import numpy as np\n\ndef f(x: float):\n    if x > 0:\n        return x\n    return -x\n",
-    "loop": "def f(x: float):\n    while x > 0:\n        x = x - 1\n    return x\n",
+    "path": "def f(x: float):\n    if x > 0:\n        return x\n",
+    "loop": "def f(x: float):\n    while x > 0:\n        x = (x, x)\n    return x\n",
     "star": "def f(*x):\n    return x\n",
     "unknown rank": "import numpy as np\n\ndef f(x):\n    return np.sum(x, axis=0)\n",
     "shape": "import numpy as np\n\ndef f(x: float):\n    return x * (np.ones(3) @ np.ones(2))\n",
@@ -249,3 +293,295 @@ def test_definitions_know_the_same_of_a_function(tmp_path):
     (static,) = static_definition(Source.read(path), "f")
     assert live.line == static.line
     assert live.syntax.deep_equals(static.syntax)
+
+
+# projects of several files, with a function f in model.py
+PROJECTS = {
+    "helpers": {
+        "model.py": """
+            import functools
+
+            import numpy as np
+            from flatgrad import flatgrad
+
+            RATE = 0.5
+            square = lambda v: v * v
+            other = square
+
+
+            def scaled(v, k=RATE, *, shift=1e-3):
+                w = v * k
+                return w + shift
+
+
+            def decorator(g):
+                @functools.wraps(g)
+                def wrapper(*args, **kwargs):
+                    y = g(*args, **kwargs)
+                    return 2 * y
+
+                return wrapper
+
+
+            @decorator
+            def doubled(v):
+                w = v + 1
+                return w * w
+
+
+            @flatgrad(wrt="v")
+            def marked(v):
+                w = v + 2
+                return w * w
+
+
+            def times(n):
+                def decorate(g):
+                    def repeated(v):
+                        y = g(v)
+                        return n * y
+
+                    return repeated
+
+                return decorate
+
+
+            @times(3)
+            def tripled(v):
+                w = v + 1
+                return w * w
+
+
+            class Layers:
+                @staticmethod
+                def shifted(v, k):
+                    w = v + k
+                    return w * w
+
+
+            double = functools.partial(scaled, k=2.0)
+            half = functools.partial(scaled, shift=RATE)
+
+
+            def make(k):
+                def inner(v):
+                    w = v * k
+                    return scaled(w)
+
+                return inner
+
+
+            made = make(RATE)
+
+
+            def f(x: float, s: float):
+                def local(v):
+                    w = v * s
+                    return square(w)
+
+                again = functools.partial(local, x)
+                y = scaled(x) + double(x) + half(x) + doubled(x) + marked(x) + local(x) + again() + other(s)
+                y = y + tripled(x) + made(x) + Layers.shifted(x, s)
+                return np.sin(y) + make(s)(x) + (lambda v: v * s)(x)
+            """,
+    },
+    "gradients of their own": {
+        "model.py": """
+            import numpy as np
+            from flatgrad import custom_vjp, edit_gradient, insert_grad_of
+            import flatgrad
+
+
+            @custom_vjp
+            def clipped(v, k):
+                return np.clip(v, -k, k)
+
+
+            def forward(v, k):
+                return np.clip(v, -k, k), (v, k)
+
+
+            def backward(residuals, grad_y):
+                v, k = residuals
+                return grad_y * v, None
+
+
+            clipped.defvjp(forward, backward)
+
+
+            def f(x: float, s: float):
+                y = clipped(x, 1.0) * edit_gradient(s, lambda g: np.clip(g, -1, 1))
+                with insert_grad_of(y) as dy:
+                    dy = dy * x
+                return y
+            """,
+    },
+    "other files": {
+        "rates.py": "import numpy as np\nRATE = 0.25\nWEIGHTS = np.array([1.0, 2.0])\n",
+        "layers/__init__.py": "from .norms import norm\nfrom . import norms\nfrom .norms import SHIFT as MOVED\n",
+        "layers/norms.py": """
+            import numpy as np
+
+            from layers import deep
+            from . import deep as again
+            from .deep.inner import cube
+            import layers.deep.inner
+
+            SHIFT = 0.5
+
+
+            def norm(v):
+                w = v - SHIFT
+                return again.inner.square(w) + cube(v) + deep.inner.square(v) + layers.deep.inner.square(v)
+            """,
+        "layers/deep/__init__.py": "from . import inner\n",
+        "layers/deep/inner.py": """
+            from .. import norms
+
+
+            def square(v):
+                w = v * norms.SHIFT
+                return w * w
+
+
+            cube = lambda v: v * v * v
+            """,
+        "model.py": """
+            import numpy as np
+            import rates
+            import layers
+            import layers.norms as n
+            from layers import norm, norms, MOVED
+            from rates import RATE
+
+            TWICE = 2 * rates.RATE
+
+
+            def f(x: float, s: float):
+                y = norm(x) + norms.norm(s) + n.norm(x) + layers.norm(x) + layers.norms.norm(s)
+                return y * RATE + rates.RATE * TWICE + MOVED + np.sum(rates.WEIGHTS * x)
+            """,
+    },
+}
+# the same for errors
+WRONG_PROJECTS = {
+    "no such name": {
+        "layers.py": "def norm(v):\n    return v\n",
+        "model.py": "import layers\n\ndef f(x: float):\n    return layers.nrom(x)\n",
+    },
+    "inside of another file": {
+        "layers.py": "def norm(v):\n    w = v * 2\n    del w\n    return v\n",
+        "model.py": "from layers import norm\n\ndef f(x: float):\n    y = norm(x)\n    return y\n",
+    },
+    "arguments": {
+        "layers.py": "def norm(v):\n    w = v * 2\n    return v\n",
+        "model.py": "from layers import norm\n\ndef f(x: float):\n    y = norm(x, k=1)\n    return y\n",
+    },
+    "recursion": {
+        "model.py": "def f(x: float):\n    y = g(x)\n    return y\n\ndef g(x):\n    w = f(x)\n    return w\n",
+    },
+}
+
+
+def write(folder, files):
+    """Write the files of a project, and return the path of model.py."""
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lines = text.lstrip("\n").splitlines(keepends=True)
+        path.write_text("".join(line.removeprefix("            ") for line in lines), encoding="utf-8")
+    return folder / "model.py"
+
+
+@pytest.fixture
+def imported(monkeypatch):
+    """Return what imports a file as Python does that runs it; its modules are forgotten afterwards."""
+    before = set(sys.modules)
+
+    def imported(path):
+        monkeypatch.syspath_prepend(path.parent)
+        return importlib.import_module(path.stem)
+
+    yield imported
+    for name in set(sys.modules) - before:
+        if name.partition(".")[0] in ("model", "layers", "rates"):
+            del sys.modules[name]
+
+
+def graph_of(definition):
+    """Return the text of a function's graph, with its constants and those of the backward passes of the user's own."""
+    graph, _, returned = read(definition, signature_of_annotations(definition))
+    customs = [show(each.custom) for each in nested(graph) if each.custom is not None]
+    return show(graph, [returned]) + "".join(customs)
+
+
+@pytest.mark.parametrize("name", PROJECTS)
+def test_both_ways_of_reading_give_the_same_graph(tmp_path, name, imported):
+    """Helpers are the same functions, whether they are found in the program that runs or in the project's files."""
+    path = write(tmp_path, PROJECTS[name])
+    module = imported(path)
+    live = graph_of(live_definition(module.f))
+    (definition,) = static_definition(Source.read(path), "f")
+    assert graph_of(definition) == live
+    assert np.isfinite(module.f(0.5, 1.5))
+
+
+@pytest.mark.parametrize("name", WRONG_PROJECTS)
+def test_both_ways_of_reading_find_the_same_wrong_helper(tmp_path, name, imported):
+    """The same places, in all files."""
+    path = write(tmp_path, WRONG_PROJECTS[name])
+
+    def problems(definition):
+        with pytest.raises(FlatgradError) as error:
+            graph_of(definition)
+        return [(each.line, each.column, each.file, each.called_from) for each in error.value.problems]
+
+    live = problems(live_definition(imported(path).f))
+    (definition,) = static_definition(Source.read(path), "f")
+    assert problems(definition) == live
+
+
+def test_files_are_read_and_not_run(tmp_path):
+    """A module of the project that is imported does nothing while it is read, even where it imports in a circle."""
+    path = write(
+        tmp_path,
+        {
+            "danger.py": "import model\nraise SystemExit('run')\n\ndef g(x):\n    w = x * 2\n    return w\n",
+            "circle.py": "from model import here\n",
+            "model.py": "from danger import g\nfrom circle import here\n\ndef f(x: float):\n    return g(x)\n\n"
+            "def e(x: float):\n    return here(x)\n",
+        },
+    )
+    source = Source.read(path)
+    assert "danger" not in sys.modules
+    assert "g(x" in graph_of(*static_definition(source, "f"))
+    with pytest.raises(FlatgradError, match="imported in a circle"):
+        graph_of(*static_definition(source, "e"))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("K = 2.0\ng = make(K)\nK = 3.0\n", "`K` is assigned more than once"),
+        ("K = 2.0\n\n@make(K)\ndef g(v):\n    w = v\n    return w\n\nK = 3.0\n", "`K` is assigned more than once"),
+        ("g = 1 + make(2.0)\n", "calls `make`, which is not run to read the file"),
+        ("g = make(2.0)\nh = g * 2\ng = h\n", "can't be read"),
+        ("g = number()\n", "`g` is made by a call, which is not run to read the file"),
+        ("class g:\n    pass\n", "making an object of a class can't be differentiated: `g`"),
+        ("class C:\n    def m(v): return v\ng = C.m\n", "can't be read"),
+    ],
+)
+def test_what_a_file_makes_while_it_is_imported_may_be_unknown(text, message):
+    """A closure that is made at the top level is read where it is certain; else there is an error."""
+    head = "def number():\n    n = 2.0\n    return n\n\ndef make(k):\n    def made(v):\n        return k * v\n    return made\n\n"
+    text = f"{head}{text}\ndef f(x: float):\n    return g(x)\n"
+    with pytest.raises(FlatgradError) as error:
+        graph_of(*static_definition(Source("a.py", text), "f"))
+    assert message in str(error.value)
+
+
+def test_a_module_that_is_not_of_the_project_is_not_read(tmp_path):
+    """Only files beside the file and in its package are read."""
+    path = write(tmp_path, {"model.py": "from scipy.special import expit\n\ndef f(x: float):\n    return expit(x)\n"})
+    with pytest.raises(FlatgradError, match="comes from scipy.special, which flatgrad does not read"):
+        graph_of(*static_definition(Source.read(path), "f"))

@@ -403,7 +403,6 @@ class Callable:
 @pytest.mark.parametrize(
     ("function", "message"),
     [
-        (lambda x: x, "a lambda can't be read"),
         (generator, "generator is a generator"),
         (coroutine, "coroutine is a coroutine"),
         (functools.partial(make, 1), "a functools.partial of make"),

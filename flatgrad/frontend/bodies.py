@@ -1,0 +1,312 @@
+"""Reads the body of a function that is called: into the caller's graph, or into one of its own.
+
+In: a callee, and the items of its parameters. Out: what the call gives; where the function has a graph of its own, a `call`
+node in the caller's. Layer: above `parameters`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import libcst as cst
+
+from flatgrad.builder import Builder, StaticNeeded
+from flatgrad.errors import FlatgradError, Problem
+from flatgrad.frontend.callees import Callee, LocalFunction
+from flatgrad.frontend.effects import TEXT
+from flatgrad.frontend.inputs import Inputs, detached, number_of, sizes_of
+from flatgrad.frontend.keys import key_of
+from flatgrad.frontend.known import is_static
+from flatgrad.frontend.reader import Poisoned, Reader, Unfinished, described, shares_memory
+from flatgrad.frontend.source import deep_recursion
+from flatgrad.frontend.static_objects import Partial
+from flatgrad.graph.regions import REGIONS, call, close, nested, outer_values
+from flatgrad.graph.size import SizeUnknown, symbols_of
+from flatgrad.graph.values import Constant, Graph, Node, Value, leaves, mapped
+from flatgrad.rules.program import EFFECTS
+
+DEEPEST_CALLS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A call that is being read. `key` tells the function, its static arguments, and the types of the others.
+
+    `settled` is set where every whole number that the call gives is static.
+    """
+
+    key: Any
+    settled: bool = False
+
+
+class ReturnsFunction(Exception):
+    """The function returns another one, which sees its variables: it has to be read into the caller's graph."""
+
+
+@dataclass(slots=True)
+class Body:
+    """The graph of a function that was read: `returned` is what it returns, with values of the graph in it."""
+
+    graph: Graph
+    inputs: Inputs
+    returned: Any
+    reader: Reader
+
+
+def read_body(reader: Reader, callee: Callee, given: Mapping[str, Any], syntax: cst.CSTNode) -> Body:
+    """Read a function into a graph of its own.
+
+    A constant is an argument at run time unless it decides what code is written. Raises ReturnsFunction, FlatgradError,
+    SizeUnknown, and StaticNeeded for a value of the caller.
+    """
+    static: frozenset[int] = frozenset()
+    settled = any(frame.settled for frame in reader.calls)
+    while True:
+        inputs = Inputs(static)
+        items = inputs.items(reader, given)
+        settling = inputs.settle()
+        try:
+            body = _read(reader, callee, items, inputs, Frame(_key(callee, items), settled), syntax)
+            if settled or settling == static or not _has_own_sizes(body):
+                return body
+        except StaticNeeded as error:
+            if error.value in inputs.parameters:
+                static |= {_needed(inputs, error)}
+                continue
+            if settled or settling == static:
+                raise
+        except (FlatgradError, SizeUnknown):
+            if settled or settling == static:
+                raise
+        # a whole number of the call may decide here, as a length or as the number of turns of a loop
+        static, settled = settling, True
+
+
+def _has_own_sizes(body: Body) -> bool:
+    """Tell whether a result has a size that is not one of the arguments: a number of the call may tell it."""
+    given = {symbol for value in body.inputs.values for size in value.shape for symbol in symbols_of(size)}
+    results = [leaf for leaf in leaves(body.returned) if isinstance(leaf, Value)]
+    return any(symbol not in given for value in results for size in value.shape for symbol in symbols_of(size))
+
+
+def _needed(inputs: Inputs, error: StaticNeeded) -> int:
+    """Return which argument has to be static. Raises StaticNeeded or SizeUnknown for what it is computed from."""
+    number = inputs.parameters.index(error.value)
+    argument = inputs.values[number]
+    if isinstance(argument, Constant) or number_of(argument) is not None:
+        return number
+    if argument.known is not None and not isinstance(argument.known, tuple):
+        unknown: Any = SizeUnknown((argument.known,))
+    else:
+        unknown = StaticNeeded(error.name, next(iter(whole_parameters(argument)), argument))
+    if hasattr(error, "problem"):
+        unknown.problem = error.problem
+    raise unknown
+
+
+def whole_parameters(value: Value) -> Iterator[Value]:
+    """Yield the int parameters that a whole number is computed from."""
+    pending, seen = [value], {value}
+    while pending:
+        each = pending.pop()
+        if not each.type.weak or each.type.dtype.kind != "i" or isinstance(each, Constant):
+            continue
+        if each.node is None:
+            yield each
+            continue
+        pending += [part for part in each.node.inputs if part not in seen]
+        seen.update(each.node.inputs)
+
+
+def _key(callee: Callee, items: Mapping[str, Any]) -> Any:
+    return (callee.identity, key_of(tuple(items.values())), key_of(tuple(callee.free.values())))
+
+
+def _read(
+    reader: Reader, callee: Callee, items: Mapping[str, Any], inputs: Inputs, frame: Frame, syntax: cst.CSTNode
+) -> Body:
+    parameters = inputs.dynamic()[1]
+    graph = Graph(callee.name, list(parameters))
+    statics = mapped_items(items, lambda leaf: None if isinstance(leaf, Value) and leaf in parameters else leaf)
+    graph.origin = (callee.identity, key_of((*statics, *_static_parts(callee.free))))
+    _require_progress(reader, frame, inputs.values, syntax)
+    inner = _reader(reader, callee, Builder(graph), frame)
+    with called_at(reader, syntax), deep_recursion():
+        returned = inner.function(callee.definition.syntax, items, is_procedure=callee.is_procedure)
+        returned = mapped(returned, lambda leaf: _returned(inner, callee, leaf))
+    return Body(graph, inputs, returned, inner)
+
+
+def mapped_items(items: Mapping[str, Any], change: Any) -> tuple[Any, ...]:
+    """Return the items of parameters with `change` applied to their leaves, those of ** parameters as pairs."""
+    return tuple(
+        tuple((key, mapped(part, change)) for key, part in item.items())
+        if isinstance(item, dict)
+        else mapped(item, change)
+        for item in items.values()
+    )
+
+
+def _static_parts(free: Mapping[str, Any]) -> tuple[Any, ...]:
+    return tuple(item for item in free.values() if is_static(item))
+
+
+def _returned(inner: Reader, callee: Callee, leaf: Any) -> Any:
+    """Return a part of what a function returns, for the caller."""
+    if leaf is Unfinished:
+        raise Poisoned
+    if isinstance(leaf, LocalFunction | Partial):
+        raise ReturnsFunction
+    if isinstance(leaf, Value):
+        if leaf.type == TEXT:
+            inner.fail(f"`{callee.name}` returns text that depends on data", callee.definition.syntax.name)
+        return sizes_of(inner, leaf) if isinstance(leaf.known, tuple) else leaf
+    if isinstance(leaf, dict) or type(leaf).__module__.startswith("flatgrad.frontend."):
+        inner.fail(f"`{callee.name}` returns {described(leaf)}", callee.definition.syntax.name, "return a tuple")
+    return leaf
+
+
+def _reader(reader: Reader, callee: Callee, builder: Builder, frame: Frame) -> Reader:
+    inner = type(reader)(builder, callee.definition.names, callee.definition.source)
+    inner.calls = (*reader.calls, frame)
+    inner.constants = reader.constants
+    inner.variables.update({name: _told_apart(inner, item) for name, item in callee.free.items()})
+    return inner
+
+
+def _told_apart(reader: Reader, item: Any) -> Any:
+    """Return a constant of a closure under a name of its own; anything else as it is."""
+    if isinstance(item, Constant) and item.name is not None and item.node is None:
+        return reader.constant(item.number, item.name)
+    return item
+
+
+def _require_progress(reader: Reader, frame: Frame, arguments: Sequence[Any], syntax: cst.CSTNode) -> None:
+    """Refuse a recursion that comes back with what it was called with before: data would have to end it."""
+    if any(frame.key == other.key for other in reader.calls):
+        for argument in arguments:
+            if isinstance(argument, Value) and argument.node is not None:
+                for parameter in whole_parameters(argument):
+                    error = StaticNeeded(parameter.name or "", parameter)
+                    error.problem = reader.problem(RECURSION, syntax, RECURSION_HINT)  # type: ignore[attr-defined]
+                    raise error
+        reader.fail(RECURSION, syntax, RECURSION_HINT)
+    if len(reader.calls) >= DEEPEST_CALLS:
+        reader.fail(f"calls are nested more than {DEEPEST_CALLS} deep here", syntax, RECURSION_HINT)
+
+
+RECURSION = "recursion whose depth depends on data can't be differentiated"
+RECURSION_HINT = "write it as a loop, or let an int decide that is known when the code is written"
+
+
+@contextmanager
+def called_at(reader: Reader, syntax: cst.CSTNode) -> Iterator[None]:
+    """Add the call to what is found to be wrong inside of the function that is called."""
+
+    def led_here(problem: Problem) -> Problem:
+        return replace(problem, called_from=(*problem.called_from, reader.problem("", syntax)))
+
+    try:
+        yield
+    except FlatgradError as error:
+        raise type(error)([led_here(problem) for problem in error.problems]) from None
+    except (SizeUnknown, StaticNeeded) as error:
+        if hasattr(error, "problem"):
+            error.problem = led_here(error.problem)
+        raise
+
+
+def in_line(reader: Reader, callee: Callee, given: Mapping[str, Any], syntax: cst.CSTNode) -> Any:
+    """Read a function into the caller's graph, and return what it returns."""
+    frame = Frame(_key(callee, given), any(frame.settled for frame in reader.calls))
+    _require_progress(reader, frame, _leaves_of(given), syntax)
+    inner = _reader(reader, callee, reader.builder, frame)
+    inner.shared = reader.shared
+    expression = callee.expression
+    statement = reader.builder.statement
+    with called_at(reader, syntax), deep_recursion():
+        if expression is not None:
+            inner.own_names = inner.source.variables_of(callee.definition.syntax)
+            inner.variables.update(given)
+            returned = inner.expression(expression)
+        else:
+            # a parameter is a second name for the caller's array
+            inner.shared.update(leaf for leaf in _leaves_of(given) if isinstance(leaf, Value))
+            returned = inner.function(callee.definition.syntax, given, is_procedure=callee.is_procedure)
+    reader.builder.statement = statement
+    if any(leaf is Unfinished for leaf in leaves(returned)):
+        raise Poisoned
+    return returned
+
+
+def _leaves_of(items: Mapping[str, Any]) -> list[Any]:
+    """Return the leaves of the items of parameters, those of ** parameters too."""
+    parts = [part for item in items.values() for part in (item.values() if isinstance(item, dict) else [item])]
+    return [leaf for part in parts for leaf in leaves(part)]
+
+
+def call_node(reader: Reader, body: Body, syntax: cst.CSTNode) -> Any:
+    """Append the call of a function that has been read, and return what it gives."""
+    graph = body.graph
+    results: dict[Value, None] = {}
+
+    def result(leaf: Any) -> Any:
+        if isinstance(leaf, Value) and not isinstance(leaf, Constant):
+            results[leaf] = None
+            return leaf
+        return detached(leaf)
+
+    structure = mapped(body.returned, result)
+    graph.results = list(results)
+    arguments = closed(graph, body.inputs.dynamic()[0])
+    if not results and not any(node.function in EFFECTS for each in nested(graph) for node in each.nodes):
+        return structure
+    node = call_of(reader, graph, arguments, graph.results, syntax)
+    outputs = dict(zip(results, node.outputs, strict=True))
+    for inner, output in outputs.items():
+        output.known = inner.known
+        if not _is_fresh(inner):
+            reader.shared.update([output, *(value for value in arguments if not value.type.weak)])
+    return mapped(structure, lambda leaf: outputs[leaf] if isinstance(leaf, Value) and leaf in outputs else leaf)
+
+
+def closed(graph: Graph, arguments: Sequence[Value]) -> list[Value]:
+    """Let a graph use nothing from around it, and return its arguments with what it has used."""
+    _detach_constants(graph)
+    outer = outer_values(graph.nodes, graph.results, graph.parameters)
+    close(graph, outer)
+    return [*arguments, *outer]
+
+
+def _detach_constants(graph: Graph) -> None:
+    """Replace constants that a line around the function makes: its own code does not see that."""
+    graphs = list(nested(graph))
+    made = {value for each in graphs for value in each.values()}
+
+    def own(value: Value) -> Value:
+        detaching = isinstance(value, Constant) and value.node is not None and value not in made
+        return detached(value) if detaching else value
+
+    for each in graphs:
+        each.results[:] = map(own, each.results)
+        for node in each.nodes:
+            node.inputs = tuple(map(own, node.inputs))
+
+
+def call_of(
+    reader: Reader, graph: Graph, arguments: Sequence[Value], outputs: Sequence[Value], syntax: cst.CSTNode
+) -> Node:
+    """Append a `call` node with this body, with an output for each of these values of the body."""
+    types = [value.type for value in outputs]
+    place = reader.source.location(syntax)
+    node = reader.builder.node(call, {"arguments": tuple(arguments)}, types, location=place)
+    node.bodies = (graph,)
+    return node
+
+
+def _is_fresh(value: Value) -> bool:
+    """Tell whether a result is certainly not the memory of an argument."""
+    return value.type.weak or not (value.node is None or value.node.function in REGIONS or shares_memory(value))

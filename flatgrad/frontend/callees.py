@@ -1,0 +1,186 @@
+"""The functions that a program calls and that are read themselves: which there are, and where each has its source.
+
+In: what the name of a function stands for. Out: `Callee`. Layer: above `reader`, `live` and `static`, below `parameters`.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+import types
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import libcst as cst
+
+from flatgrad.frontend.assigned import AssignedNames
+from flatgrad.frontend.live import definition_of_code
+from flatgrad.frontend.reader import Poisoned, Reader, Unfinished, statements_of
+from flatgrad.frontend.source import LAMBDA, Definition, Names, NameUnknown, definition_at
+from flatgrad.frontend.static import function_definition
+from flatgrad.frontend.static_objects import Partial, StaticCall, StaticFunction
+from flatgrad.graph.values import Constant, mapped
+from flatgrad.infer import type_of, unwrapped
+from flatgrad.markers import custom_vjp
+from flatgrad.options import Options
+from flatgrad.registry import lookup
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class LocalFunction:
+    """A function that is defined inside of the function being read: a `def` or a lambda.
+
+    `enclosing` is the reader of the function around it, whose variables it sees; `defaults` were read where it is defined.
+    """
+
+    name: str
+    syntax: cst.FunctionDef
+    enclosing: Reader
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+
+
+class ImportReader(Reader):
+    """Reads what runs while a file is imported, such as the call that makes a closure: all of it is known."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class StaticCustom:
+    """A function with a gradient of its own, as its file defines it."""
+
+    function: StaticFunction
+    forward: Any
+    backward: Any
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Callee:
+    """A function to read. `identity` tells it from others; `free` are the variables that it takes from the function around it."""
+
+    name: str
+    definition: Definition
+    identity: Any
+    free: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def expression(self) -> cst.BaseExpression | None:
+        """The only expression of a function that does nothing but return it."""
+        statements = list(statements_of(self.definition.syntax.body))
+        if len(statements) == 2 and self.definition.syntax.get_docstring() is not None:
+            del statements[0]
+        if len(statements) != 1 or not isinstance(statements[0], cst.SimpleStatementLine):
+            return None
+        small = statements[0].body
+        return small[0].value if len(small) == 1 and isinstance(small[0], cst.Return) else None
+
+    @property
+    def is_procedure(self) -> bool:
+        """Whether the function has no `return`: it is called for its effects."""
+        return not _has_return(self.definition.syntax)
+
+
+STANDARD_LIBRARY = os.path.dirname(os.__file__)
+
+
+def is_known(function: Any) -> bool:
+    """Tell whether a function is one of NumPy, flatgrad or the standard library: it has a rule, or has none."""
+    root = (getattr(function, "__module__", None) or "").partition(".")[0]
+    if root not in sys.stdlib_module_names:
+        return root in ("flatgrad", "numpy")
+    # a file of the user's may have the name of a module there
+    code = getattr(function, "__code__", None)
+    return root != "__main__" and (code is None or code.co_filename.startswith((STANDARD_LIBRARY, "<frozen")))
+
+
+@functools.lru_cache(maxsize=256)
+def _has_return(syntax: cst.FunctionDef) -> bool:
+    found = AssignedNames()
+    syntax.body.visit(found)
+    return found.returns
+
+
+def is_followed(function: Any) -> bool:
+    """Tell whether a function is one of the user's, which is read where it is called."""
+    if isinstance(function, LocalFunction | Partial | StaticFunction | StaticCall | StaticCustom | custom_vjp):
+        return True
+    if isinstance(function, functools.partial) or is_decorated(function):
+        return True
+    if not isinstance(function, types.FunctionType) or lookup(function) is not None:
+        return False
+    return not is_known(function)
+
+
+def is_decorated(function: Any) -> bool:
+    """Tell whether a function carries flatgrad's decorator: an object with the function inside."""
+    kind = type(function)
+    return kind.__module__.startswith("flatgrad.") and isinstance(
+        getattr(function, "__wrapped__", None), types.FunctionType
+    )
+
+
+def callee_of(function: Any) -> Callee:
+    """Return the function to read. Raises FlatgradError where its source can't be had, or is that of a generator."""
+    if isinstance(function, LocalFunction):
+        return _local(function)
+    if isinstance(function, StaticFunction):
+        return Callee(function.name, function_definition(function), function)
+    if not isinstance(function, types.FunctionType):
+        function = function.__wrapped__
+    definition = definition_of_code(function)
+    # what functools.wraps has named after another function is known by that name
+    name = function.__name__ if function.__name__.isidentifier() else LAMBDA
+    return Callee(name, definition, function)
+
+
+def _local(function: LocalFunction) -> Callee:
+    reader, syntax = function.enclosing, function.syntax
+    names = EnclosingNames(reader)
+    if reader.source.is_lambda(syntax):
+        definition = Definition(reader.source, syntax, 0, names, defaults=function.defaults)
+    else:
+        found = definition_at(reader.source.place_of(syntax), reader.source, names, Options())
+        definition = Definition(found.source, syntax, found.line, names, defaults=function.defaults)
+    own = reader.source.variables_of(syntax)
+    used = NamesUsed()
+    syntax.visit(used)
+    free = {name: reader.variables[name] for name in used.names if name in reader.variables and name not in own}
+    if isinstance(reader, ImportReader):
+        free = {name: _cell(name, item) for name, item in free.items()}
+    return Callee(function.name, definition, (reader.source, syntax), free)
+
+
+def _cell(name: str, item: Any) -> Any:
+    """Return what a closure that was made while a file is imported holds, as the item of a function object's closure."""
+    if isinstance(item, int | float):
+        item = Constant(item, type_of(item))
+    if isinstance(item, Constant):
+        return Constant(item.number, item.type, name)
+    return mapped(item, unwrapped) if isinstance(item, tuple) else item
+
+
+class EnclosingNames:
+    """What the names of a local function stand for, but for the variables that have a value in the function around it."""
+
+    def __init__(self, reader: Reader) -> None:
+        self.reader = reader
+        self.names: Names = reader.names
+
+    def find(self, name: str) -> object:
+        """Return the object that a name stands for. Raises NameUnknown."""
+        if self.reader.variables.get(name) is Unfinished:
+            raise Poisoned
+        if name in self.reader.own_names:
+            raise NameUnknown(f"`{name}` of the enclosing function has no value here", "assign it before the call")
+        return self.names.find(name)
+
+
+class NamesUsed(cst.CSTVisitor):
+    """Collects the names in a piece of code, in order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: dict[str, None] = {}
+
+    def visit_Name(self, node: cst.Name) -> None:
+        self.names[node.value] = None

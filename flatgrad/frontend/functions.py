@@ -1,0 +1,173 @@
+"""Reads calls of the user's functions, and functions that are defined inside of others. Fills EXPRESSIONS and STATEMENTS.
+
+In: a function, the items that it is given. Out: what the call gives. A function of one expression is put in line, another one
+becomes a `call` node. Layer: above `bodies`.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import libcst as cst
+
+from flatgrad.builder import Builder
+from flatgrad.frontend.bodies import ReturnsFunction, call_node, called_at, in_line, read_body
+from flatgrad.frontend.callees import Callee, ImportReader, LocalFunction, StaticCustom, callee_of, is_followed
+from flatgrad.frontend.custom_gradients import custom_call, edit, is_edit
+from flatgrad.frontend.parameters import all_parameters, bound_items
+from flatgrad.frontend.reader import Reader, described, performs, reads
+from flatgrad.frontend.source import LAMBDA, Names, Source
+from flatgrad.frontend.static import custom_parts, other_decorators
+from flatgrad.frontend.static_names import StaticNames
+from flatgrad.frontend.static_objects import Partial, StaticCall, StaticFunction
+from flatgrad.graph.values import Graph
+from flatgrad.markers import custom_vjp
+
+
+def is_applied(function: Any) -> bool:
+    """Tell whether the calls of a function are read here."""
+    return is_followed(function) or function is functools.partial or is_edit(function)
+
+
+def applied(
+    reader: Reader,
+    function: Any,
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any],
+    syntax: cst.CSTNode,
+    *,
+    is_statement: bool = False,
+) -> Any:
+    """Return what a call of a user's function gives; nothing where it is called for its effects, in a statement."""
+    if function is functools.partial:
+        return _partial(reader, args, kwargs, syntax)
+    if is_edit(function):
+        return edit(reader, function, args, kwargs, syntax)
+    if isinstance(function, StaticCall):
+        made = unbound(_made(reader, function, syntax), args, kwargs)
+        return applied(reader, *made, syntax, is_statement=is_statement)
+    if isinstance(function, StaticFunction):
+        function = _as_decorated(reader, function, syntax)
+        if not isinstance(function, StaticFunction):
+            return applied(reader, *unbound(function, args, kwargs), syntax, is_statement=is_statement)
+    if isinstance(function, custom_vjp | StaticCustom):
+        return custom_call(reader, function, args, kwargs, syntax)
+    callee = _callee(reader, function, syntax)
+    if callee.is_procedure and not is_statement:
+        reader.fail(f"`{callee.name}` returns nothing", syntax, "return the value")
+    given = bound_items(reader, callee, args, kwargs, syntax)
+    if callee.expression is not None:
+        return in_line(reader, callee, given, syntax)
+    try:
+        body = read_body(reader, callee, given, syntax)
+    except ReturnsFunction:
+        return in_line(reader, callee, given, syntax)
+    return call_node(reader, body, syntax)
+
+
+def unbound(
+    function: Any, args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> tuple[Any, Sequence[Any], Mapping[str, Any]]:
+    """Return the function that a functools.partial calls, and all that it calls it with; another function as it is."""
+    while isinstance(function, functools.partial | Partial):
+        if isinstance(function, functools.partial):
+            function = Partial(function.func, function.args, function.keywords)
+        args, kwargs = [*function.args, *args], {**function.kwargs, **kwargs}
+        function = function.function
+    return function, args, kwargs
+
+
+def _partial(reader: Reader, args: Sequence[Any], kwargs: Mapping[str, Any], syntax: cst.CSTNode) -> Partial:
+    if not args or not (callable(args[0]) or is_followed(args[0])):
+        reader.fail("functools.partial needs a function", syntax)
+    return Partial(args[0], tuple(args[1:]), dict(kwargs))
+
+
+def _callee(reader: Reader, function: Any, syntax: cst.CSTNode) -> Callee:
+    with called_at(reader, syntax):
+        return callee_of(function)
+
+
+# functions inside of functions
+
+
+@reads(cst.Lambda)
+def read_lambda(reader: Reader, syntax: cst.Lambda) -> LocalFunction:
+    return _local(reader, LAMBDA, reader.source.definition_of(syntax), syntax.params)
+
+
+@performs(cst.FunctionDef)
+def read_definition(reader: Reader, syntax: cst.FunctionDef) -> None:
+    function: Any = _local(reader, syntax.name.value, syntax, syntax.params)
+    for decorator in reversed(syntax.decorators):
+        function = _decorated(reader, function, decorator.decorator)
+    reader.variables[syntax.name.value] = function
+
+
+def _local(reader: Reader, name: str, syntax: cst.FunctionDef, params: cst.Parameters) -> LocalFunction:
+    defaults = {
+        param.name.value: reader.expression(param.default)
+        for param in all_parameters(params)
+        if param.default is not None
+    }
+    return LocalFunction(name, syntax, reader, defaults)
+
+
+def _made(reader: Reader, function: StaticCall, syntax: cst.CSTNode) -> Any:
+    """Return the function that a call in a file makes, which has not been run."""
+    with called_at(reader, syntax), _imported(reader, function.source, function.names) as inner:
+        made = inner.expression(function.syntax)
+        if not is_followed(made):
+            inner.fail(f"`{function.name}` is made by a call, which is not run to read the file", function.syntax)
+        return made
+
+
+@contextmanager
+def _imported(reader: Reader, source: Source, names: Names | None) -> Iterator[Reader]:
+    """Give a reader for what runs while a file is imported."""
+    assert isinstance(names, StaticNames)
+    inner = ImportReader(Builder(Graph("import")), names, source)
+    inner.calls = reader.calls
+    with names.running():
+        yield inner
+
+
+def _as_decorated(reader: Reader, function: StaticFunction, syntax: cst.CSTNode) -> Any:
+    """Return what the decorators of a function make of it, which its file has not been run for."""
+    decorators = other_decorators(function)
+    if function.bare or not decorators:
+        return function
+    parts = custom_parts(function)
+    if parts is not None:
+        return StaticCustom(replace(function, bare=True), *parts)
+    made: Any = replace(function, bare=True)
+    with called_at(reader, syntax), _imported(reader, function.source, function.names) as inner:
+        for decorator in reversed(decorators):
+            made = _decorated(inner, made, decorator)
+    return made
+
+
+def _decorated(reader: Reader, function: Any, decorator: cst.BaseExpression) -> Any:
+    """Return what a decorator makes of a function."""
+    called = decorator.func if isinstance(decorator, cst.Call) else decorator
+    found = reader.expression(called)
+    if found is functools.wraps and isinstance(decorator, cst.Call) and isinstance(function, LocalFunction):
+        wrapped = reader.expression(decorator.args[0].value)
+        name = wrapped.name if isinstance(wrapped, LocalFunction | StaticFunction) else wrapped.__name__
+        return LocalFunction(name, function.syntax, function.enclosing, function.defaults)
+    if getattr(found, "__module__", None) == "flatgrad.decorator":
+        return function
+    if not is_followed(found):
+        text = cst.Module([]).code_for_node(decorator)
+        reader.fail(f"what `@{text:.60}` makes of a function can't be followed", decorator, "remove the decorator")
+    if called is not decorator:
+        # a function that makes a decorator
+        found = reader.expression(decorator)
+    made = applied(reader, *unbound(found, [function], {}), decorator)
+    if not is_followed(made):
+        reader.fail(f"the decorator makes {described(made)} of a function", decorator, "remove the decorator")
+    return made

@@ -1,0 +1,258 @@
+"""What names stand for in a file, without importing or running it, and in the files of its project that it imports.
+
+In: a source. Out: `StaticNames`, which finds names through the file's own imports and definitions. What can't be told for
+certain is an error where it is used. Layer: `frontend`, above `bindings`.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from typing import Any
+
+from flatgrad.frontend.bindings import Binding, Bindings
+from flatgrad.frontend.constants import (
+    NAMED_MODULES,
+    READ_MODULES,
+    NotConstant,
+    combined,
+    evaluate,
+    imported,
+    is_immutable,
+)
+from flatgrad.frontend.project import module_path, submodule_path
+from flatgrad.frontend.source import (
+    ForeignObject,
+    NameUnknown,
+    Source,
+    deep_recursion,
+)
+from flatgrad.frontend.static_objects import Partial, StaticCall, StaticClass, StaticFunction, StaticModule
+from flatgrad.frontend.trees import AnyDef
+
+AFTER_ALL = float("inf")
+
+
+@dataclass(slots=True)
+class Project:
+    """The files of a project that have been read so far, by path.
+
+    `running` is set while a part of one is read that runs when the file is imported: names that get another value then or
+    later are not told there.
+    """
+
+    files: dict[str, StaticNames] = field(default_factory=dict)
+    running: bool = False
+
+
+class StaticNames:
+    """What names stand for at the top level of a file, after all of it has run.
+
+    All files of a project share what is known of it.
+    """
+
+    def __init__(self, source: Source, project: Project | None = None) -> None:
+        self.source = source
+        self.bindings = Bindings(source)
+        self.project = project or Project()
+        self.project.files.setdefault(os.path.normpath(source.file), self)
+        self._values: dict[Binding, Any] = {}
+        self._pending: set[Binding] = set()
+
+    def find(self, name: str) -> object:
+        """Return the object that a name stands for. Raises NameUnknown where only running the file would tell."""
+        if name in self.bindings.rebound_by_functions:
+            line = self._line(self.bindings.rebound_by_functions[name])
+            raise NameUnknown(f"`{name}` is assigned by a function (line {line})", "pass it as a parameter")
+        with deep_recursion():
+            value = self._value_at(name, AFTER_ALL)
+        if name in self.bindings.changed and not is_immutable(value):
+            line = self._line(self.bindings.changed[name])
+            message = f"`{name}` may be changed after its definition (line {line})"
+            raise NameUnknown(message, "pass it as a parameter")
+        return value
+
+    def _value_at(self, name: str, order: float) -> Any:
+        """Return what a name stands for just before the statement with this number."""
+        before = [binding for binding in self.bindings.by_name.get(name, ()) if binding.order < order]
+        last = before[-1] if before else None
+        if self.project.running and len(before) > 1:
+            message = f"`{name}` is assigned more than once (line {self._line(before[-1].node)})"
+            raise NameUnknown(message, "what is made while the file is imported can't be told then")
+        for place, node in self.bindings.unclear:
+            if (last is None or last.order < place) and place < order:
+                text = ast.unparse(node)
+                message = f"what `{name}` stands for can't be told because of `{text}` (line {self._line(node)})"
+                raise NameUnknown(message, "import each name by itself" if "import" in text else "")
+        if last is None:
+            return self._builtin(name)
+        if not last.certain:
+            message = f"what `{name}` stands for depends on how the file runs (line {self._line(last.node)})"
+            raise NameUnknown(message, f"bind `{name}` once, outside of if, for, while, with and try")
+        if last not in self._values:
+            if last in self._pending:
+                raise NameUnknown(f"`{name}` (line {self._line(last.node)}) is imported in a circle")
+            self._pending.add(last)
+            try:
+                self._values[last] = self._value(name, last)
+            finally:
+                self._pending.discard(last)
+        return self._values[last]
+
+    def _builtin(self, name: str) -> object:
+        if hasattr(builtins, name) and not name.startswith("__"):
+            found: object = getattr(builtins, name)
+            return found
+        near = get_close_matches(name, [*self.bindings.by_name, *dir(builtins)], 1)
+        raise NameUnknown(f"`{name}` is not defined", f"did you mean `{near[0]}`?" if near else "")
+
+    def _value(self, name: str, binding: Binding) -> Any:
+        if binding.module:
+            return self._imported(name, binding)
+        if isinstance(binding.value, AnyDef):
+            place = next(place for place in self.source.functions if place.node is binding.value)
+            return StaticFunction(name, self.source, place.syntax, self)
+        if isinstance(binding.value, ast.Lambda) and not binding.path:
+            syntax = next(place.syntax for place in self.source.lambdas if place.node is binding.value)
+            return StaticFunction(name, self.source, self.source.definition_of(syntax), self)
+        if isinstance(binding.value, ast.Call) and self.bindings.dotted_name(binding.value.func) == "functools.partial":
+            return self._partial(name, binding, binding.value)
+        if isinstance(binding.value, ast.Call) and not binding.path and self._is_function(binding):
+            return StaticCall(name, self.source, self.source.value_of(binding.node), self)
+        line = self._line(binding.node)
+        if isinstance(binding.node, ast.ClassDef):
+            return FileClass(name, binding.node, self)
+        if isinstance(binding.node, ast.Delete):
+            raise NameUnknown(f"`{name}` is deleted (line {line})")
+        if binding.value is None:
+            raise NameUnknown(f"`{name}` (line {line}) is not a constant that can be read without running the file")
+        return self._constant(name, binding, binding.value)
+
+    def _is_function(self, binding: Binding) -> bool:
+        """Tell whether a call is that of one of the user's functions."""
+        assert isinstance(binding.value, ast.Call)
+        try:
+            function = evaluate(binding.value.func, lambda name: self._value_at(name, binding.order))
+        except (NotConstant, NameUnknown):
+            return False
+        return isinstance(function, StaticFunction | StaticCall | Partial)
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Tell names as they are while the files are imported, as far as that is certain."""
+        before, self.project.running = self.project.running, True
+        try:
+            yield
+        finally:
+            self.project.running = before
+
+    def _partial(self, name: str, binding: Binding, made: ast.Call) -> object:
+        """Return a functools.partial of what the file defines."""
+        args = [self._constant(name, binding, argument) for argument in made.args]
+        kwargs = {keyword.arg or "": self._constant(name, binding, keyword.value) for keyword in made.keywords}
+        if not args or "" in kwargs:
+            line = self._line(binding.node)
+            raise NameUnknown(f"`{name}` (line {line}) is not a constant that can be read without running the file")
+        return Partial(args[0], tuple(args[1:]), kwargs)
+
+    def _constant(self, name: str, binding: Binding, expression: ast.expr) -> Any:
+        line = self._line(binding.node)
+
+        def lookup(other: str) -> object:
+            value = self._value_at(other, binding.order)
+            if other in self.bindings.changed and not is_immutable(value):
+                changed = self._line(self.bindings.changed[other])
+                raise NameUnknown(f"`{other}` may be changed after its definition (line {changed})")
+            return value
+
+        try:
+            value = evaluate(expression, lookup)
+            if binding.operation is not None:
+                value = combined(binding.operation, self._value_at(name, binding.order), value, expression)
+        except NotConstant as error:
+            message = f"`{name}` (line {line}) can't be read: `{ast.unparse(error.node):.60}` {error.reason}"
+            raise NameUnknown(message, "pass it as a parameter, or write its value out") from None
+        except NameUnknown as error:
+            raise NameUnknown(f"`{name}` (line {line}) can't be read: {error.message}", error.hint) from None
+        for index, count in zip(binding.path, binding.count, strict=True):
+            if not isinstance(value, tuple | list) or len(value) != count:
+                raise NameUnknown(f"`{name}` (line {line}) is not a constant that can be read without running the file")
+            value = value[index]
+        return value
+
+    def _imported(self, name: str, binding: Binding) -> object:
+        root = binding.module.partition(".")[0]
+        dotted = f"{binding.module}.{binding.member}" if binding.member else binding.module
+        if root in NAMED_MODULES and root != "functools":
+            return ForeignObject(dotted)
+        if root not in READ_MODULES and root != "functools":
+            return self._of_the_project(name, binding)
+        found = imported(dotted)
+        if found is None:
+            raise NameUnknown(f"there is no `{dotted}` (line {self._line(binding.node)})")
+        return found
+
+    def _of_the_project(self, name: str, binding: Binding) -> object:
+        """Return what an import brings from another file of the project."""
+        path = module_path(self.source.file, binding.module)
+        if path is None:
+            message = f"`{name}` comes from {binding.module}, which flatgrad does not read"
+            raise NameUnknown(message, "define it in this file, or pass it as a parameter")
+        module = ProjectModule(binding.module.lstrip(".") or ".", path, self.project)
+        if not binding.member:
+            return module
+        # what a package imports from itself is a file in it
+        own = path == os.path.normpath(self.source.file)
+        return module.inner(binding.member) if own else module.member(binding.member)
+
+    def _line(self, node: ast.AST) -> int:
+        return self.source.span(node)[0]
+
+
+@dataclass(frozen=True)
+class FileClass(StaticClass):
+    """A class that a file defines: of what it holds, its static methods are read."""
+
+    name: str
+    node: ast.ClassDef = field(compare=False, repr=False)
+    names: StaticNames = field(compare=False, repr=False)
+
+    def member(self, name: str) -> object:
+        """Return a static method. Raises NameUnknown for anything else."""
+        found = [part for part in self.node.body if isinstance(part, AnyDef) and part.name == name]
+        decorators = [ast.unparse(decorator) for decorator in found[-1].decorator_list] if found else []
+        if decorators != ["staticmethod"] or self.node.decorator_list:
+            message = f"of the class `{self.name}` only static methods are read, and `{name}` is none"
+            raise NameUnknown(message, "write it as a function outside of the class")
+        source = self.names.source
+        place = next(place for place in source.functions if place.node is found[-1])
+        return StaticFunction(name, source, place.syntax, self.names, bare=True)
+
+
+@dataclass(frozen=True)
+class ProjectModule(StaticModule):
+    """A file of the user's project that another one imports, or the folder of a package without a file of its own."""
+
+    name: str
+    path: str
+    project: Project = field(compare=False, repr=False)
+
+    def member(self, name: str) -> object:
+        """Return what a name stands for in the module. Raises NameUnknown, and SourceError for a file that can't be read."""
+        if not os.path.isdir(self.path):
+            names = self.project.files.get(self.path) or StaticNames(Source.read(self.path), self.project)
+            if name in names.bindings.by_name or names.bindings.unclear:
+                return names.find(name)
+        return self.inner(name)
+
+    def inner(self, name: str) -> ProjectModule:
+        """Return a module inside of a package. Raises NameUnknown."""
+        path = submodule_path(self.path, name)
+        if path is None:
+            raise NameUnknown(f"`{self.name}` has no `{name}`")
+        return ProjectModule(f"{self.name}.{name}", path, self.project)

@@ -1,0 +1,62 @@
+"""What names of a file stand for where the file is read and not run: functions, closures, modules, partials.
+
+Layer: `frontend`, above `source`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import libcst as cst
+
+from flatgrad.frontend.source import Names, Source
+
+
+@dataclass(frozen=True, slots=True)
+class StaticFunction:
+    """A function that is known by its `def` or lambda in a file, which has not been run.
+
+    `names` are those of the file. `bare` leaves out what its decorators do.
+    """
+
+    name: str
+    source: Source
+    syntax: cst.FunctionDef
+    names: Names | None = field(default=None, compare=False, repr=False)
+    bare: bool = False
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class StaticCall:
+    """What a call at the top level of a file makes, such as a closure: ``double = scaled_by(2)``. It has not been run."""
+
+    name: str
+    source: Source
+    syntax: cst.BaseExpression
+    names: Names
+
+
+class StaticModule(ABC):
+    """A module of the user's project, which has not been run."""
+
+    @abstractmethod
+    def member(self, name: str) -> object:
+        """Return what a name stands for in it. Raises NameUnknown."""
+
+
+class StaticClass(StaticModule):
+    """A class of the user's, which has not been made."""
+
+    name: str
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Partial:
+    """A functools.partial that is made where nothing is run: in a file, or inside of the function being read."""
+
+    function: Any
+    args: tuple[Any, ...]
+    kwargs: Mapping[str, Any]
