@@ -65,7 +65,7 @@ def _spread_call(node: Node, active: set[Value]) -> None:
 
 
 def _spread_edited(node: Node, active: set[Value]) -> None:
-    _pass_in(node.inputs, node.outputs, active)
+    _pass_in(node.inputs[:1], node.outputs, active)
 
 
 SPREADING = {branch: _spread_branch, loop: _spread_loop, call: _spread_call, edited: _spread_edited}
@@ -96,7 +96,7 @@ def sources_of(node: Node, active: set[Value]) -> dict[Value, None]:
         given = [item for name, item in node.arguments.items() if name != "condition"]
         passed: Iterable[Any] = leaves(tuple(given))
     elif node.function is edited:
-        passed = node.inputs
+        passed = node.inputs[:1]
     else:
         function, arguments = derived_from(node)
         record = lookup(function)

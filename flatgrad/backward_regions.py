@@ -50,7 +50,7 @@ class Backward(Protocol):
     builder: Builder
     forward: list[Node]
     gradients: dict[Value, Value]
-    buffers: set[Value]
+    buffers: dict[Value, Value]
 
     def inside(self, body: Graph, accumulating: Set[Value]) -> Backward:
         """Return the same for a body."""
@@ -211,7 +211,7 @@ def visit_loop(backward: Backward, node: Node) -> None:
     for outer, gradient in zip(own, made.outputs[len(carried) :], strict=True):
         if outer.rank:
             gradient.primal = outer
-            backward.buffers.add(gradient)
+            backward.buffers[gradient] = outer
         backward.pass_on(outer, gradient)
 
 
@@ -288,7 +288,8 @@ def visit_call(backward: Backward, node: Node) -> None:
         else:
             _through_function(backward, body)
     saved = _saved_by(node)
-    taken = [k for k, result in enumerate(body.results) if body.custom is not None or result in backward.active]
+    whole = len(body.upstream) == len(body.results)
+    taken = [k for k, result in enumerate(body.results) if whole or result in backward.active]
     upstream = tuple([backward.gradients.get(outputs[k]) or backward.zeros(outputs[k]) for k in taken])
     arguments = [node.arguments["arguments"][body.parameters.index(parameter)] for parameter in body.wrt]
     given = {"saved": saved, "upstream": upstream}
@@ -316,7 +317,8 @@ def _take_custom(body: Graph, count: int) -> None:
     for node in body.custom.nodes:
         node.inputs = tuple([inner.get(value, value) for value in node.inputs])
         node.forward = node
-    pairs = zip(body.parameters, body.custom.results, strict=True)
+    pairs = list(zip(body.parameters, body.custom.results, strict=True))
+    body.custom = None
     found = [(parameter, inner.get(gradient, gradient)) for parameter, gradient in pairs if gradient is not None]
     body.wrt = [parameter for parameter, _ in found]
     body.gradients = [gradient for _, gradient in found]
@@ -364,7 +366,10 @@ def join_calls(graph: Graph, active: set[Value]) -> None:
 def visit_edited(backward: Backward, node: Node) -> None:
     """Append what the user makes of a gradient."""
     (body,) = node.bodies
-    inner: dict[Value, Value] = {body.parameters[0]: backward.gradients[node.output]}
+    given = (backward.gradients[node.output], *node.arguments.get("closed", ()))
+    inner: dict[Value, Value] = dict(zip(body.parameters, given, strict=True))
+    # from here on it is in the backward pass of this graph
+    node.bodies = ()
     for each in body.nodes:
         each.inputs = tuple([inner.get(value, value) for value in each.inputs])
         each.forward = node

@@ -72,8 +72,8 @@ class Backward:
         self.returned: Set[Value] = frozenset()
         self.parts: dict[Value, list[Value]] = {}
         self.gradients: dict[Value, Value] = {}
-        # arrays that loops have made to add gradients to
-        self.buffers: set[Value] = set()
+        # arrays that loops have made to add the gradients of a value to, each with that value
+        self.buffers: dict[Value, Value] = {}
         self.masks = MaskedGradients(self.builder)
         self.waiting: dict[Value, int] = {}
 
@@ -188,7 +188,7 @@ class Backward:
         """
         parts = self.parts.get(value, [])
         if value.rank:
-            buffer = next((part for part in parts if part in self.buffers), None)
+            buffer = next((part for part in parts if self.buffers.get(part) is value), None)
             if buffer is not None:
                 parts.remove(buffer)
             return buffer
@@ -221,7 +221,7 @@ class Backward:
 
     def _in_buffer(self, parts: Sequence[Value], value: Value) -> list[Value]:
         """Add all parts to the array that a loop has added its parts to; return that, or nothing where there is none."""
-        buffer = next((part for part in parts if part in self.buffers), None)
+        buffer = next((part for part in parts if self.buffers.get(part) is value), None)
         if buffer is None:
             return []
         for part in parts:

@@ -5,7 +5,9 @@ In: a value. Out: its parts, and what they are. NumPy only; layer: the bottom.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
+from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -31,7 +33,27 @@ def is_float(part: Any) -> bool:
 
 
 def is_static_argument(argument: Any) -> bool:
-    """Tell whether an argument is part of the signature by its value: text, truth values, None, and tuples of such."""
+    """Tell whether an argument is part of the signature by its value: text, truth values, None, functions, tuples of such."""
     if isinstance(argument, tuple):
         return all(is_static_argument(part) or isinstance(part, int | float) for part in argument)
-    return argument is None or isinstance(argument, str | bool | type | np.dtype)
+    return argument is None or isinstance(argument, str | bool | type | np.dtype) or is_function(argument)
+
+
+# the class of most of NumPy's functions that are not ufuncs
+NUMPY_FUNCTION: type = type(np.sum)
+
+
+def is_function(argument: Any) -> bool:
+    """Tell whether an argument is a function that code can be written for: it is known by what it does, and holds no state.
+
+    These are functions and lambdas, functools.partial, functions of NumPy and of modules in C, decorated functions.
+    """
+    kind = type(argument)
+    if kind is FunctionType or kind is functools.partial or kind is NUMPY_FUNCTION:
+        return True
+    if isinstance(argument, np.ufunc):
+        # what np.frompyfunc makes calls a function that can't be seen
+        return "(vectorized)" not in argument.__name__
+    if kind is BuiltinFunctionType:
+        return argument.__self__ is None or isinstance(argument.__self__, ModuleType | np.ufunc)
+    return kind.__module__.partition(".")[0] == "flatgrad" and callable(getattr(argument, "__wrapped__", None))

@@ -17,6 +17,7 @@ from flatgrad.annotations import annotated_type, shapes_from_text
 from flatgrad.errors import Problem, SignatureError
 from flatgrad.frontend.constants import NotConstant, evaluate
 from flatgrad.frontend.source import Definition, NameUnknown
+from flatgrad.frontend.static_objects import Partial, StaticCall, StaticFunction
 from flatgrad.graph.size import Expression, Size, Symbol, minus, plus, symbolic, times
 from flatgrad.graph.values import FLOAT, Type
 from flatgrad.infer import type_of
@@ -93,9 +94,8 @@ def signature_of_arguments(
         except ValueError:
             found = None
         if found is None or found.dtype.kind not in "fbiu":
-            kind = f"{found.dtype} values" if found is not None else f"a {type(argument).__name__}"
+            kind, hint = _refused(argument) if found is None else (f"{found.dtype} values", GIVE_NUMBERS)
             message = f"the argument `{parameter.name}` is {kind}"
-            hint = "give a float, an int or a NumPy array of real numbers"
             raise SignatureError(definition.source.problem(message, parameter.syntax, hint))
         names = _names_of_axes(definition, parameter, found.rank)
         sizes = tuple(
@@ -103,6 +103,24 @@ def signature_of_arguments(
         )
         signature.parameters[parameter.name] = Type(found.dtype, sizes, found.weak)
     return signature
+
+
+GIVE_NUMBERS = "give a float, an int or a NumPy array of real numbers"
+
+
+def _refused(argument: Any) -> tuple[str, str]:
+    """Return what an argument is that there is no code for, and a hint."""
+    kind = type(argument).__name__
+    owner = getattr(argument, "__self__", None)
+    if callable(argument) and owner is not None:
+        name = getattr(argument, "__name__", "it")
+        hint = "give a function that takes what it uses of the object as arguments, by a lambda or functools.partial"
+        return f"`{name}`, a method of a {type(owner).__name__}", hint
+    if isinstance(argument, np.ufunc):
+        return "a function that np.frompyfunc has made", "give the Python function itself"
+    if callable(argument):
+        return f"an object of class {kind}, which can be called but is not a function", "give a def or a lambda"
+    return f"a {kind}", GIVE_NUMBERS
 
 
 def _names_of_axes(definition: Definition, parameter: Parameter, rank: int) -> list[str | None]:
@@ -168,6 +186,8 @@ def signature_of_annotations(
             signature.parameters[parameter.name] = _default_or_float(definition, parameter)
         elif found is not None:
             problems.append(_rank_problem(definition, parameter, parameter.syntax))
+        elif (use := _call_of(definition, parameter.name)) is not None:
+            problems.append(_function_problem(definition, parameter, use))
         elif (use := _use_as_array(definition, parameter.name)) is not None:
             problems.append(_rank_problem(definition, parameter, use))
         else:
@@ -215,6 +235,16 @@ def _rank_problem(definition: Definition, parameter: Parameter, place: cst.CSTNo
     )
 
 
+def _function_problem(definition: Definition, parameter: Parameter, place: cst.CSTNode) -> Problem:
+    function = definition.syntax.name.value
+    given = ", ".join(each.name for each in parameters_of(definition))
+    return definition.source.problem(
+        f"`{parameter.name}` is a function, and it is not known which one",
+        place,
+        f"give it a default, or write the code for arguments: flatgrad.emit({function}, {given})",
+    )
+
+
 def _default(definition: Definition, parameter: Parameter) -> Static:
     if parameter.default is None:
         message = f"`{parameter.name}` decides what code is written, and has no default"
@@ -226,7 +256,8 @@ def _default(definition: Definition, parameter: Parameter) -> Static:
 
 def _default_or_float(definition: Definition, parameter: Parameter) -> Type | Static:
     value = default_value(definition, parameter)
-    return Static(value) if is_static_argument(value) else type_of(value)
+    is_static = is_static_argument(value) or isinstance(value, StaticFunction | StaticCall | Partial)
+    return Static(value) if is_static else type_of(value)
 
 
 def default_value(definition: Definition, parameter: Parameter) -> Any:
@@ -284,6 +315,36 @@ class _Uses(cst.CSTVisitor):
         has_axis = any(arg.keyword is not None and arg.keyword.value in ("axis", "keepdims") for arg in node.args)
         if (takes_arrays or has_axis) and any(self._is(arg.value) for arg in node.args):
             self._note(node)
+
+
+class _Called(cst.CSTVisitor):
+    """Finds the first call of a parameter."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.name = name
+        self.found: cst.CSTNode | None = None
+
+    def visit_FunctionDef(self, node: cst.FunctionDef) -> bool:
+        return not self._hides(node.params)
+
+    def visit_Lambda(self, node: cst.Lambda) -> bool:
+        return not self._hides(node.params)
+
+    def _hides(self, params: cst.Parameters) -> bool:
+        """Tell whether a function inside has a parameter of its own with this name."""
+        own = (*params.posonly_params, *params.params, *params.kwonly_params)
+        return self.name in [param.name.value for param in own]
+
+    def visit_Call(self, node: cst.Call) -> None:
+        if self.found is None and isinstance(node.func, cst.Name) and node.func.value == self.name:
+            self.found = node.func
+
+
+def _call_of(definition: Definition, name: str) -> cst.CSTNode | None:
+    called = _Called(name)
+    definition.syntax.body.visit(called)
+    return called.found
 
 
 def _use_as_array(definition: Definition, name: str) -> cst.CSTNode | None:

@@ -21,7 +21,8 @@ frontend
 annotations
 signature
 unbroadcast
-masks
+masks activity
+backward_regions
 differentiate passes interpret
 emission
 pipeline

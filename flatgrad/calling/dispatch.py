@@ -12,7 +12,8 @@ from types import CodeType, FunctionType
 
 import numpy as np
 
-from flatgrad.calling.lookup import State, kind_of, number_of
+from flatgrad.calling.kinds import kind_of, number_of
+from flatgrad.calling.lookup import State
 from flatgrad.calling.pullback import pullback_of
 from flatgrad.functions.fingerprint import references
 
@@ -41,7 +42,10 @@ LOOKED_UP = """\
         raise $state.explained($error, ({arguments})) from None
     return {returned}
 """
-KIND = "($p.shape, $p.dtype) if ($k := $type($p)) is $ndarray else $k if $k is $float or $k is $int else $kind_of($p)"
+KIND = (
+    "($p.shape, $p.dtype) if ($k := $type($p)) is $ndarray else $k if $k is $float or $k is $int"
+    " else $kind_of($p, $state.asked)"
+)
 RETURNED = {
     ("value_and_grad", False): "$value, $new($other, $result)",
     ("value_and_grad", True): "$value, $result",
@@ -155,7 +159,7 @@ def _signature(parameters: tuple[str, ...], positional_only: int, positional: in
 
 
 def _kind(name: str, by_value: bool) -> str:
-    return f"$number_of({name})" if by_value else KIND.replace("$p", name)
+    return f"$number_of({name}, $state.asked)" if by_value else KIND.replace("$p", name)
 
 
 def _changed(number: int, guard: tuple[str, str]) -> str:

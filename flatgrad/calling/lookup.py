@@ -15,49 +15,31 @@ from functools import lru_cache
 from types import FunctionType
 from typing import Any, cast
 
-import numpy as np
-
+from flatgrad.calling.kinds import functions_in, kind_of, names_asked_by, number_of
 from flatgrad.calling.specialise import Built, Specialiser
 from flatgrad.declarations import listeners
 from flatgrad.errors import FlatgradError, ShapeError, SignatureError
-from flatgrad.functions.fingerprint import MISSING, World
+from flatgrad.functions.fingerprint import MISSING
 from flatgrad.functions.origin import Origin
+from flatgrad.functions.world import World
 from flatgrad.options import Options
-from flatgrad.parts import is_static_argument
 
 KEYS_OF_ONE_FUNCTION = 2048
 KEYS_OF_ALL_FUNCTIONS = 4096
+# where functions are given as arguments each key may have code of its own
+KEYS_WITH_FUNCTIONS = 128
 # a name that stands for something else each time can't be waited for
 MOST_ATTEMPTS = 10
 
 Entry = tuple[Any, Any]
 
 
-def kind_of(argument: Any) -> Any:
-    """Return the part of a table's key for an argument: shape and dtype, or the type of a number, or a value."""
-    kind = type(argument)
-    if kind is np.ndarray:
-        return (argument.shape, argument.dtype)
-    if isinstance(argument, np.ndarray):
-        return (argument.shape, argument.dtype, kind)
-    if isinstance(argument, np.generic):
-        return ((), argument.dtype)
-    if is_static_argument(argument):
-        # 1, 1.0 and True are equal, as are tuples of them
-        return (kind, repr(argument) if isinstance(argument, tuple) else argument)
-    return kind
-
-
-def number_of(argument: Any) -> Any:
-    """Return the same for an argument whose number has decided what was written."""
-    return (type(argument), repr(argument)) if isinstance(argument, int | float) else kind_of(argument)
-
-
 class State:
     """What has been emitted for a function, by the shapes and dtypes of arguments.
 
     The attributes that dispatching functions read are `joint` and `split`, the tables; `watched`, and `found_0`, `found_1`,
-    ...: the objects that the function's names stood for, in the order of its references; `cell_0`, ...: its closure.
+    ...: the objects that the function's names stood for, in the order of its references; `cell_0`, ...: its closure; and
+    `asked`: the names that it asks of objects, with those that the functions ask for which it has been given.
     """
 
     def __init__(self, owner: Any, function: FunctionType, origin: Origin, options: Options) -> None:
@@ -77,6 +59,8 @@ class State:
         self.builtins: dict[str, Any] = cast(Any, function).__builtins__
         self.missing = MISSING
         self.lock = threading.RLock()
+        # the names that functions ask for which have been given as arguments
+        self._learned: frozenset[str] = frozenset()
         self._specialiser = Specialiser(function, origin, options)
         for number, cell in enumerate(function.__closure__ or ()):
             setattr(self, f"cell_{number}", cell)
@@ -94,6 +78,7 @@ class State:
     def _take(self, world: World) -> None:
         self.world = world
         self.watched = world.watched
+        self.asked = world.names
         for number, found in enumerate(world.found):
             setattr(self, f"found_{number}", found)
 
@@ -102,7 +87,7 @@ class State:
         if self.world.is_current():
             return
         with self.lock:
-            world = World(self.function)
+            world = World(self.function, names=self._learned)
             if world.digest != self.world.digest:
                 self.forget()
             self._take(world)
@@ -138,27 +123,47 @@ class State:
         self, table: dict[Any, Entry], arguments: tuple[Any, ...], entry: Callable[[Built], Entry], *, split: bool
     ) -> Entry:
         with self.lock:
+            self._learn(arguments)
             # another thread may have made it meanwhile
             found = table.get(self._key(arguments))
             if found is None:
+                kinds = self._kinds_of_functions(arguments)
                 try:
                     found = entry(self.built_for(arguments, split))
                 except ShapeError as error:
                     # NumPy says what does not match, at the user's own line
                     raise self.explained(error, arguments) from None
-                if len(table) >= KEYS_OF_ONE_FUNCTION:
-                    table.clear()
                 # by now the key may have to say more than before
-                table[self._key(arguments)] = found
+                key = self._key(arguments)
+                if self._kinds_of_functions(arguments) == kinds:
+                    if len(table) >= (KEYS_WITH_FUNCTIONS if kinds else KEYS_OF_ONE_FUNCTION):
+                        table.clear()
+                    table[key] = found
                 _States.count(self)
             return found
 
     def _key(self, arguments: tuple[Any, ...]) -> Any:
         """Return the key for such arguments, as dispatching functions make it."""
         return tuple(
-            number_of(argument) if name in self.by_value else kind_of(argument)
+            number_of(argument, self.asked) if name in self.by_value else kind_of(argument, self.asked)
             for name, argument in zip(self.parameters, arguments, strict=True)
         )
+
+    def _kinds_of_functions(self, arguments: tuple[Any, ...]) -> list[Any]:
+        return [kind_of(function, self.asked) for function in functions_in(arguments)]
+
+    def _learn(self, arguments: tuple[Any, ...]) -> None:
+        """Watch what functions among the arguments may ask of the objects that they are handed."""
+        names = self.asked.union(*(names_asked_by(function, self.asked) for function in functions_in(arguments)))
+        if names != self.asked:
+            self._learned |= names
+            # what changes at this very moment would not be seen otherwise
+            self.forget()
+            self._take(World(self.function, names=self._learned))
+
+    def _world_with(self, functions: tuple[Any, ...]) -> World:
+        """Return what names stand for now in the function and in those that it is given, whatever was learned before."""
+        return World(self.function, functions) if functions or self._learned else self.world
 
     def by_name(self, arguments: tuple[Any, ...]) -> dict[str, Any]:
         """Return the arguments of a call by the names of their parameters."""
@@ -167,16 +172,17 @@ class State:
     def built_for(self, arguments: tuple[Any, ...], split: bool | None) -> Built:
         """Return the emitted functions for such arguments. Raises FlatgradError."""
         by_name = self.by_name(arguments)
+        functions = tuple(functions_in(arguments))
         with self.lock:
             for _ in range(MOST_ATTEMPTS):
-                digest = self.world.digest
+                world = self._world_with(functions)
                 try:
-                    made, pins = self._specialiser.built_for(by_name, self.world, split)
+                    made, pins = self._specialiser.built_for(by_name, world, split)
                 except FlatgradError as error:
                     # the place is in the user's file, not in flatgrad's
                     raise error.with_traceback(None) from None
                 self.renew()
-                if self.world.digest == digest:
+                if self._world_with(functions).digest == world.digest:
                     self._note(frozenset(pin for pin in pins if isinstance(pin, str)))
                     self.latest = made
                     return made

@@ -20,8 +20,9 @@ import numpy as np
 
 from flatgrad.calling import cache
 from flatgrad.calling.build import built
-from flatgrad.functions.fingerprint import Token, World, digest_of, token_of
-from flatgrad.functions.origin import Origin, shown_place
+from flatgrad.functions.fingerprint import Token, digest_of, token_of
+from flatgrad.functions.origin import Origin, segment_of, shown_place
+from flatgrad.functions.world import World
 from flatgrad.options import Options
 from flatgrad.version import __version__
 
@@ -89,7 +90,9 @@ class Specialiser:
 
     def built_for(self, arguments: Mapping[str, Any], world: World, split: bool | None) -> tuple[Built, Pins]:
         """Return the emitted functions for such arguments, and the numbers that decided. Raises FlatgradError."""
-        token = (self._fixed, _rules(), world.digest, [_kind(argument) for argument in arguments.values()])
+        # their comments are written, too
+        texts = [segment_of(function) for function in world.functions]
+        token = (self._fixed, _rules(), world.digest, texts, [_kind(argument) for argument in arguments.values()])
         pins: Pins = frozenset()
         # where either form will do, a joint one is taken if there is one
         for form in (False, None) if split is None else (split,):

@@ -217,6 +217,7 @@ class Blocks(Writer):
         for parameter in parts.carried:
             self._named(parameter)
         lines += [Line(text) for text in self.tapes.opened(region)]
+        lines += self._without_value(region, parts)
         self._enter(node, body)
         header = self.headers.forward(node, self._condition(node))
         lines += [Line(header), *indented(self._turn(node, region) or [Line("pass")])]
@@ -224,6 +225,13 @@ class Blocks(Writer):
         for output in node.outputs:
             self._named(output)
         return lines
+
+    def _without_value(self, region: Region, parts: LoopParts) -> list[Line]:
+        """Return the lines for variables that have no value before the first turn and are kept all the same."""
+        tapes = self.tapes.of(region)
+        pairs = zip(parts.carried, parts.start, strict=True)
+        none = [value for value, start in pairs if value in tapes and (start is None or is_undefined(start))]
+        return [Line(f"{self.names.name(value)} = None") for value in none]
 
     def _turn(self, node: Node, region: Region) -> list[Line]:
         """Return the lines of a turn of a loop."""

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from flatgrad.emission.spelling import PLACEHOLDER, Spelling
+from flatgrad.graph.regions import edited
 from flatgrad.graph.size import is_one, resolved
 from flatgrad.graph.values import Constant, List, Node, Slice, Value
 from flatgrad.markers import stop_gradient
@@ -271,7 +272,7 @@ class Printer:
         return formatted_text(pieces), ATOM
 
     def _same(self, node: Node) -> Text:
-        (operand,) = [node.filled(structure) for _, structure in node.call]
+        operand = node.filled(node.call[0][1])
         if isinstance(operand, Constant) and operand.name is None and operand not in self.texts:
             return self.constant(operand)
         return self.item(operand)
@@ -341,4 +342,5 @@ SPECIAL: dict[Callable[..., Any], Callable[[Printer, Node], Text]] = {
     named: Printer._same,
     literal: Printer._same,
     stop_gradient: Printer._same,
+    edited: Printer._same,
 }

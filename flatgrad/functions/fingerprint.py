@@ -1,12 +1,13 @@
 """What decides the code that is written for a function, as text that can be compared and hashed.
 
-In: a function. Out: `World`: what its names stand for at one moment, and whether they still do. Layer: above `errors`; it
-reads no source, so that a function whose code is kept on disk needs no parser.
+In: any object. Out: its token, and a walk through what it refers to. Layer: above `codes`; it reads no source, so that a
+function whose code is kept on disk needs no parser.
 """
 
 from __future__ import annotations
 
 import builtins
+import functools
 import opcode
 import sys
 import types
@@ -73,29 +74,33 @@ def _looked_up(code: types.CodeType) -> Iterator[str]:
 
 
 @lru_cache(maxsize=1024)
-def _all_names(code: types.CodeType) -> tuple[str, ...]:
+def all_names(code: types.CodeType) -> tuple[str, ...]:
     """Return every name in a function, those of attributes among them."""
     return tuple(dict.fromkeys(name for each in (code, *nested(code)) for name in each.co_names))
 
 
-def _attribute(owner: Any, name: str) -> Any:
+def attribute_of(owner: Any, name: str) -> Any:
+    """Return an attribute, or MISSING."""
     return getattr(owner, name, MISSING)
 
 
-def _global(owner: types.FunctionType, name: str) -> Any:
+def global_of(owner: types.FunctionType, name: str) -> Any:
+    """Return what a function finds under a global name, or MISSING."""
     found = owner.__globals__.get(name, MISSING)
     builtin_names: dict[str, Any] = cast(Any, owner).__builtins__
     return builtin_names.get(name, MISSING) if found is MISSING else found
 
 
-def _element(owner: Any, key: Any) -> Any:
+def element_of(owner: Any, key: Any) -> Any:
+    """Return an element of a container, or MISSING."""
     try:
         return owner[key]
     except LookupError:
         return MISSING
 
 
-def _cell(owner: types.CellType, _: str) -> Any:
+def content_of_cell(owner: types.CellType, _: str) -> Any:
+    """Return what a closure holds, or MISSING."""
     try:
         return owner.cell_contents
     except ValueError:
@@ -105,93 +110,97 @@ def _cell(owner: types.CellType, _: str) -> Any:
 def references(function: types.FunctionType) -> Iterator[Reference]:
     """Yield each name that a function looks up outside of itself, how to look it up, and where."""
     for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
-        yield name, _cell, cell
+        yield name, content_of_cell, cell
     for name in global_names(function.__code__):
-        yield name, _global, function
-
-
-class World:
-    """What the names of a function stand for at one moment.
-
-    `found` has the object of each of its `references`, or MISSING; `digest` differs where other objects would give other
-    code. `watched` tells whether the same objects may come to mean something else: arrays, lists, attributes, the names of
-    helpers.
-    """
-
-    __slots__ = ("_contents", "_function", "_places", "digest", "found", "watched")
-
-    def __init__(self, function: types.FunctionType) -> None:
-        walk = _Walk()
-        self._function = function
-        self.digest = digest_of(walk.first_function(function))
-        self.found: tuple[Any, ...] = tuple(walk.found)
-        self._places = tuple(walk.places)
-        self._contents = tuple(walk.contents)
-        self.watched = bool(walk.places or walk.contents)
-
-    def is_current(self) -> bool:
-        """Tell whether all names stand for the same objects, and whether what is watched is as it was."""
-        for (name, read, owner), value in zip(references(self._function), self.found, strict=True):
-            if read(owner, name) is not value:
-                return False
-        for read, owner, name, value in self._places:
-            if read(owner, name) is not value:
-                return False
-        return all(token_of(container) == token for container, token in self._contents)
+        yield name, global_of, function
 
 
 def token_of(value: Any) -> Token:
     """Return what tells an object from others that would give other code."""
-    return _Walk(notes=False).value(value, ())
+    return walk_with_all_names(lambda walk: walk.value(value), frozenset(), notes=False)[1]
 
 
-class _Walk:
-    """Goes through what a function refers to, and notes what may change without a name being bound anew."""
+def walk_with_all_names(
+    walked: Callable[[Walk], Token], names: frozenset[str], *, notes: bool = True
+) -> tuple[Walk, Token]:
+    """Walk until all names are known that the functions on the way ask for."""
+    while True:
+        walk = Walk(tuple(sorted(names)), notes=notes)
+        token = walked(walk)
+        if walk.asked <= names:
+            return walk, token
+        names |= walk.asked
 
-    def __init__(self, *, notes: bool = True) -> None:
+
+def content_token(container: Any) -> Token:
+    """Return what tells the content of a container: what its objects hold is watched by itself."""
+    return Walk(notes=False).value(container)
+
+
+class Walk:
+    """Goes through what a function refers to, and notes what may change without a name being bound anew.
+
+    `names` are those that may be asked of an object, and `asked` those that the functions on the way ask for.
+    """
+
+    def __init__(self, names: tuple[str, ...] = (), *, notes: bool = True) -> None:
+        self.names = names
         self.notes = notes
+        self.asked: set[str] = set()
+        self.functions: list[types.FunctionType] = []
         self.found: list[Any] = []
         self.places: list[Watched] = []
         self.contents: list[tuple[Any, Token]] = []
-        self._seen: dict[tuple[int, tuple[str, ...]], int] = {}
+        self._seen: dict[int, int] = {}
         self._kept: list[Any] = []
 
     def first_function(self, function: types.FunctionType) -> Token:
         """Return the token of the function that the world is of: its names are compared when it is called."""
-        attributes = _all_names(function.__code__)
-        self._number(function, attributes)
+        self._number(function)
         tokens = []
         for name, read, owner in references(function):
             value = read(owner, name)
             self.found.append(value)
-            tokens.append((name, self.value(value, attributes)))
+            tokens.append((name, self.value(value)))
         return (code_token(function.__code__), tokens)
 
     def _helper(self, function: types.FunctionType) -> Token:
-        attributes = _all_names(function.__code__)
+        self.asked.update(all_names(function.__code__))
+        self.functions.append(function)
+        # a function that is reloaded in place gets another code
+        parts = self._held_by(function, ("__code__", "__defaults__", "__kwdefaults__"))
         tokens = []
         for name, read, owner in references(function):
             value = read(owner, name)
             self.places.append((read, owner, name, value))
-            tokens.append((name, self.value(value, attributes)))
+            tokens.append((name, self.value(value)))
         registry = sys.modules.get("flatgrad.registry")
         record = registry.lookup(function) if registry is not None else None
         if record is not None:
             # what a user's rule refers to decides the gradient
-            tokens.append(("rule", self.value(record.gradient, attributes)))
-        defaults = (function.__defaults__, function.__kwdefaults__)
-        return ("function", code_token(function.__code__), self.value(defaults, attributes), tokens)
+            tokens.append(("rule", self.value(record.gradient)))
+        # helpers are called by their names in what is written
+        return ("function", function.__name__, function.__qualname__, parts, tokens)
 
-    def _number(self, value: Any, attributes: tuple[str, ...]) -> int | None:
-        """Return the number of an object that has been met before, and asked for the same; note a new one."""
-        number = self._seen.setdefault((id(value), attributes), len(self._seen))
+    def _held_by(self, owner: Any, names: tuple[str, ...]) -> list[Token]:
+        """Return the tokens of attributes that every object of a kind has, and watch them."""
+        tokens = []
+        for name in names:
+            found = getattr(owner, name)
+            self.places.append((attribute_of, owner, name, found))
+            tokens.append(code_token(found) if isinstance(found, types.CodeType) else self.value(found))
+        return tokens
+
+    def _number(self, value: Any) -> int | None:
+        """Return the number of an object that has been met before; note a new one."""
+        number = self._seen.setdefault(id(value), len(self._seen))
         if number < len(self._kept):
             return number
         self._kept.append(value)
         return None
 
-    def value(self, value: Any, attributes: tuple[str, ...]) -> Token:
-        """Return the token of an object; `attributes` are the names that may be asked of it."""
+    def value(self, value: Any) -> Token:
+        """Return the token of an object."""
         kind = type(value)
         if kind in PLAIN:
             return (kind.__name__, repr(value))
@@ -201,21 +210,28 @@ class _Walk:
             return ("scalar", value.dtype.str, value.tobytes())
         if isinstance(value, np.dtype):
             return ("dtype", str(value))
+        if _has_own_gradient(cast(Any, kind)):
+            # asked before the name, which is that of the function inside
+            number = self._number(value)
+            held = ("function", "forward", "backward")
+            return ("seen", number) if number is not None else ("own gradient", self._held_by(value, held))
         if isinstance(value, BUILT_IN) or _is_known(value):
             return self._known(value)
         if isinstance(value, np.ndarray) and not value.dtype.hasobject:
             return self._content(value, (kind.__name__, value.dtype.str, value.shape, hashed(value.tobytes())))
         if kind is tuple:
-            return ("tuple", [self.value(part, attributes) for part in value])
+            return ("tuple", [self.value(part) for part in value])
         if kind is slice:
-            return ("slice", self.value((value.start, value.stop, value.step), attributes))
-        if (number := self._number(value, attributes)) is not None:
+            return ("slice", self.value((value.start, value.stop, value.step)))
+        if (number := self._number(value)) is not None:
             return ("seen", number)
         if kind in (list, set, frozenset, dict) or kind in VIEWS:
-            return self._content(value, self._parts(value, attributes))
+            return self._content(value, self._parts(value))
         if isinstance(value, types.FunctionType):
-            return (self._helper(value), self._attributes(value, attributes))
-        return self._opaque(value, attributes)
+            return (self._helper(value), self._attributes(value))
+        if isinstance(value, functools.partial):
+            return ("partial", kind.__qualname__, self._held_by(value, ("func", "args", "keywords")))
+        return self._opaque(value)
 
     def _known(self, value: Any) -> Token:
         if isinstance(value, types.ModuleType):
@@ -224,39 +240,39 @@ class _Walk:
         bound = getattr(value, "__self__", None)
         is_bound = bound is not None and not isinstance(bound, types.ModuleType)
         name = (getattr(value, "__module__", ""), getattr(value, "__qualname__", repr(value)))
-        return ("known", *name, self.value(bound, ()) if is_bound else "")
+        return ("known", type(value).__name__, *name, self.value(bound) if is_bound else "")
 
     def _content(self, container: Any, token: Token) -> Token:
         # by itself, because what has been seen before counts in the token of the whole
         if self.notes:
-            self.contents.append((container, token if isinstance(container, np.ndarray) else token_of(container)))
+            self.contents.append((container, token if isinstance(container, np.ndarray) else content_token(container)))
         return token
 
-    def _parts(self, container: Any, attributes: tuple[str, ...]) -> Token:
+    def _parts(self, container: Any) -> Token:
         if isinstance(container, dict):
             self._elements(container, dict.items(container))
             items = dict.items(container)
-            return ("dict", [(self.value(key, attributes), self.value(item, attributes)) for key, item in items])
+            return ("dict", [(self.value(key), self.value(item)) for key, item in items])
         if isinstance(container, list | tuple):
             self._elements(container, enumerate(container))
-        parts = [self.value(part, attributes) for part in container]
+        parts = [self.value(part) for part in container]
         return (type(container).__name__, sorted(parts, key=repr) if isinstance(container, set | frozenset) else parts)
 
     def _elements(self, container: Any, items: Iterable[tuple[Any, Any]]) -> None:
         """Note the objects in a container: others of the same class may come in their places."""
         for key, item in items:
             if type(item) not in PLAIN:
-                self.places.append((_element, container, key, item))
+                self.places.append((element_of, container, key, item))
 
-    def _held(self, value: Any, attributes: tuple[str, ...]) -> Token:
+    def _held(self, value: Any) -> Token:
         """Return the token of what an object holds as one of a class that inherits from a built-in one."""
         if isinstance(value, NUMBERS_AND_TEXT):
             return next(kind.__repr__(value) for kind in NUMBERS_AND_TEXT if isinstance(value, kind))
         if isinstance(value, tuple | list | dict | set | frozenset):
-            return self._content(value, self._parts(value, attributes))
+            return self._content(value, self._parts(value))
         return ""
 
-    def _opaque(self, value: Any, attributes: tuple[str, ...]) -> Token:
+    def _opaque(self, value: Any) -> Token:
         """Return the token of a module, a class or another object: its name, and the attributes that are asked for."""
         kind = type(value)
         if isinstance(value, types.ModuleType):
@@ -264,17 +280,17 @@ class _Walk:
         elif isinstance(value, type):
             name = ("class", value.__module__, value.__qualname__, [base.__qualname__ for base in value.__mro__])
         elif isinstance(value, types.MethodType):
-            return ("method", self.value(value.__func__, attributes), self.value(value.__self__, attributes))
+            return ("method", self.value(value.__func__), self.value(value.__self__))
         else:
-            name = ("object", kind.__module__, kind.__qualname__, self._held(value, attributes))
+            name = ("object", kind.__module__, kind.__qualname__, self._held(value))
         wrapped = getattr(value, "__wrapped__", None)
         if isinstance(wrapped, types.FunctionType):
-            return (name, self.value(wrapped, attributes))
-        return (name, self._attributes(value, attributes))
+            return (name, self.value(wrapped))
+        return (name, self._attributes(value))
 
-    def _attributes(self, owner: Any, attributes: tuple[str, ...]) -> list[Token]:
+    def _attributes(self, owner: Any) -> list[Token]:
         tokens: list[Token] = []
-        for name in attributes:
+        for name in self.names:
             try:
                 found = getattr(owner, name, MISSING)
             except Exception:
@@ -286,8 +302,8 @@ class _Walk:
                 # bound anew at each look-up
                 tokens.append((name, "method", getattr(found, "__qualname__", "")))
                 continue
-            self.places.append((_attribute, owner, name, found))
-            tokens.append((name, self.value(found, attributes)))
+            self.places.append((attribute_of, owner, name, found))
+            tokens.append((name, self.value(found)))
         return tokens
 
 
@@ -296,11 +312,20 @@ def _is_of_module(function: Any) -> bool:
     return isinstance(function.__self__, types.ModuleType)
 
 
+@lru_cache(maxsize=1024)
+def _has_own_gradient(kind: Any) -> bool:
+    """Tell whether objects of a class are functions that `custom_vjp` has made."""
+    return any(base.__module__ == "flatgrad.markers" and base.__name__ == "custom_vjp" for base in kind.__mro__)
+
+
 def _is_known(value: Any) -> bool:
     """Tell whether an object is a part of a module that its version tells all about, or is such a module."""
     if isinstance(value, types.ModuleType):
         return _is_known_module(value.__name__)
     name, home = getattr(value, "__qualname__", None), getattr(value, "__module__", None)
+    if isinstance(value, types.FunctionType):
+        # functools.wraps names a function after another one
+        home = value.__globals__.get("__name__")
     # what was made inside of a function may be another thing each time
     if not isinstance(name, str) or "<" in name or not _is_known_module(home):
         return False

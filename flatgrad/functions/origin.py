@@ -123,6 +123,18 @@ def origin_of(function: types.FunctionType, source: str | None = None) -> Origin
     return Origin(file, [])
 
 
+_segments: weakref.WeakKeyDictionary[types.FunctionType, tuple[types.CodeType, str]] = weakref.WeakKeyDictionary()
+
+
+def segment_of(function: types.FunctionType) -> str:
+    """Return the lines of a function as they were when this was first asked for."""
+    code = function.__code__
+    known = _segments.get(function)
+    if known is None or known[0] is not code:
+        known = _segments[function] = (code, origin_of(function).segment(code))
+    return known[1]
+
+
 def shown_place(file: str, line: int) -> str:
     """Return where a function stands, as any machine would say it."""
     folder, name = os.path.split(file)

@@ -236,17 +236,16 @@ def _written(call: Any) -> str:
     return repr(mapped(call, lambda leaf: id(leaf) if isinstance(leaf, np.ndarray) else leaf))
 
 
-def constants_inside(node: Node) -> Iterator[Constant]:
-    """Return the constants that the bodies of a node use and that a line of a graph around them makes."""
-    for body in node.bodies:
-        made = {value for value in body.values() if isinstance(value, Constant)}
-        for inner in body.nodes:
-            for value in (*inner.inputs, *constants_inside(inner)):
-                if isinstance(value, Constant) and value.node is not None and value not in made:
-                    yield value
-        for value in body.results:
-            if isinstance(value, Constant) and value.node is not None and value not in made:
-                yield value
+def constants_inside(node: Node) -> set[Constant]:
+    """Return the constants that the bodies of a branch or loop use and that a line of a graph around them makes."""
+    found: set[Constant] = set()
+    made: set[Value] = set()
+    for body in node.bodies if node.function is not call and node.function is not call_backward else ():
+        for graph in nested_in_function(body):
+            made.update(graph.values())
+            used = [value for each in graph.nodes for value in each.inputs] + graph.results + graph.gradients
+            found.update(value for value in used if isinstance(value, Constant) and value.node is not None)
+    return found - made
 
 
 def nested(graph: Graph) -> Iterator[Graph]:
@@ -263,7 +262,7 @@ def nested(graph: Graph) -> Iterator[Graph]:
 
 
 def nested_in_function(graph: Graph) -> Iterator[Graph]:
-    """Return a graph and the bodies of its branches and loops, but not those of what it calls."""
+    """Return a graph and the bodies of its branches and loops, but not those of what it calls; each once."""
     yield graph
     for node in graph.nodes:
         if node.function in (branch, loop):

@@ -2,217 +2,32 @@
 
 from __future__ import annotations
 
-import random
-import shutil
-import subprocess
-import sys
+import importlib.util
 from pathlib import Path
 
 import pytest
 
 from flatgrad.emission.layout import laid_out
 
-WIDTH = 120
-SEPARATOR = "    # ---"
-RUFF = shutil.which("ruff", path=str(Path(sys.executable).parent))
-
-
-class Writer:
-    """Writes random statements, each on one line as the formatter spaces it."""
-
-    def __init__(self, seed: int) -> None:
-        self._random = random.Random(seed)
-
-    def name(self) -> str:
-        choice = self._random.choice
-        words = [
-            "grad",
-            "x",
-            "hidden",
-            "log_probabilities",
-            "W1",
-            "s12",
-            "accumulated_activations",
-            "t",
-            "scale",
-            "loss",
-        ]
-        return "_".join(choice(words) for _ in range(self._random.choice([1, 1, 2, 3])))
-
-    def atom(self) -> str:
-        numbers = ["1.0", "0", "1e-05", "3.141592653589793", "None", '"mean squared"', 'f"value {x:.3f}"', "12345"]
-        if self._random.random() < 0.02:
-            return self._random.choice(
-                ['"' + "text " * 18 + '"', "_".join(self.name() for _ in range(5)), "-" + self.name()]
-            )
-        return self._random.choice(numbers) if self._random.random() < 0.25 else self.name()
-
-    def dotted(self) -> str:
-        return self._random.choice(["np.", "np.linalg.", "", "self.", "np.add."]) + self.name()
-
-    def arguments(self, depth: int) -> str:
-        positional = [self.expression(depth - 1) for _ in range(self._random.choice([0, 1, 1, 2, 3]))]
-        keywords = [f"{self.name()}={self.expression(depth - 2)}" for _ in range(self._random.choice([0, 0, 1]))]
-        return ", ".join(positional + keywords)
-
-    def index(self, depth: int) -> str:
-        names = [":", "None", "...", self.name(), "1:", f"{self.name()} + 1 :", f"{self.name()}:{self.name()}"]
-        parts = [
-            self._random.choice(names) if self._random.random() < 0.6 else self.expression(depth - 1)
-            for _ in range(self._random.choice([1, 1, 2, 3]))
-        ]
-        return ", ".join(parts)
-
-    def chain(self, depth: int) -> str:
-        base = self.base(depth)
-        # parentheses around a whole expression are not the printer's way
-        least = 1 if base.startswith("(") else 0
-        for _ in range(max(least, self._random.choice([0, 1, 1, 1, 2, 3, 5]))):
-            base += self.trailer(depth)
-        return base
-
-    def base(self, depth: int) -> str:
-        kind = self._random.choice(["dotted", "dotted", "name", "operation", "display"])
-        if kind == "operation":
-            return f"({self.operation(depth - 1)})"
-        if kind == "display":
-            return self.display(depth)
-        return self.dotted() if kind == "dotted" else self.name()
-
-    def trailer(self, depth: int) -> str:
-        kind = self._random.choice(["call", "subscript", "method", "attribute", "T"])
-        if kind == "subscript":
-            return f"[{self.index(depth)}]"
-        if kind == "T":
-            return ".T"
-        name = "" if kind == "call" else f".{self.name()}"
-        return name if kind == "attribute" else f"{name}({self.arguments(depth)})"
-
-    def display(self, depth: int) -> str:
-        items = [self.expression(depth - 1) for _ in range(self._random.choice([2, 2, 3, 5]))]
-        return self._random.choice(["({})", "[{}]"]).format(", ".join(items))
-
-    def operand(self, depth: int) -> str:
-        if depth <= 0:
-            return self.atom()
-        kind = self._random.choice(
-            ["name", "atom", "chain", "chain", "negative", "operation", "square", "square of call"]
-        )
-        if kind == "chain":
-            return self.chain(depth - 1)
-        if kind == "negative":
-            return f"-{self.chain(depth - 1)}"
-        if kind == "operation":
-            return f"({self.operation(depth - 1)})"
-        if kind == "square":
-            return f"{self.name()}**2"
-        if kind == "square of call":
-            return f"{self.dotted()}({self.name()}) ** 2"
-        return self.name() if kind == "name" else self.atom()
-
-    def operation(self, depth: int) -> str:
-        tight = ["+", "-", "*", "/", "@", "*", "+", "//", "%"]
-        loose = ["<", ">=", "==", "and", "or", "is not", "in", "&", "|"]
-        operators = tight if self._random.random() < 0.8 else tight + loose + loose
-        text = self.operand(depth)
-        for _ in range(self._random.choice([1, 1, 2, 4, 7])):
-            text += f" {self._random.choice(operators)} {self.operand(depth)}"
-        return text
-
-    def expression(self, depth: int) -> str:
-        if depth <= 0:
-            return self.atom()
-        kind = self._random.random()
-        if kind < 0.4:
-            return self.operation(depth)
-        if kind < 0.8:
-            return self.chain(depth)
-        if kind < 0.86:
-            return self.display(depth)
-        if kind < 0.92:
-            return f"{self.operation(depth - 1)} if {self.operation(depth - 1)} else {self.operand(depth - 1)}"
-        return f"not {self.chain(depth)}" if kind < 0.95 else f"-{self.chain(depth)}"
-
-    def statement(self) -> tuple[str, str]:
-        """Return a statement and its comment."""
-        depth = self._random.choice([1, 1, 2, 2, 3, 4])
-        value = self.expression(depth)
-        text = self._random.choice(
-            [
-                f"{self.name()} = {value}",
-                f"{self.name()} = {value}",
-                f"{self.name()} = {value}",
-                f"{self.name()} += {value}",
-                f"{self.name()}: float = {value}",
-                f"{self.name()}, {self.name()} = {value}",
-                f"{self.name()}[{self.index(1)}] = {value}",
-                f"{self.name()}[{self.index(1)}] += {value}",
-                f"{self.name()}.{self.name()} = {value}",
-                f"return {value}",
-                f"return {self.name()}, ({', '.join(self.name() for _ in range(5))})",
-                f"return {self.name()}, {value}",
-                f"return {self.name()}, {self.name()}, {value}",
-                f"assert {value}, {self.expression(1)}",
-                f'print("{self.name()}", {value})',
-                f"np.add.at({self.name()}, ({self.name()}, {self.name()}), {value})",
-                f"if {value}:",
-                f"for {self.name()}, {self.name()} in {value}:",
-                f"for {self.name()} in {value}:",
-                self.definition(),
-                self.imports(),
-            ]
-        )
-        return text, self._random.choice(["", "", "", "# relu", "# the log-softmax of scores along axis 1"])
-
-    def definition(self) -> str:
-        parameters = [
-            self.name() + str(position) + self._random.choice(["", "", ": float", ": float = 1.0", "=1.0"])
-            for position in range(self._random.choice([1, 1, 2, 4, 8]))
-        ]
-        parameters.sort(key=lambda parameter: "=" in parameter)
-        if self._random.random() < 0.3:
-            parameters += ["*", f"{self.name()}_last: float = 1.0"]
-        name = "_".join(self.name() for _ in range(self._random.choice([1, 3, 6])))
-        returned = ["", " -> float", " -> tuple[float, tuple[float, float, np.ndarray]]", " -> np.ndarray"]
-        return f"def {name}({', '.join(parameters)}){self._random.choice(returned)}:"
-
-    def imports(self) -> str:
-        names = ", ".join(sorted({self.name() for _ in range(self._random.choice([1, 3, 6, 9]))}))
-        return f"from {self.dotted().rstrip('.')} import {names}"
-
-
-def formatted(statements: list[tuple[str, str]], directory: Path) -> list[list[str]]:
-    """Return what ruff makes of each statement in the body of a function."""
-    lines = ["def function():"]
-    for text, comment in statements:
-        # a comment at the end of an empty block would move, hence the body
-        lines += [SEPARATOR, f"    {text}" + (f"  {comment}" if comment else "")]
-        lines += ["        body = 0"] if text.endswith(":") else []
-    path = directory / "statements.py"
-    path.write_text("\n".join(lines) + "\n")
-    subprocess.run([str(RUFF), "format", "--isolated", "--quiet", "--line-length", str(WIDTH), str(path)], check=True)
-    groups: list[list[str]] = []
-    for line in path.read_text().splitlines()[1:]:
-        if line == SEPARATOR:
-            groups.append([])
-        elif line and line != "        body = 0":
-            groups[-1].append(line)
-    return groups
+_spec = importlib.util.spec_from_file_location("random_statements", Path(__file__).with_name("random_statements.py"))
+random_statements = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(random_statements)
+RUFF, WIDTH = random_statements.RUFF, random_statements.WIDTH
 
 
 def differences(seeds: range, directory: Path) -> list[tuple[list[str], list[str]]]:
     """Return what `laid_out` and ruff make of the statements where they differ."""
-    statements = [Writer(seed).statement() for seed in seeds]
-    expected = formatted(statements, directory)
-    actual = [laid_out(text, 4, WIDTH, comment) for text, comment in statements]
+    statements = [random_statements.Writer(seed).statement() for seed in seeds]
+    expected = random_statements.formatted(statements, directory)
+    actual = [laid_out(text, indent, WIDTH, comment) for text, comment, indent in statements]
     assert sum(len(lines) > 1 for lines in expected) > len(statements) // 3
     return [(mine, theirs) for mine, theirs in zip(actual, expected, strict=True) if mine != theirs]
 
 
-@pytest.mark.skipif(RUFF is None, reason="ruff is not installed beside this Python")
+@pytest.mark.skipif(not RUFF.exists(), reason="ruff is not installed beside this Python")
 def test_random_statements_are_broken_as_ruff_breaks_them(tmp_path: Path) -> None:
     """Every kind of statement and expression, nested at random, has the very lines that ruff gives it."""
-    assert differences(range(600), tmp_path) == []
+    assert differences(range(800), tmp_path) == []
 
 
 EXAMPLES = [
@@ -380,6 +195,47 @@ if (
 for hidden, activations, inputs in reversed(
     list(zip(tape, outputs, inputs))
 ):
+""",
+    ),
+    (
+        "elif hidden_activation > threshold and (is_masked or hidden_activation < upper_threshold):",
+        """
+elif hidden_activation > threshold and (
+    is_masked or hidden_activation < upper_threshold
+):
+""",
+    ),
+    (
+        "while abs(estimate - previous_estimate) > tolerance and turns < most_turns:",
+        """
+while (
+    abs(estimate - previous_estimate) > tolerance
+    and turns < most_turns
+):
+""",
+    ),
+    (
+        "for grad_row, hidden_row in zip(reversed(grad_hidden_tape), reversed(hidden_tape)):",
+        """
+for grad_row, hidden_row in zip(
+    reversed(grad_hidden_tape), reversed(hidden_tape)
+):
+""",
+    ),
+    (
+        "_, grad_first_weights, grad_first_bias = layer_backward(saved0, grad_hidden)",
+        """
+_, grad_first_weights, grad_first_bias = layer_backward(
+    saved0, grad_hidden
+)
+""",
+    ),
+    (
+        "grad_weights[first_position, second_position] += grad_hidden * hidden_inputs",
+        """
+grad_weights[first_position, second_position] += (
+    grad_hidden * hidden_inputs
+)
 """,
     ),
     (

@@ -28,6 +28,41 @@ def neuron(w0, x0, w1, x1, w2):
     return L, (grad_s * x0, grad_s * w0, grad_s * x1, grad_s * w1, grad_s)
 
 
+def oscillator(x, v, stiffness, damping):
+    """Return the energy after a hundred steps and its gradients."""
+    positions, velocities = [], []
+    for _ in range(100):
+        positions.append(x)
+        velocities.append(v)
+        v = v - 0.05 * (stiffness * x + damping * v)
+        x = x + 0.05 * v
+    energy = 0.5 * (v * v + stiffness * x * x)
+
+    grad_v, grad_x = v, stiffness * x
+    grad_stiffness, grad_damping = 0.5 * x * x, 0.0
+    for t in range(99, -1, -1):
+        grad_v += 0.05 * grad_x
+        grad_force = -0.05 * grad_v
+        grad_stiffness += grad_force * positions[t]
+        grad_damping += grad_force * velocities[t]
+        grad_x += grad_force * stiffness
+        grad_v += grad_force * damping
+    return energy, (grad_x, grad_v, grad_stiffness, grad_damping)
+
+
+def logistic_map(r, x):
+    """Return x after a hundred turns and its gradients."""
+    states = []
+    for _ in range(100):
+        states.append(x)
+        x = r * x * (1.0 - x)
+    grad_r, grad_x = 0.0, 1.0
+    for state in reversed(states):
+        grad_r += grad_x * state * (1.0 - state)
+        grad_x *= r * (1.0 - 2.0 * state)
+    return x, (grad_r, grad_x)
+
+
 def quadratic(x, A, b):
     """Return 0.5 x'Ax - b'x and its gradient by x. A need not be symmetric."""
     Ax = A @ x

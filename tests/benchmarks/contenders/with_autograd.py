@@ -6,6 +6,7 @@ In: a `Program`. Out: a `Contender`.
 import autograd
 import autograd.numpy as np
 from autograd.scipy.special import expit, logsumexp
+from contenders.loops import logistic_map, oscillator  # noqa: F401 - they need nothing of NumPy
 from contenders.programs import Contender
 
 
