@@ -107,7 +107,7 @@ def visit_branch(backward: Backward, node: Node) -> None:
         body.gradients = [gradients[k] if k in gradients else zeros[k] for k in passed]
     if not passed and not any(_has_backward(body) for body in node.bodies):
         return
-    upstream = tuple([backward.gradients[node.outputs[k]] for k in reached])
+    upstream = tuple([_in_dtype(backward, backward.gradients[node.outputs[k]], node.outputs[k]) for k in reached])
     given = {"condition": node.arguments["condition"], "upstream": upstream, "closed": ()}
     types = [gradient_type(closed[k]) for k in passed]
     made = _append(backward, node, given, types)
@@ -134,7 +134,7 @@ def start_body(inside: Backward, body: Graph, results: Sequence[Value], names: S
     """
     seen: set[Value] = set()
     for result, name in zip_longest(results, names):
-        upstream = Value(gradient_type(result) if result.rank else FLOAT, primal=name)
+        upstream = Value(gradient_type(result), primal=name)
         body.upstream.append(upstream)
         if result not in inside.active:
             continue
@@ -148,6 +148,14 @@ def start_body(inside: Backward, body: Graph, results: Sequence[Value], names: S
 def gradient_type(value: Value) -> Type:
     """Return the type of the gradient of a value: its own, and that of a float for a Python number."""
     return FLOAT if value.type.weak else value.type
+
+
+def _in_dtype(backward: Backward, gradient: Value, value: Value) -> Value:
+    """Return a gradient in the dtype of its value, also where it is a Python number: a body can't tell what it is given."""
+    if value.rank or value.type.weak or value.dtype == np.float64 or not gradient.type.weak:
+        return gradient
+    converted: Value = backward.builder.apply(np.full_like, value, gradient)
+    return converted
 
 
 def _zeros(builder: Builder, value: Value) -> Value:
@@ -199,7 +207,8 @@ def visit_loop(backward: Backward, node: Node) -> None:
     ]
     written = set(_accumulated_in(body))
     own = [outer for outer, inner in taken.items() if inner in written and outer not in backward.accumulating]
-    upstream = tuple([_start_of_gradient(backward, node, parts, k) for k in carried])
+    starts = [_start_of_gradient(backward, node, parts, k) for k in carried]
+    upstream = tuple([_in_dtype(backward, start, node.outputs[k]) for k, start in zip(carried, starts, strict=True)])
     first = tuple([backward.taken_on(outer) for outer in own])
     given = {"upstream": upstream, "into": tuple(own), "first": first, "closed": ()}
     types = [gradient_type(value) for value in (*(parts.carried[k] for k in carried), *own)]
@@ -290,7 +299,8 @@ def visit_call(backward: Backward, node: Node) -> None:
     saved = _saved_by(node)
     whole = len(body.upstream) == len(body.results)
     taken = [k for k, result in enumerate(body.results) if whole or result in backward.active]
-    upstream = tuple([backward.gradients.get(outputs[k]) or backward.zeros(outputs[k]) for k in taken])
+    gradients = [backward.gradients.get(outputs[k]) or backward.zeros(outputs[k]) for k in taken]
+    upstream = tuple([_in_dtype(backward, each, outputs[k]) for k, each in zip(taken, gradients, strict=True)])
     arguments = [node.arguments["arguments"][body.parameters.index(parameter)] for parameter in body.wrt]
     given = {"saved": saved, "upstream": upstream}
     made = _append(backward, node, given, [gradient_type(argument) for argument in arguments])

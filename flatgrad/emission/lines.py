@@ -29,7 +29,7 @@ SIGNS = frozenset({operator.neg, operator.pos})
 # written inside the assert or print that they are for
 CONDITIONS = frozenset({conjunction, disjunction})
 
-# operations on Python numbers that take no longer than to keep and to find a number
+# operations on numbers that take hardly longer than to keep and to find a number
 QUICK = frozenset({
     operator.add, operator.sub, operator.mul, operator.truediv, operator.neg, operator.pos, operator.not_,
     operator.lt, operator.le, operator.gt, operator.ge, operator.eq, operator.ne,
@@ -166,7 +166,7 @@ def _is_inside(node: Node) -> bool:
 
 
 def is_quick(node: Node) -> bool:
-    """Tell whether a node is computed as fast as its value is kept and found: a view, an operation on Python numbers."""
+    """Tell whether a node is computed as fast as its value is kept and found: a view, an operation on numbers."""
     if node.bodies:
         return False
     if node.function is operator.getitem:
@@ -176,4 +176,4 @@ def is_quick(node: Node) -> bool:
     record = lookup(node.function)
     if record is not None and record.view:
         return True
-    return node.function in QUICK and all(value.type.weak for value in (*node.inputs, *node.outputs))
+    return node.function in QUICK and not any(value.rank for value in (*node.inputs, *node.outputs))
