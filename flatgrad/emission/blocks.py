@@ -45,6 +45,8 @@ class Blocks(Writer):
         self.functions = functions
         # loops that leave a side of a branch with `break` instead of a flag
         self._leaving: set[Value] = set()
+        # what a branch gives back that the backward pass reads
+        self._asked_for: set[Value] = set()
 
     def _forward_lines(self, graph: Graph, node: Node) -> list[Line]:
         if node.function is branch and not is_expression(node):
@@ -158,12 +160,23 @@ class Blocks(Writer):
         sides = []
         for body in node.bodies:
             self._enter(node, body)
+            without_value = self._without_value_on(graph, node, body)
             lines = self.forward(body, [each for each in body.nodes if each.forward is None])
-            lines += self._copies(body, node.outputs, body.results)
+            lines += self._copies(body, node.outputs, body.results) + without_value
             sides.append(lines + self._breaking(node, body))
         for output in node.outputs:
             self._named(output)
         return self._written_branch(condition, sides)
+
+    def _without_value_on(self, graph: Graph, node: Node, body: Graph) -> list[Line]:
+        """Return the lines for variables that have no value on a side, where the backward pass asks for one all the same."""
+        reads = self.regions.of[graph].reads
+        pairs = zip(node.outputs, body.results, strict=True)
+        return [
+            Line(f"{self._named(output)} = None")
+            for output, result in pairs
+            if is_undefined(result) and output in reads
+        ]
 
     def _branch_backward(self, node: Node) -> list[Line]:
         forward, arguments = node.forward, node.arguments

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from flatgrad.graph.regions import REGIONS, branch, constants_inside
+from flatgrad.graph.regions import BACKWARD, REGIONS, branch, constants_inside, loop
 from flatgrad.graph.values import Constant, Graph, List, Node, Value, uses_of
 from flatgrad.markers import stop_gradient
 from flatgrad.registry import lookup
@@ -123,6 +123,12 @@ def _taken_inside(graph: Graph) -> set[Value]:
     for node in graph.nodes:
         if node.function in REGIONS:
             taken.update(node.arguments.get("closed", ()))
+        if node.function is BACKWARD[branch]:
+            taken.update(node.arguments["upstream"])
+        if node.function is BACKWARD[loop]:
+            body = node.bodies[0]
+            pairs = zip(node.arguments["upstream"], body.upstream, body.gradients, strict=True)
+            taken.update(outer for outer, inner, gradient in pairs if inner is gradient)
     return taken
 
 

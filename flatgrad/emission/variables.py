@@ -164,6 +164,9 @@ class Variables:
 
     def _passed_on(self, graph: Graph, node: Node, face: Interface, k: int) -> Value | None:
         """Return the value from around that one side gives back as it is, if the output may take its place."""
+        if face.outputs[k].primal in self.regions.root.graph.parameters and graph is self.regions.root.graph:
+            # the gradient of a parameter has its name
+            return None
         for _, results, known_as in face.sides:
             for outer, inner in known_as.items():
                 if results[k] is not inner or not _may_lead(outer, face.outputs[k]) or isinstance(outer, Constant):
@@ -279,10 +282,12 @@ def _read_directly(regions: Regions) -> set[Value]:
     found = set(regions.root.lines.results)
     for region in _outside_of_loops(regions.root, regions):
         found.update(region.reads)
-    for region in _outside_of_loops(regions.root, regions):
-        for node in region.graph.nodes:
-            if node.function is branch:
-                for body in node.bodies:
+    count = -1
+    while count < len(found):
+        count = len(found)
+        for region in _outside_of_loops(regions.root, regions):
+            for node in region.graph.nodes:
+                for body in node.bodies if node.function is branch else ():
                     pairs = zip(node.outputs, body.results, strict=True)
                     found.update(output for output, result in pairs if result in found)
     return found

@@ -20,7 +20,7 @@ from flatgrad.frontend.effects import TEXT
 from flatgrad.frontend.inputs import Inputs, detached, number_of, sizes_of
 from flatgrad.frontend.keys import key_of
 from flatgrad.frontend.known import is_static
-from flatgrad.frontend.reader import Poisoned, Reader, Unfinished, described, shares_memory
+from flatgrad.frontend.reader import Poisoned, Reader, Unfinished, described, is_number, shares_memory
 from flatgrad.frontend.source import deep_recursion
 from flatgrad.frontend.static_objects import Partial
 from flatgrad.graph.regions import REGIONS, call, close, nested, outer_values
@@ -173,6 +173,7 @@ def _reader(reader: Reader, callee: Callee, builder: Builder, frame: Frame) -> R
     inner = type(reader)(builder, callee.definition.names, callee.definition.source)
     inner.calls = (*reader.calls, frame)
     inner.constants = reader.constants
+    inner.numbers = reader.numbers
     inner.variables.update({name: _told_apart(inner, item) for name, item in callee.free.items()})
     return inner
 
@@ -268,7 +269,9 @@ def call_node(reader: Reader, body: Body, syntax: cst.CSTNode) -> Any:
     outputs = dict(zip(results, node.outputs, strict=True))
     for inner, output in outputs.items():
         output.known = inner.known
-        if not _is_fresh(inner):
+        if is_number(reader, inner):
+            reader.numbers.add(output)
+        elif not _is_fresh(inner):
             reader.shared.update([output, *(value for value in arguments if not value.type.weak)])
     return mapped(structure, lambda leaf: outputs[leaf] if isinstance(leaf, Value) and leaf in outputs else leaf)
 

@@ -133,7 +133,7 @@ class Loop:
         start = self.reader.variables.get(name, NOTHING)
         if isinstance(start, Unset):
             start = start.item
-        if isinstance(start, Undefined) or start is Unfinished:
+        if isinstance(start, Undefined):
             start = NOTHING
         made = Variable(name, start)
         if start is not NOTHING and any(True for _ in numbers(start)):
@@ -159,7 +159,7 @@ class Loop:
                 break
         else:
             self.reader.fail("the types of what this loop changes do not settle", self.syntax)
-        unfinished = any(variable.end is Unfinished for variable in self.variables)
+        unfinished = any(variable.start is Unfinished or variable.end is Unfinished for variable in self.variables)
         if len(self.reader.problems) == len(problems) and not unfinished:
             for variable in self.variables:
                 if isinstance(variable.item, Unset) and variable.item.wanted_at is not None:
@@ -271,7 +271,9 @@ class Loop:
 
     def _is_revised(self, variable: Variable) -> bool:
         end = variable.end
-        if end is Unfinished or end is NOTHING or isinstance(end, Unset | Changing) or variable.changing is not None:
+        if variable.start is Unfinished or end is Unfinished or end is NOTHING or variable.changing is not None:
+            return False
+        if isinstance(end, Unset | Changing):
             return False
         if isinstance(end, Undecided):
             return self._changes(variable, end.words)

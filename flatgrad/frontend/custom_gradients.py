@@ -19,7 +19,7 @@ from flatgrad.frontend.bodies import Body, call_of, called_at, closed, in_line, 
 from flatgrad.frontend.callees import StaticCustom, callee_of, is_followed
 from flatgrad.frontend.inputs import Inputs, detached
 from flatgrad.frontend.parameters import bound_items
-from flatgrad.frontend.reader import Poisoned, Reader, Unfinished, described, performs, statements_of
+from flatgrad.frontend.reader import Poisoned, Reader, Unfinished, described, is_number, performs, statements_of
 from flatgrad.frontend.source import deep_recursion
 from flatgrad.frontend.unpacking import bind
 from flatgrad.graph.regions import edited
@@ -64,6 +64,7 @@ def custom_call(
     node = call_of(reader, body.graph, arguments, outputs, syntax)
     made = dict(zip(outputs, node.outputs, strict=True))
     reader.shared.update(value for value in (*arguments, *node.outputs) if not value.type.weak)
+    reader.numbers.update(output for value, output in made.items() if is_number(reader, value))
     return mapped(out, lambda leaf: made[leaf] if _is_dynamic(leaf) else detached(leaf))
 
 
@@ -206,6 +207,8 @@ def _edited(reader: Reader, x: Value, read: Callable[[Value], Any], syntax: cst.
     node.bodies = (graph,)
     node.output.known = x.known
     reader.shared.update([x, node.output])
+    if is_number(reader, x):
+        reader.numbers.add(node.output)
     return node.output
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from flatgrad.frontend.known import is_static
-from flatgrad.frontend.reader import Reader
+from flatgrad.frontend.reader import Reader, is_number
 from flatgrad.graph.size import resolved
 from flatgrad.graph.values import Constant, Value, leaves, mapped
 from flatgrad.infer import type_of
@@ -49,12 +49,12 @@ class Inputs:
             item = sizes_of(reader, item)
         if isinstance(item, tuple) and not is_static(item):
             count = iter(range(len(list(leaves(item)))))
-            return mapped(item, lambda leaf: self._leaf(f"{name}{next(count)}", leaf, in_tuple=True))
+            return mapped(item, lambda leaf: self._leaf(reader, f"{name}{next(count)}", leaf, in_tuple=True))
         if isinstance(item, np.ndarray):
             item = Constant(item, type_of(item))
-        return mapped(item, detached) if isinstance(item, tuple) else self._leaf(name, item, in_tuple=False)
+        return mapped(item, detached) if isinstance(item, tuple) else self._leaf(reader, name, item, in_tuple=False)
 
-    def _leaf(self, name: str, item: Any, *, in_tuple: bool) -> Any:
+    def _leaf(self, reader: Reader, name: str, item: Any, *, in_tuple: bool) -> Any:
         if isinstance(item, int | float) and not isinstance(item, bool) and not in_tuple:
             item = Constant(item, type_of(item))
         is_constant = isinstance(item, Constant)
@@ -64,6 +64,8 @@ class Inputs:
         known = None if is_constant else item.known
         parameter = Value(item.type, name, known=known)
         self.parameters.append(parameter)
+        if is_number(reader, item):
+            reader.numbers.add(parameter)
         if len(self.values) - 1 not in self.static:
             return parameter
         if isinstance(item, Constant):

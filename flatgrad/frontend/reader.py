@@ -25,6 +25,7 @@ from flatgrad.frontend.static_objects import StaticCall
 from flatgrad.graph.size import SizeMismatch, SizeUnknown
 from flatgrad.graph.values import Constant, List, Statement, Value
 from flatgrad.infer import DtypeUnsupported, makes_number, type_of
+from flatgrad.markers import stop_gradient
 from flatgrad.registry import lookup
 
 
@@ -347,6 +348,8 @@ def is_number(reader: Reader, value: Value) -> bool:
     node = value.node
     if node is None or node.bodies:
         return False
+    if node.function is stop_gradient:
+        return is_number(reader, node.inputs[0])
     return makes_number(node) or (node.function is operator.getitem and not shares_memory(value))
 
 

@@ -187,6 +187,25 @@ def close(graph: Graph, outer: Sequence[Value]) -> None:
     graph.results[:] = [inner.get(value, value) for value in graph.results]
 
 
+def merge_closed(node: Node) -> None:
+    """Let each value from around come into the bodies of a branch or loop once, where two have become the same."""
+    closed = node.arguments["closed"]
+    firsts = {outer: k for k, outer in reversed(list(enumerate(closed)))}
+    if len(firsts) == len(closed):
+        return
+    for body in node.bodies:
+        own = body.parameters[len(body.parameters) - len(closed) :]
+        merged = {own[k]: own[firsts[outer]] for k, outer in enumerate(closed) if firsts[outer] != k}
+        body.parameters = [value for value in body.parameters if value not in merged]
+        for each in body.nodes:
+            each.inputs = tuple([merged.get(value, value) for value in each.inputs])
+            if each.function in (branch, loop):
+                merge_closed(each)
+        body.results[:] = [merged.get(value, value) for value in body.results]
+        body.gradients[:] = [merged.get(value, value) for value in body.gradients]
+    node.inputs, node.call = packed(node.arguments | {"closed": tuple(dict.fromkeys(closed))})
+
+
 def returned_by(node: Node) -> tuple[Value, ...]:
     """Return the outputs of a call without what it keeps for the backward pass."""
     return node.outputs[:-1] if node.outputs and node.outputs[-1].type is KEPT else node.outputs
@@ -272,6 +291,6 @@ def nested_in_function(graph: Graph) -> Iterator[Graph]:
 
 __all__ = [
     "BACKWARD", "FORWARD", "HEADERS", "KEPT", "REGIONS", "LoopParts", "accumulated", "branch", "branch_backward", "call",
-    "call_backward", "close", "close_over", "constants_inside", "edited", "is_alike", "is_undefined", "returned_by", "elements_of", "leaves", "loop", "loop_backward", "nested", "nested_in_function", "outer_values", "received",
+    "call_backward", "close", "close_over", "constants_inside", "edited", "is_alike", "is_undefined", "returned_by", "elements_of", "leaves", "loop", "loop_backward", "merge_closed", "nested", "nested_in_function", "outer_values", "received",
     "turned_elements", "undefined",
 ]  # fmt: skip

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from flatgrad.builder import Builder
+from flatgrad.graph.regions import branch, loop, merge_closed
 from flatgrad.graph.values import Constant, Graph, Node, Recognised, Value, mapped
 from flatgrad.rules.program import named
 
@@ -52,6 +53,8 @@ def substitute(node: Node, replaced: Mapping[Value, Value]) -> None:
     """Let a node, and the form that it was recognised as, use other values instead of some."""
     if any(value in replaced for value in node.inputs):
         node.inputs = tuple([replaced.get(value, value) for value in node.inputs])
+        if node.function in (branch, loop):
+            merge_closed(node)
     form = node.recognised
     if form is not None and replaced and node.forward is None:
         arguments = {

@@ -228,11 +228,6 @@ def grad_clip(a, a_min=None, a_max=None, y=None, grad_y=None):
 # Steps: the slope is 0 wherever there is one.
 
 
-def sign(x: float) -> float:
-    """Return 1, 0 or -1 by the sign of a number; nan for nan."""
-    return x if math.isnan(x) else float((x > 0) - (x < 0))
-
-
 def floor(x: float) -> float:
     """Return the largest whole number that is not above x, as a float; inf and nan stay."""
     return float(math.floor(x)) if math.isfinite(x) else x
@@ -256,7 +251,12 @@ def round_half_to_even(x: float, decimals: int = 0) -> float:
 STEPS = [Sample(real(2, 3)), Sample(real())]
 AT_STEPS = (np.array([-1.5, 0.0, 0.5, 1.0]),), (np.zeros(4),)
 no_gradient(
-    np.sign, shape=same, samples=STEPS, kinks=[Kink("sign(0)", "0", *AT_STEPS, jax="0", torch="0")], scalar=sign
+    np.sign,
+    shape=same,
+    samples=STEPS,
+    kinks=[Kink("sign(0)", "0", *AT_STEPS, jax="0", torch="0")],
+    # the sum keeps nan, and makes 0.0 of -0.0 as NumPy does
+    scalar="1.0 if {x} > 0 else -1.0 if {x} < 0 else {x} + 0.0",
 )
 no_gradient(
     np.floor,
