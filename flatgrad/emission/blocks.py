@@ -172,11 +172,9 @@ class Blocks(Writer):
         """Return the lines for variables that have no value on a side, where the backward pass asks for one all the same."""
         reads = self.regions.of[graph].reads
         pairs = zip(node.outputs, body.results, strict=True)
-        return [
-            Line(f"{self._named(output)} = None")
-            for output, result in pairs
-            if is_undefined(result) and output in reads
-        ]
+        asked = [(output, result) for output, result in pairs if output in reads or output in self._asked_for]
+        self._asked_for.update(result for _, result in asked)
+        return [Line(f"{self._named(output)} = None") for output, result in asked if is_undefined(result)]
 
     def _branch_backward(self, node: Node) -> list[Line]:
         forward, arguments = node.forward, node.arguments
@@ -243,8 +241,15 @@ class Blocks(Writer):
         """Return the lines for variables that have no value before the first turn and are kept all the same."""
         tapes = self.tapes.of(region)
         pairs = zip(parts.carried, parts.start, strict=True)
-        none = [value for value, start in pairs if value in tapes and (start is None or is_undefined(start))]
+        unset = [value for value, start in pairs if start is None or is_undefined(start)]
+        none = [value for value in unset if value in tapes or self._is_copied(region.graph, value)]
         return [Line(f"{self.names.name(value)} = None") for value in none]
+
+    def _is_copied(self, graph: Graph, value: Value) -> bool:
+        """Tell whether an inner loop starts from a value under another name."""
+        loops = [LoopParts(node) for node in graph.nodes if node.function is loop]
+        pairs = [pair for parts in loops for pair in zip(parts.start, parts.carried, strict=True)]
+        return any(start is value and not self.variables.same(start, inner) for start, inner in pairs)
 
     def _turn(self, node: Node, region: Region) -> list[Line]:
         """Return the lines of a turn of a loop."""
@@ -367,6 +372,9 @@ class Blocks(Writer):
     def _computed_again(self, region: Region) -> list[Line]:
         """Let what is computed again be written as its expression, and return the lines for what is read often."""
         lines = []
+        for node in region.graph.nodes if region.depth else ():
+            if len(node.outputs) == 1 and isinstance(node.output, Constant):
+                self.printer.texts[node.output] = self._inside(node)
         for node in region.again:
             value = node.output
             text, precedence = self._inside(node)

@@ -109,7 +109,8 @@ class Regions:
             made_by = value.node
             if value in foreign or (made_by is not None and is_backward(made_by)):
                 continue
-            if isinstance(value, Constant) and (made_by is None or made_by not in own):
+            if isinstance(value, Constant) and (region.depth or made_by is None or made_by not in own):
+                # in a loop the number itself is written, for its name may mean something else by then
                 continue
             if made_by is not None and made_by not in own:
                 if made_by not in again:

@@ -232,6 +232,8 @@ def read_comparison(reader: Reader, syntax: cst.Comparison) -> Any:
             compared = kind == "NotEqual"
         else:
             compared = _dynamic_comparison(reader, COMPARISON[kind], left, right, syntax)
+        if isinstance(compared, np.bool_) and len(syntax.comparisons) > 1:
+            compared = bool(compared)
         if result is True:
             result = compared
         elif result is not False and compared is not True:

@@ -75,8 +75,8 @@ def decided(reader: Reader, item: Any, syntax: cst.CSTNode) -> bool | None:
 
 def _known_truth(item: Any) -> bool | None:
     """Return whether a comparison of sizes holds, None for one of data. Raises SizeUnknown where numbers are needed."""
-    if isinstance(item, bool):
-        return item
+    if isinstance(item, bool | np.bool_):
+        return bool(item)
     if isinstance(item.known, tuple):
         return bool(item.known)
     if item.known is not None:
