@@ -13,15 +13,18 @@ import numpy as np
 
 from flatgrad.builder import StaticNeeded
 from flatgrad.frontend.source import Definition
-from flatgrad.graph.size import SizeUnknown, bind, resolved, symbols_of
+from flatgrad.frontend.unsettled import EqualityUnknown
+from flatgrad.graph.size import Size, SizeUnknown, bind, resolved, symbols_of, unify
+from flatgrad.graph.values import Type
 from flatgrad.options import Options
 from flatgrad.pipeline import Emitted, as_error, emit
 from flatgrad.signature import Signature, signature_of_arguments
 
 # a parameter by name, whose value decides what is written; or an axis of a parameter, whose size does
-Pin = str | tuple[str, int]
+Axis = tuple[str, int]
+Pin = str | Axis
 Pins = frozenset[Pin]
-Ties = list[list[tuple[str, int]]]
+Ties = list[list[Axis]]
 
 
 def emit_for_arguments(
@@ -30,25 +33,54 @@ def emit_for_arguments(
     """Return the emitted module for such arguments, its pins, and its ties.
 
     Pins are the numbers that it was written for, those given among them. Ties are axes that are taken to be of one size,
-    because annotations give them one name and these arguments agree. Raises FlatgradError.
+    because these arguments agree, and annotations give them one name or the code has to know it. Raises FlatgradError.
     """
+    equal: list[tuple[Axis, Axis]] = []
     while True:
         names = frozenset(pin for pin in pins if isinstance(pin, str))
         signature = signature_of_arguments(definition, arguments, names)
+        for one, other in equal:
+            unify(_size(signature, one), _size(signature, other))
         ties = _ties(signature)
         _pin_sizes(signature, arguments, pins)
         try:
             return emit(definition, signature, options, split=split), pins, ties
         except (SizeUnknown, StaticNeeded) as error:
-            more = _needed(error, signature, arguments)
-            if not more - pins:
+            more_equal = _equal(error, signature) if isinstance(error, EqualityUnknown) else []
+            more = frozenset() if more_equal else _needed(error, signature, arguments)
+            if not more_equal and not more - pins:
                 raise as_error(error) from None
+            equal += more_equal
             pins |= more
+
+
+def _size(signature: Signature, axis: Axis) -> Size:
+    known = signature.parameters[axis[0]]
+    assert isinstance(known, Type)
+    return resolved(known.shape[axis[1]])
+
+
+def _equal(error: EqualityUnknown, signature: Signature) -> list[tuple[Axis, Axis]]:
+    """Return the axes that are of one size in these arguments where that is all that has to be known; none where it is not."""
+    axes = {
+        _size(signature, (name, axis)): (name, axis)
+        for name, known in signature.parameters.items()
+        if isinstance(known, Type)
+        for axis in range(known.rank)
+    }
+    found: list[tuple[Axis, Axis]] = []
+    for pair in error.pairs:
+        one, other = map(resolved, pair)
+        numbers = [signature.sizes.get(symbol) for size in (one, other) for symbol in symbols_of(size)]
+        if one not in axes or other not in axes or len(numbers) != 2 or numbers[0] != numbers[1]:
+            return []
+        found.append((axes[one], axes[other]))
+    return found
 
 
 def _ties(signature: Signature) -> Ties:
     """Return the groups of axes that share a symbol."""
-    groups: dict[Any, list[tuple[str, int]]] = {}
+    groups: dict[Any, list[Axis]] = {}
     for name, known in signature.parameters.items():
         for axis, size in enumerate(getattr(known, "shape", ())):
             for symbol in symbols_of(size):
@@ -59,7 +91,7 @@ def _ties(signature: Signature) -> Ties:
 def _pin_sizes(signature: Signature, arguments: Mapping[str, Any], pins: Pins) -> None:
     for pin in pins:
         if isinstance(pin, tuple):
-            size = resolved(signature.parameters[pin[0]].shape[pin[1]])  # type: ignore[union-attr]
+            size = _size(signature, pin)
             if not isinstance(size, int):
                 bind(size.terms[0][0][0], np.shape(arguments[pin[0]])[pin[1]])
 

@@ -6,7 +6,7 @@ In: a function and its arguments (values and static objects). Out: the `Type` of
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -39,6 +39,8 @@ def infer(
     shapes = record.shape(*inputs, **attributes)
     if record.dtype is None:
         values, call = taken_apart or packed(arguments)
+        if any(type(value) is Constant for value in values):
+            values, call = packed(_decided(arguments, leading))
         dtype, weak, _ = _tried(function, call, *_kinds(values, call), positional)
     else:
         answer = record.dtype(*inputs, **attributes)
@@ -55,7 +57,20 @@ def makes_number(node: Node) -> bool:
     record = lookup(node.function)
     if record is None or record.dtype is not None:
         return False
-    return not _tried(node.function, node.call, *_kinds(node.inputs, node.call), node.positional)[2]
+    inputs, call = node.inputs, node.call
+    if any(type(value) is Constant for value in inputs):
+        leading = record.inputs or [name for name, _ in call][: node.positional]
+        inputs, call = packed(_decided(node.arguments, leading))
+    return not _tried(node.function, call, *_kinds(inputs, call), node.positional)[2]
+
+
+def _decided(arguments: dict[str, Any], leading: Sequence[str]) -> dict[str, Any]:
+    """Return the arguments of a call with the numbers that constants stand for, but in those that are differentiated."""
+
+    def number(leaf: Any) -> Any:
+        return leaf.number if type(leaf) is Constant and leaf.type.weak else leaf
+
+    return {name: argument if name in leading else mapped(argument, number) for name, argument in arguments.items()}
 
 
 def unwrapped(structure: Any) -> Any:

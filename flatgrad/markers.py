@@ -31,8 +31,9 @@ def edit_gradient(x: T, edit: Callable[[Any], Any]) -> T:
 class insert_grad_of(Generic[T]):
     """A block whose statements edit a gradient in the backward pass.
 
-    ``with insert_grad_of(x) as grad_x: grad_x = np.clip(grad_x, -1, 1)``. In plain Python the block runs in the forward pass,
-    where the name stands for x itself.
+    ``with insert_grad_of(x) as grad_x: grad_x = np.clip(grad_x, -1, 1)``: what the name stands for at the end of the
+    block is the gradient of x from there on back. In plain Python the block runs in the forward pass, where the name
+    stands for x itself.
     """
 
     def __init__(self, x: T) -> None:
@@ -48,10 +49,10 @@ class insert_grad_of(Generic[T]):
 
 
 class custom_vjp(Generic[P, R]):
-    """A function with a gradient of its own: the decorated function, once `defvjp` has been called.
+    """A function with a gradient of its own: a decorator, whose method `defvjp` gives the gradient.
 
-    ``f.defvjp(forward, backward)``: `forward` takes the arguments of f and returns its value, and what `backward` needs;
-    ``backward(residuals, grad_out)`` returns a tuple with the gradient of each argument, None for one without.
+    ``f.defvjp(forward, backward)``: `forward` takes the arguments of f and returns its value, and what `backward`
+    needs; ``backward(residuals, grad_out)`` returns a tuple with the gradient of each argument, None for one without.
     """
 
     def __init__(self, function: Callable[P, R]) -> None:
@@ -70,8 +71,9 @@ class custom_vjp(Generic[P, R]):
 
 
 def checkpointed(iterable: T) -> T:
-    """Return the argument itself; the backward pass of the loop over it, or of the `while` on it, keeps less in memory.
+    """Return the argument itself; the loop over it, or the `while` on it, keeps less in memory for its backward pass.
 
-    Only some of the values that the loop carries are kept, and the turns between them are computed again.
+    ``for t in checkpointed(range(n))``, ``while checkpointed(condition)``: about sqrt(n) of the states that the loop
+    carries are kept, and the backward pass runs the turns between them again. The gradients are the same.
     """
     return iterable

@@ -16,6 +16,7 @@ import numpy as np
 from flatgrad.annotations import annotated_type, shapes_from_text
 from flatgrad.errors import Problem, SignatureError
 from flatgrad.frontend.constants import NotConstant, evaluate
+from flatgrad.frontend.parameter_uses import Use, uses_of_parameters
 from flatgrad.frontend.source import Definition, NameUnknown
 from flatgrad.frontend.static_objects import Partial, StaticCall, StaticFunction
 from flatgrad.graph.size import Expression, Size, Symbol, minus, plus, symbolic, times
@@ -166,6 +167,7 @@ def signature_of_annotations(
     unknown = [name for name in given if name not in {parameter.name for parameter in parameters}]
     if unknown:
         raise SignatureError(f"shapes has `{unknown[0]}`, which is not a parameter of `{definition.syntax.name.value}`")
+    uses = uses_of_parameters(definition, [parameter.name for parameter in parameters])
     assumed: list[str] = []
     problems: list[Problem] = []
     for parameter in parameters:
@@ -185,11 +187,11 @@ def signature_of_annotations(
         elif parameter.default is not None and found is None:
             signature.parameters[parameter.name] = _default_or_float(definition, parameter)
         elif found is not None:
-            problems.append(_rank_problem(definition, parameter, parameter.syntax))
-        elif (use := _call_of(definition, parameter.name)) is not None:
-            problems.append(_function_problem(definition, parameter, use))
-        elif (use := _use_as_array(definition, parameter.name)) is not None:
-            problems.append(_rank_problem(definition, parameter, use))
+            problems.append(_rank_problem(parameter, Use(definition.source, parameter.syntax)))
+        elif parameter.name in uses.as_functions:
+            problems.append(_function_problem(definition, parameter, uses.as_functions[parameter.name]))
+        elif parameter.name in uses.as_arrays:
+            problems.append(_rank_problem(parameter, uses.as_arrays[parameter.name]))
         else:
             signature.parameters[parameter.name] = FLOAT
             assumed.append(parameter.name)
@@ -226,21 +228,19 @@ def _computed(node: ast.expr, symbols: dict[str, Size]) -> Size:
     return _size(int(node.value) if isinstance(node, ast.Constant) else ast.unparse(node), symbols)  # type: ignore[arg-type]
 
 
-def _rank_problem(definition: Definition, parameter: Parameter, place: cst.CSTNode) -> Problem:
+def _rank_problem(parameter: Parameter, use: Use) -> Problem:
     name = parameter.name
-    return definition.source.problem(
+    return use.problem(
         f"`{name}` is an array, and its rank is not known",
-        place,
         f'annotate it, as in {name}: Float[np.ndarray, "n d"], or give its shape: --shapes "{name}=(n,d)"',
     )
 
 
-def _function_problem(definition: Definition, parameter: Parameter, place: cst.CSTNode) -> Problem:
+def _function_problem(definition: Definition, parameter: Parameter, use: Use) -> Problem:
     function = definition.syntax.name.value
     given = ", ".join(each.name for each in parameters_of(definition))
-    return definition.source.problem(
+    return use.problem(
         f"`{parameter.name}` is a function, and it is not known which one",
-        place,
         f"give it a default, or write the code for arguments: flatgrad.emit({function}, {given})",
     )
 
@@ -273,81 +273,3 @@ def default_value(definition: Definition, parameter: Parameter) -> Any:
     except NotConstant as error:
         message = f"the default of `{parameter.name}` {error.reason}"
         raise SignatureError(definition.source.problem(message, parameter.default)) from None
-
-
-ARRAY_FUNCTIONS = frozenset({
-    "len", "dot", "matmul", "inner", "outer", "vdot", "sum", "mean", "prod", "max", "min", "var", "std", "reshape",
-    "ravel", "transpose", "swapaxes", "moveaxis", "squeeze", "expand_dims", "broadcast_to", "concatenate", "stack",
-    "split", "zeros_like", "ones_like", "full_like", "norm", "softmax", "log_softmax", "logsumexp",
-    "softmax_cross_entropy", "einsum", "tensordot", "argmax", "argmin",
-})  # fmt: skip
-
-
-class _Uses(cst.CSTVisitor):
-    """Finds the first use of a parameter that only an array allows."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__()
-        self.name = name
-        self.found: cst.CSTNode | None = None
-
-    def _is(self, node: cst.CSTNode) -> bool:
-        return isinstance(node, cst.Name) and node.value == self.name
-
-    def _note(self, node: cst.CSTNode) -> None:
-        self.found = self.found or node
-
-    def visit_Subscript(self, node: cst.Subscript) -> None:
-        if self._is(node.value):
-            self._note(node)
-
-    def visit_Attribute(self, node: cst.Attribute) -> None:
-        if self._is(node.value):
-            self._note(node)
-
-    def visit_BinaryOperation(self, node: cst.BinaryOperation) -> None:
-        if isinstance(node.operator, cst.MatrixMultiply) and (self._is(node.left) or self._is(node.right)):
-            self._note(node)
-
-    def visit_Call(self, node: cst.Call) -> None:
-        function = node.func.attr if isinstance(node.func, cst.Attribute) else node.func
-        takes_arrays = isinstance(function, cst.Name) and function.value in ARRAY_FUNCTIONS
-        has_axis = any(arg.keyword is not None and arg.keyword.value in ("axis", "keepdims") for arg in node.args)
-        if (takes_arrays or has_axis) and any(self._is(arg.value) for arg in node.args):
-            self._note(node)
-
-
-class _Called(cst.CSTVisitor):
-    """Finds the first call of a parameter."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__()
-        self.name = name
-        self.found: cst.CSTNode | None = None
-
-    def visit_FunctionDef(self, node: cst.FunctionDef) -> bool:
-        return not self._hides(node.params)
-
-    def visit_Lambda(self, node: cst.Lambda) -> bool:
-        return not self._hides(node.params)
-
-    def _hides(self, params: cst.Parameters) -> bool:
-        """Tell whether a function inside has a parameter of its own with this name."""
-        own = (*params.posonly_params, *params.params, *params.kwonly_params)
-        return self.name in [param.name.value for param in own]
-
-    def visit_Call(self, node: cst.Call) -> None:
-        if self.found is None and isinstance(node.func, cst.Name) and node.func.value == self.name:
-            self.found = node.func
-
-
-def _call_of(definition: Definition, name: str) -> cst.CSTNode | None:
-    called = _Called(name)
-    definition.syntax.body.visit(called)
-    return called.found
-
-
-def _use_as_array(definition: Definition, name: str) -> cst.CSTNode | None:
-    uses = _Uses(name)
-    definition.syntax.body.visit(uses)
-    return uses.found

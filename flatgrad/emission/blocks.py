@@ -11,7 +11,7 @@ from typing import Any
 from flatgrad.emission.expressions import AND, ATOM, CONDITIONAL, NOT, OR, Printer, Text
 from flatgrad.emission.headers import Headers
 from flatgrad.emission.keeping import Region, Regions
-from flatgrad.emission.lines import is_expression
+from flatgrad.emission.lines import is_expression, is_inside
 from flatgrad.emission.names import Names
 from flatgrad.emission.tapes import Tapes
 from flatgrad.emission.variables import Variables, interface_of
@@ -45,8 +45,8 @@ class Blocks(Writer):
         self.functions = functions
         # loops that leave a side of a branch with `break` instead of a flag
         self._leaving: set[Value] = set()
-        # what a branch gives back that the backward pass reads
-        self._asked_for: set[Value] = set()
+        # what a branch gives back that is read even where it has no value: by the backward pass, by a copy
+        self._asked_for = self.variables.copied()
 
     def _forward_lines(self, graph: Graph, node: Node) -> list[Line]:
         if node.function is branch and not is_expression(node):
@@ -71,6 +71,11 @@ class Blocks(Writer):
         return super()._backward_lines(graph, node)
 
     def _expression(self, node: Node) -> Text:
+        if node.function is call:
+            name = self.functions[node.bodies[0]]
+            arguments = ", ".join(self._text(argument) for argument in node.arguments["arguments"])
+            # the value alone of what the forward function returns
+            return (f"{name}_forward({arguments})[0]" if node.bodies[0].upstream else f"{name}({arguments})"), ATOM
         if node.function is not branch:
             return super()._expression(node)
         condition = node.arguments["condition"]
@@ -254,7 +259,8 @@ class Blocks(Writer):
     def _turn(self, node: Node, region: Region) -> list[Line]:
         """Return the lines of a turn of a loop."""
         parts, body = LoopParts(node), node.bodies[0]
-        lines = [Line(text) for text in self.tapes.counted(region)] + self._kept(body, parts.carried)
+        lines = self._checked(node)
+        lines += [Line(text) for text in self.tapes.counted(region)] + self._kept(body, parts.carried)
         self._plan_to_leave(body, parts)
         lines += self.forward(body, [each for each in body.nodes if each.forward is None])
         lines += self._copies(body, parts.carried, parts.results)
@@ -263,16 +269,29 @@ class Blocks(Writer):
         return lines
 
     def _condition(self, node: Node) -> str | None:
-        """Return the text of the condition of a `while` loop: one expression, whatever the style."""
-        if len(node.bodies) < 2:
+        """Return the text of the condition of a `while` loop, as one expression, whatever the style; None where it is none."""
+        if len(node.bodies) < 2 or not all(map(is_inside, node.bodies[1].nodes)):
             return None
-        parts, condition = LoopParts(node), node.bodies[1]
-        self._enter(node, condition)
-        for inner, carried in zip(condition.parameters, parts.carried, strict=False):
-            self._alias(inner, carried)
+        condition = self._enter_condition(node)
         for each in condition.nodes:
             self.printer.texts[each.output] = self._inside(each)
         return self._text(condition.results[0])
+
+    def _enter_condition(self, node: Node) -> Graph:
+        condition = node.bodies[1]
+        self._enter(node, condition)
+        for inner, carried in zip(condition.parameters, LoopParts(node).carried, strict=False):
+            self._alias(inner, carried)
+        return condition
+
+    def _checked(self, node: Node) -> list[Line]:
+        """Return the lines that check the condition of a `while` loop in its body, where it is no expression."""
+        if len(node.bodies) < 2 or all(map(is_inside, node.bodies[1].nodes)):
+            return []
+        condition = self._enter_condition(node)
+        lines = self.forward(condition, condition.nodes)
+        text = self.printer.operand(condition.results[0], NOT)
+        return [*lines, Line(f"if not {text}:"), Line("break", depth=1)]
 
     def _plan_to_leave(self, body: Graph, parts: LoopParts) -> None:
         """Find out whether a loop can be left by `break` on the sides of branches, with nothing to do behind it."""

@@ -66,8 +66,7 @@ class FunctionWriter:
         tapes = self.blocks.tapes
         outside = [name for name, region in tapes.opened_in.items() if self._is_in_branch(region)]
         local = [*self._local_names(), *outside]
-        if local:
-            self.forward.insert(0, Line(" = ".join([*local, "None"])))
+        self.forward[:0] = [Line(" = ".join([*names, "None"])) for names in _rows(local)]
         emptied = [name for name, is_emptied in tapes.lists.items() if is_emptied]
         self.backward[:0] = [Line(f"{name} = {name}.copy()") for name in emptied]
 
@@ -103,6 +102,18 @@ class FunctionWriter:
     def saved(self) -> list[str]:
         """Return the names that the backward pass reads of the forward pass, in the order in which they are made."""
         return list(dict.fromkeys([*self._root_names(), *self._local_names(), *self.blocks.tapes.opened_in]))
+
+
+def _rows(names: Sequence[str]) -> Iterator[list[str]]:
+    """Return names in groups that fit into a line each."""
+    row: list[str] = []
+    for name in names:
+        if row and len(" = ".join([*row, name])) > WIDTH - 20:
+            yield row
+            row = []
+        row.append(name)
+    if row:
+        yield row
 
 
 def written_helper(writer: FunctionWriter) -> list[str]:

@@ -43,7 +43,7 @@ class Headers:
         parts = LoopParts(node)
         if condition is not None:
             return f"while {condition}:"
-        if parts.header is None or parts.header[0] == "forever":
+        if parts.header is None or parts.header[0] == "forever" or len(node.bodies) > 1:
             return f"while {self.printer.spelling.builtin('True')}:"
         read = {value for body in node.bodies for each in body.nodes for value in each.inputs}
         names = iter([self._element(element, is_read=element in read) for element in parts.elements])
@@ -53,7 +53,7 @@ class Headers:
         """Return the header of a loop in the forward pass with a counter of its turns, and the counter's name; "" for `while`."""
         parts = LoopParts(node)
         header = self.forward(node, condition)
-        if condition is not None or parts.header[0] == "forever":
+        if condition is not None or parts.header is None or parts.header[0] == "forever":
             return header, ""
         counter, first = _counter(parts)
         if counter is not None and first == 0:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from flatgrad.emission.lines import Lines, is_quick
+from flatgrad.emission.lines import ALWAYS_INSIDE, Lines, is_quick
 from flatgrad.graph.regions import BACKWARD, LoopParts, branch, elements_of, loop, received
 from flatgrad.graph.values import Constant, Graph, Node, Value, leaves, packed
 
@@ -182,6 +182,8 @@ def _inline_inputs(region: Region, node: Node, at_hand: set[Value]) -> list[Node
         if isinstance(value, Constant):
             continue
         if value.node is not None and value.node not in own:
+            if not is_quick(value.node) and value.node.function not in ALWAYS_INSIDE:
+                return None
             inline.append(value.node)
             pending += value.node.inputs
         elif value in at_hand:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from flatgrad.graph.regions import BACKWARD, REGIONS, branch, constants_inside, loop
+from flatgrad.graph.regions import BACKWARD, REGIONS, branch, call, constants_inside, loop, returned_by
 from flatgrad.graph.values import Constant, Graph, List, Node, Value, uses_of
 from flatgrad.markers import stop_gradient
 from flatgrad.registry import lookup
@@ -77,10 +77,21 @@ class Lines:
             return self._backward_has_line(value)
         if self.style == "flat":
             return node not in self.inside_forms
-        if self.repeats and is_quick(node):
+        if self.repeats and self._is_quick_throughout(node):
             # computed again in the backward pass, wherever it is read
             return self.forward_uses.get(value, 0) > 1
         return self.uses.get(value, 0) > 1 or value in self.read_backward
+
+    def _is_quick_throughout(self, node: Node) -> bool:
+        """Tell whether a node is quick, with all that is written inside of its expression."""
+        if not is_quick(node):
+            return False
+        inside = [value.node for value in node.inputs if value.node is not None and value.name is None]
+        return all(
+            self.forward_uses.get(each.outputs[0], 0) > 1 or self._is_quick_throughout(each)
+            for each in inside
+            if each.function not in ALWAYS_INSIDE
+        )
 
     def _backward_has_line(self, value: Value) -> bool:
         if self.uses.get(value, 0) > 1:
@@ -162,10 +173,13 @@ def is_expression(node: Node) -> bool:
         return False
     if len(node.outputs) != 1 or any(body.upstream for body in node.bodies):
         return False
-    return all(_is_inside(each) for body in node.bodies for each in body.nodes)
+    return all(is_inside(each) for body in node.bodies for each in body.nodes)
 
 
-def _is_inside(node: Node) -> bool:
+def is_inside(node: Node) -> bool:
+    """Tell whether a node can be written inside of an expression."""
+    if node.function is call:
+        return len(returned_by(node)) == 1
     if node.bodies:
         return is_expression(node)
     return len(node.outputs) == 1 and node.function not in EFFECTS and node.function not in PLACING

@@ -84,6 +84,17 @@ class Variables:
         """Tell whether two values are one variable."""
         return self.of(a) is self.of(b)
 
+    def copied(self) -> set[Value]:
+        """Return the values that are brought to another variable by a copy."""
+        found: set[Value] = set()
+        for graph in self.regions.of:
+            for face in filter(None, map(interface_of, graph.nodes)):
+                pairs = list(zip(face.carried, face.start, strict=True))
+                targets = face.carried or face.outputs
+                pairs += [pair for _, results, _ in face.sides for pair in zip(targets, results, strict=True)]
+                found.update(source for target, source in pairs if source is not None and not self.same(target, source))
+        return found
+
     def _unite(self, graph: Graph, occupants: dict[Value, Value], *, forward: bool) -> None:
         """Unite what can be in one pass of a graph. `occupants` has for a variable's leader the value that it has before."""
         # users of a value come before the value, so that what it is to become is known

@@ -13,7 +13,7 @@ from typing import Any
 import libcst as cst
 
 from flatgrad.frontend.assigned import AssignedNames
-from flatgrad.frontend.joining import ITEM, Join, is_alive
+from flatgrad.frontend.joining import Join, is_alive
 from flatgrad.frontend.known import as_number, is_static
 from flatgrad.frontend.reader import (
     BROKE,
@@ -34,6 +34,7 @@ from flatgrad.frontend.reader import (
     statements_of,
 )
 from flatgrad.frontend.truth import SAFE, condition
+from flatgrad.frontend.unsettled import ITEM
 from flatgrad.graph.regions import branch, close, outer_values
 from flatgrad.graph.values import Graph, Value
 from flatgrad.rules.program import EFFECTS, conjunction, disjunction

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any
 
 import libcst as cst
 
@@ -17,12 +17,11 @@ from flatgrad.frontend.branches import Side, branched, has_effects, side
 from flatgrad.frontend.iterables import Iterable
 from flatgrad.frontend.joining import (
     NUMBERS,
-    Undecided,
-    Unset,
     are_equal,
     as_value,
     in_words,
     joined_dtype,
+    joined_type,
     shape_words,
 )
 from flatgrad.frontend.reader import (
@@ -42,24 +41,12 @@ from flatgrad.frontend.reader import (
 )
 from flatgrad.frontend.truth import condition
 from flatgrad.frontend.unpacking import bind_element
-from flatgrad.graph.size import SizeMismatch, SizeUnknown, Symbol, equal, resolved, symbols_of, unify
+from flatgrad.frontend.unsettled import Changing, EqualityUnknown, Pairs, Undecided, Unset
+from flatgrad.graph.size import Symbol, equal, symbols_of
 from flatgrad.graph.values import Constant, Graph, Type, Value, leaves, mapped
 
 # each reading makes a type wider: bool, int, float, an array of them
 MOST_READINGS = 12
-
-
-@dataclass(frozen=True)
-class Changing(Undefined):
-    """A variable that is one thing in the first turn of a loop, and something that does not fit in the next."""
-
-    place: cst.CSTNode
-    message: str
-    words: str
-
-    def used(self, reader: Reader, name: str, syntax: cst.CSTNode) -> NoReturn:
-        """Raise what is wrong, at the place where the variable is assigned."""
-        reader.fail(self.message, self.place, "give it one type and shape in all turns")
 
 
 @dataclass
@@ -276,7 +263,7 @@ class Loop:
         if isinstance(end, Unset | Changing):
             return False
         if isinstance(end, Undecided):
-            return self._changes(variable, end.words)
+            return self._changes(variable, end.words, end.pairs)
         if variable.shape is NOTHING and variable.start is NOTHING:
             return self._is_first(variable, end)
         if variable.shape is NOTHING or variable.fixed:
@@ -317,7 +304,10 @@ class Loop:
         starts = list(numbers(variable.start)) if variable.start is not NOTHING else [None] * len(variable.types)
         for before, after, start in zip(variable.types, numbers(end), starts, strict=True):
             is_constant = isinstance(start, Constant) or (start is not None and not isinstance(start, Value))
-            type = None if self._is_new(after) else self._joined(variable, before, as_value(after).type, is_constant)
+            try:
+                type = None if self._is_new(after) else self._joined(before, as_value(after).type, is_constant)
+            except EqualityUnknown as unknown:
+                return self._changes(variable, pairs=unknown.pairs)
             if type is None:
                 return self._changes(variable)
             types.append(type)
@@ -330,37 +320,22 @@ class Loop:
     def _augmented(self) -> set[str]:
         return {name for name, place in places_of(self.syntax.body) if isinstance(place, cst.AugAssign)}
 
-    def _joined(self, variable: Variable, a: Type, b: Type, is_constant: bool) -> Type | None:
-        """Return the type that holds a variable's values before and after a turn; None where there is none."""
+    def _joined(self, a: Type, b: Type, is_constant: bool) -> Type | None:
+        """Return the type that holds a variable's values before and after a turn; None where there is none.
+
+        Raises EqualityUnknown.
+        """
         dtype = joined_dtype(a, b)
-        if dtype is None:
-            return None
-        if a.rank != b.rank:
-            return Type(dtype, b.shape) if is_constant and not a.rank else None
-        shape = []
-        for x, y in zip(a.shape, b.shape, strict=True):
-            if equal(x, y) is None and (isinstance(resolved(x), int) or isinstance(resolved(y), int)):
-                error = SizeUnknown([size for size in (x, y) if not isinstance(resolved(size), int)])
-                error.problem = self.reader.problem(  # type: ignore[attr-defined]
-                    f"whether `{variable.name}` keeps its shape depends on sizes that are not known",
-                    self._place(variable.name),
-                    "give numbers for them: shapes='x=(10,)'",
-                )
-                raise error
-            try:
-                shape.append(unify(x, y))
-            except SizeMismatch:
-                return None
-            if not equal(x, y):
-                return None
-        return Type(dtype, tuple(shape), a.weak and b.weak)
+        if a.rank != b.rank and is_constant and not a.rank:
+            return None if dtype is None else Type(dtype, b.shape)
+        return joined_type(a, b)
 
     def _place(self, name: str) -> cst.CSTNode:
         """Return where the body assigns a variable last."""
         places = [place for each, place in places_of(self.syntax.body) if each == name]
         return places[-1] if places else self.syntax
 
-    def _changes(self, variable: Variable, words: str = "") -> bool:
+    def _changes(self, variable: Variable, words: str = "", pairs: Pairs = ()) -> bool:
         """Let every use of a variable's value of the turn before be an error."""
         name, after = variable.name, variable.end
         words = words or f"{in_words(variable.start)} before the loop and {in_words(after)} after a turn"
@@ -369,7 +344,9 @@ class Loop:
             types = [variable.types, tuple(as_value(leaf).type for leaf in numbers(after))]
             first, second = (", ".join(shape_words(each.shape) for each in kinds) for kinds in types)
             message = f"`{name}` changes its shape from turn to turn: {first} then {second}"
-        variable.changing = Changing(self._place(name), message, words)
+            if pairs:
+                message = f"whether `{name}` keeps its shape from turn to turn is not known: {first} then {second}"
+        variable.changing = Changing(self._place(name), message, words, pairs)
         return True
 
 

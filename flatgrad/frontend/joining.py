@@ -9,11 +9,9 @@ from __future__ import annotations
 import operator
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, NoReturn
+from typing import Any
 
-import libcst as cst
 import numpy as np
 
 from flatgrad.frontend.assigned import NameCounts
@@ -24,7 +22,6 @@ from flatgrad.frontend.reader import (
     NOTHING,
     RESULT,
     RETURNED,
-    Postponed,
     Readable,
     Reader,
     Undefined,
@@ -33,84 +30,28 @@ from flatgrad.frontend.reader import (
     is_number,
     may_be_shared,
 )
+from flatgrad.frontend.unsettled import EqualityUnknown, Pairs, Undecided, Unset
 from flatgrad.graph.regions import undefined
-from flatgrad.graph.size import Shape, Size, SizeUnknown, equal
+from flatgrad.graph.size import Shape, equal, resolved
 from flatgrad.graph.values import Constant, Type, Value, leaves, mapped
 from flatgrad.infer import type_of
 
 # what the flags of the ways out are called in the code
 FLAGS = {LEFT: "left", RETURNED: "returned", BROKE: "broke", DONE: "done"}
-# among the variables of a side: what an expression gives there
-ITEM = "item?"
 NUMBERS = (Value, bool, int, float, np.generic)
 
 
-@dataclass(frozen=True)
-class Undecided(Undefined):
-    """A variable that is one thing behind one path and another behind another."""
-
-    words: str
-    hint: str = "give it one type and shape on all paths"
-    sizes: tuple[Size, ...] = ()
-
-    def used(self, reader: Reader, name: str, syntax: cst.CSTNode) -> Any:
-        """Raise what is wrong."""
-        what = {RESULT: "what is returned", ITEM: "this"}.get(name, f"`{name}`")
-        message = f"{what} is {self.words}"
-        if self.sizes:
-            error = SizeUnknown(self.sizes)
-            error.problem = reader.problem(message, syntax, "name equal sizes alike: shapes='x=(n,) y=(n,)'")  # type: ignore[attr-defined]
-            raise error
-        reader.fail(message, syntax, self.hint)
-
-
-class Unset(Undefined):
-    """A variable in the body of a loop that has no value in the first turn.
-
-    `item` holds the parameters for its values of the turn before; where their types are not known yet, `wanted_at` is where
-    they are used. `depth` tells how deep the body is. `joined` is set when a path through the body keeps these, or uses them: some later turn may well do that.
-    """
-
-    def __init__(self, depth: int, item: Any = NOTHING) -> None:
-        self.depth = depth
-        self.item = item
-        self.joined = False
-        self.wanted_at: cst.CSTNode | None = None
-
-    def used(self, reader: Reader, name: str, syntax: cst.CSTNode) -> Any:
-        """Return the value of the turn before on a path that not every turn takes. Raises Postponed where its type is open."""
-        if reader.depth == self.depth:
-            self.refuse(reader, name, syntax)
-        self.joined = True
-        if self.item is NOTHING:
-            self.wanted_at = syntax
-            raise Postponed
-        return self.item
-
-    def refuse(self, reader: Reader, name: str, syntax: cst.CSTNode) -> NoReturn:
-        """Raise that there is no value at this place."""
-        reader.fail(f"`{name}` has no value in the first turn of the loop", syntax, "assign it before the loop")
-
-
-class Unsure(Exception):
-    """Whether two sizes are equal is not known."""
-
-    def __init__(self, sizes: tuple[Size, ...]) -> None:
-        self.sizes = sizes
-        super().__init__()
-
-
 def joined_type(a: Type, b: Type) -> Type | None:
-    """Return the type that numbers or arrays of either type have; None where they differ in shape. Raises Unsure."""
+    """Return the type that numbers or arrays of either type have; None where they differ in shape. Raises EqualityUnknown."""
     dtype = joined_dtype(a, b)
     if a.rank != b.rank or dtype is None:
         return None
     same = [equal(x, y) for x, y in zip(a.shape, b.shape, strict=True)]
     if False in same:
         return None
-    unsure = [size for size, answer in zip((*a.shape, *b.shape), same * 2, strict=True) if answer is None]
-    if unsure:
-        raise Unsure(tuple(size for size in unsure if not isinstance(size, int)))
+    if None in same:
+        pairs = zip(a.shape, b.shape, same, strict=True)
+        raise EqualityUnknown(tuple([(x, y) for x, y, answer in pairs if answer is None]))
     return Type(dtype, a.shape, a.weak and b.weak)
 
 
@@ -168,8 +109,8 @@ class Join:
                 if leaf is None and not (x is None and y is None):
                     return self._undecided(a, b)
                 joined.append(leaf)
-        except Unsure as unsure:
-            return self._undecided(a, b, unsure.sizes)
+        except EqualityUnknown as unknown:
+            return self._undecided(a, b, unknown.pairs)
         rest = iter(joined)
         return mapped(first, lambda leaf: next(rest))
 
@@ -179,8 +120,8 @@ class Join:
         assert self.negated is not None
         return self.negated
 
-    def _undecided(self, a: Any, b: Any, sizes: tuple[Size, ...] = ()) -> Undecided:
-        return Undecided(f"{in_words(a)} {self.words[0]} and {in_words(b)} {self.words[1]}", sizes=sizes)
+    def _undecided(self, a: Any, b: Any, pairs: Pairs = ()) -> Undecided:
+        return Undecided(f"{in_words(a)} {self.words[0]} and {in_words(b)} {self.words[1]}", pairs=pairs)
 
     def _leaf(self, name: str, x: Any, y: Any) -> Value | None:
         if not isinstance(x, NUMBERS) or not isinstance(y, NUMBERS):
@@ -296,7 +237,7 @@ def in_words(item: Any) -> str:
 
 def shape_words(shape: Shape) -> str:
     """Return a shape in words."""
-    return f"an array ({', '.join(map(str, shape))}{',' if len(shape) == 1 else ''})"
+    return f"an array ({', '.join(str(resolved(size)) for size in shape)}{',' if len(shape) == 1 else ''})"
 
 
 def is_alive(reader: Reader, name: str, extent: Sequence[Readable]) -> bool:

@@ -16,8 +16,9 @@ import numpy as np
 from flatgrad.frontend.assigned import is_used_behind
 from flatgrad.frontend.branches import close_together, has_effects
 from flatgrad.frontend.carried import Loop, Variable, numbers
-from flatgrad.frontend.joining import NUMBERS, Undecided, Unset, as_value, flag_name, unbound
+from flatgrad.frontend.joining import NUMBERS, as_value, flag_name, unbound
 from flatgrad.frontend.reader import BROKE, DONE, NOTHING, RESULT, RETURNED, Undefined
+from flatgrad.frontend.unsettled import Undecided, Unset
 from flatgrad.graph.regions import loop as loop_function
 from flatgrad.graph.values import BOOLEAN, INTEGER, Constant, Value, leaves, mapped
 from flatgrad.infer import type_of
@@ -106,7 +107,7 @@ def _behind(loop: Loop, variable: Variable, carried: Carried) -> Any:
     """Return what a variable is behind the loop, NOTHING for what no one uses; enter its values into what is carried."""
     start, end = variable.start, variable.end
     if variable.changing is not None:
-        return Undecided(variable.changing.words)
+        return Undecided(variable.changing.words, pairs=variable.changing.pairs)
     if variable.fixed:
         return start
     if isinstance(end, Undefined) or end is NOTHING:

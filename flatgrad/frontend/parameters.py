@@ -27,8 +27,7 @@ def bound_items(
     reader: Reader, callee: Callee, args: Sequence[Any], kwargs: Mapping[str, Any], syntax: cst.CSTNode
 ) -> dict[str, Any]:
     """Return the item of each parameter. What does not fit is reported at the call, as Python words it."""
-    params = callee.definition.syntax.params
-    signature = inspect.Signature(list(_parameters(params)))
+    signature = python_signature(callee.definition)
     try:
         given = signature.bind(*args, **kwargs).arguments
     except TypeError as error:
@@ -44,6 +43,11 @@ def bound_items(
         else:
             items[name] = _default(reader, callee.definition, name, parameter.default)
     return items
+
+
+def python_signature(definition: Definition) -> inspect.Signature:
+    """Return the signature of a function as Python binds arguments to it; a default is its syntax."""
+    return inspect.Signature(list(_parameters(definition.syntax.params)))
 
 
 def all_parameters(params: cst.Parameters) -> Iterator[cst.Param]:
