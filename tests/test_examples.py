@@ -10,6 +10,9 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT / "examples"
+# the others hold functions that are differentiated
+WRITTEN_BY_FLATGRAD = EXAMPLES / "recurrent_grad.py"
+PROGRAMS = sorted(set(EXAMPLES.glob("*.py")) - {WRITTEN_BY_FLATGRAD})
 
 
 def run(*arguments):
@@ -81,8 +84,30 @@ def test_logistic_regression_agrees_with_scikit_learn():
     assert "def logistic_loss_value_and_grad(theta, X, signs, *, grad_loss=1.0):" in printed
 
 
-@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.stem)
+def test_bouncing_ball_finds_its_mark():
+    """Gradients lead through the bounces, past the throws that bounce less often."""
+    printed = run(EXAMPLES / "bouncing_ball.py")
+    misses = [float(miss) for miss in re.findall(r"misses the mark by (\S+) m", printed)]
+    assert misses == sorted(misses, reverse=True)
+    assert misses[-1] < 1e-3 * misses[0]
+    assert "if y < 0 and vy < 0:" in printed
+
+
+def test_recurrent_network_learns_with_the_committed_gradient():
+    """A file that flatgrad wrote is all that training needs."""
+    losses = [float(loss) for loss in re.findall(r"loss (\S+)", run(EXAMPLES / "recurrent.py"))]
+    assert losses[-1] < 0.01 * losses[0]
+    assert "flatgrad" not in re.findall(r"import (\w+)", WRITTEN_BY_FLATGRAD.read_text())
+
+
+def test_committed_gradient_is_up_to_date():
+    """What is committed is what flatgrad writes."""
+    assert run("-m", "flatgrad", "emit", EXAMPLES / "recurrent.py", "-o", WRITTEN_BY_FLATGRAD, "--check") == ""
+
+
+@pytest.mark.parametrize("path", PROGRAMS, ids=lambda path: path.stem)
 def test_emitted_module_is_complete(path, tmp_path):
+    """Each example emits as a file from the command line, and the file can be loaded without the example."""
     output = tmp_path / "out.py"
     assert run("-m", "flatgrad", "emit", path, "-o", output) == ""
     assert run("-c", f"import runpy; print(*runpy.run_path({str(output)!r}))").count("_value_and_grad") == 1

@@ -5,10 +5,11 @@ In: the regions of a function, the variables that their values share, the tapes.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from typing import Any
 
-from flatgrad.emission.expressions import AND, ATOM, CONDITIONAL, NOT, OR, Printer, Text
+from flatgrad.emission.expressions import AND, ATOM, COMPARED, CONDITIONAL, NOT, OR, Printer, Text
 from flatgrad.emission.headers import Headers
 from flatgrad.emission.keeping import Region, Regions
 from flatgrad.emission.lines import is_expression, is_inside
@@ -29,6 +30,8 @@ from flatgrad.graph.regions import (
 from flatgrad.graph.values import Constant, Graph, Node, Value
 from flatgrad.rules.program import named
 
+# the opposite of `<` is not `>=`, for nan
+OPPOSITES = {operator.eq: "!=", operator.ne: "=="}
 # how `and` and `or` are written, and on which side the second operand is
 CONNECTIVES = {"and": ("and", AND, 0), "or": ("or", OR, 1)}
 
@@ -45,6 +48,8 @@ class Blocks(Writer):
         self.functions = functions
         # loops that leave a side of a branch with `break` instead of a flag
         self._leaving: set[Value] = set()
+        # conditions of branches whose first side leaves the loop at its end
+        self._left_on: set[Value] = set()
         # what a branch gives back that is read even where it has no value: by the backward pass, by a copy
         self._asked_for = self.variables.copied()
 
@@ -133,6 +138,8 @@ class Blocks(Writer):
             if isinstance(result, Value) and not is_undefined(result) and not self.variables.same(target, result)
         ]
         pairs = [(target, result) for target, result in pairs if target not in self._leaving]
+        # what the user only edits the gradient of has one name
+        pairs = [(target, result) for target, result in pairs if self._named(target) != self._text(result)]
         names = [self._named(target) for target, _ in pairs]
         texts = [self._text(result) for _, result in pairs]
         if len(pairs) > 1 and self._overlap(graph, pairs):
@@ -201,12 +208,11 @@ class Blocks(Writer):
 
     def _written_branch(self, condition: Value, sides: Sequence[list[Line]]) -> list[Line]:
         then, otherwise = sides
-        text, precedence = self.printer.item(condition)
+        text = self._text(condition)
         if not then and not otherwise:
             return []
         if not then:
-            negated = text.removeprefix("not ") if text.startswith("not ") and precedence == NOT else None
-            text = negated or f"not {self.printer.operand(condition, NOT)}"
+            text = self._negated(condition)
             then, otherwise = otherwise, []
         lines = [Line(f"if {text}:"), *indented(then)]
         if then[-1] == Line("break"):
@@ -215,9 +221,21 @@ class Blocks(Writer):
             return [*lines, otherwise[0]._replace(text="el" + otherwise[0].text), *otherwise[1:]]
         return lines + ([Line("else:"), *indented(otherwise)] if otherwise else [])
 
+    def _negated(self, condition: Value) -> str:
+        """Return the text of the opposite of a condition."""
+        text, precedence = self.printer.item(condition)
+        node = condition.node
+        if precedence == NOT and text.startswith("not "):
+            return text.removeprefix("not ")
+        if precedence == COMPARED and node is not None and node.function in OPPOSITES:
+            left, right = node.arguments.values()
+            operands = (self.printer.operand(each, COMPARED + 1) for each in (left, right))
+            return f" {OPPOSITES[node.function]} ".join(operands)
+        return f"not {self.printer.operand(condition, NOT)}"
+
     def _breaking(self, node: Node, body: Graph) -> list[Line]:
         """Return the line that leaves the loop at the end of a side, where that is how it is left."""
-        if node.arguments["condition"] in self._leaving:
+        if node.arguments["condition"] in self._left_on:
             return [Line("break")] if body is node.bodies[0] else []
         for output, result in zip(node.outputs, body.results, strict=True):
             if output in self._leaving and isinstance(result, Constant) and result.number is True:
@@ -264,7 +282,7 @@ class Blocks(Writer):
         self._plan_to_leave(body, parts)
         lines += self.forward(body, [each for each in body.nodes if each.forward is None])
         lines += self._copies(body, parts.carried, parts.results)
-        if parts.leave is not None and parts.leave not in self._leaving:
+        if parts.leave is not None and parts.leave not in self._leaving | self._left_on:
             lines += [Line(f"if {self._text(parts.leave)}:"), Line("break", depth=1)]
         return lines
 
@@ -298,7 +316,7 @@ class Blocks(Writer):
         if parts.leave is None:
             return
         if self._ends_with_branch_on(body, parts.leave) and all(map(self.variables.same, parts.carried, parts.results)):
-            self._leaving.add(parts.leave)
+            self._left_on.add(parts.leave)
         elif self._can_break(body, parts.leave, parts.carried, parts.results):
             pending = [parts.leave]
             while pending:
@@ -410,12 +428,12 @@ class Blocks(Writer):
         name = self.functions[node.bodies[0]]
         arguments = ", ".join(self._text(argument) for argument in node.arguments["arguments"])
         results = returned_by(node)
-        targets = [self._named(value) if value in self.read else "_" for value in results]
+        targets = [self._named(value) if value in self.read else self.names.unread() for value in results]
         shown = ", ".join(targets)
         self.written[node] = f"{shown} = {name}({arguments})"
         if len(results) == len(node.outputs):
             return [Line(self.written[node])] if shown else [Line(f"{name}({arguments})")]
-        saved = self.names.saved(node.outputs[-1]) if node.outputs[-1] in self.read else "_"
+        saved = self.names.saved(node.outputs[-1]) if node.outputs[-1] in self.read else self.names.unread()
         self.printer.name(node.outputs[-1], saved)
         value = shown if len(targets) == 1 else f"({shown})"
         return [Line(f"{value}, {saved} = {name}_forward({arguments})")]
@@ -424,7 +442,7 @@ class Blocks(Writer):
         name = self.functions[node.bodies[0]]
         given = [node.arguments["saved"], *node.arguments["upstream"]]
         arguments = ", ".join(self._text(argument) for argument in given)
-        targets = [self._named(value) if value in self.read else "_" for value in node.outputs]
+        targets = [self._named(value) if value in self.read else self.names.unread() for value in node.outputs]
         self.written[node] = f"{', '.join(targets)} = {name}_backward({arguments})"
         return [Line(self.written[node])]
 

@@ -116,9 +116,8 @@ class CheckpointedBlocks(Blocks):
         inside = [*(Line(text) for text in found), *self._turn(forward, region)]
         self._runs_again = False
         lines += [Line(RUN_AGAIN), Line(again), *indented(inside)]
-        self.headers.span = Span(start, stop)
+        self.headers.span, self.headers.span_of = Span(start, stop), region
         lines += super()._backward_turns(node, region, carried)
-        self.headers.span = None
         return [Line(header), *indented(lines)]
 
     def _forward_lines(self, graph: Graph, node: Node) -> list[Line]:

@@ -65,9 +65,10 @@ class FunctionWriter:
         """Let every name that is kept have a value on each path, and leave the tapes whole that the backward pass empties."""
         tapes = self.blocks.tapes
         outside = [name for name, region in tapes.opened_in.items() if self._is_in_branch(region)]
-        local = [*self._local_names(), *outside]
-        self.forward[:0] = [Line(" = ".join([*names, "None"])) for names in _rows(local)]
         emptied = [name for name, is_emptied in tapes.lists.items() if is_emptied]
+        local = [*self._local_names(), *(name for name in outside if name not in emptied)]
+        preset = [Line(" = ".join([*names, "None"])) for names in _rows(local)]
+        self.forward[:0] = preset + [Line(f"{name} = []") for name in outside if name in emptied]
         self.backward[:0] = [Line(f"{name} = {name}.copy()") for name in emptied]
 
     def _is_in_branch(self, region: Region) -> bool:

@@ -26,12 +26,16 @@ class Span(NamedTuple):
 
 
 class Headers:
-    """Writes headers with a printer, which learns the names that they give. `span` limits the backward pass to some turns."""
+    """Writes headers with a printer, which learns the names that they give.
+
+    `span` limits the backward pass of one loop, `span_of`, to some turns.
+    """
 
     def __init__(self, printer: Printer, names: Names) -> None:
         self.printer = printer
         self.names = names
         self.span: Span | None = None
+        self.span_of: Region | None = None
 
     def _text(self, item: Any) -> str:
         return self.printer.item(item)[0]
@@ -46,6 +50,7 @@ class Headers:
         if parts.header is None or parts.header[0] == "forever" or len(node.bodies) > 1:
             return f"while {self.printer.spelling.builtin('True')}:"
         read = {value for body in node.bodies for each in body.nodes for value in each.inputs}
+        read.update(node.bodies[0].results)
         names = iter([self._element(element, is_read=element in read) for element in parts.elements])
         return f"for {_target(parts.header, names)} in {self._iterable(parts.header)}:"
 
@@ -59,7 +64,8 @@ class Headers:
         if counter is not None and first == 0:
             name = self.names.name(counter) if counter.name not in (None, "_") else self.names.fresh("k")
             self.printer.name(counter, name)
-            return header.replace("for _", f"for {name}", 1), name
+            _, _, iterable = header.partition(" in ")
+            return f"for {name} in {iterable}", name
         name = self.names.fresh("k")
         target, _, iterable = header.removeprefix("for ").removesuffix(":").partition(" in ")
         target = f"({target})" if "," in target else target
@@ -77,12 +83,12 @@ class Headers:
         name = self.names.name(counter) if named and counter is not None else self.names.fresh("k")
         self.printer.name(parts.turn, name)
         lines = self._elements(region, name, 0, counter, tapes, dict.fromkeys(read, 2))
-        shown = name if lines or named else "_"
+        shown = name if lines or named else self.names.unread()
         return f"for {shown} in {self.printer.spelling.builtin('range')}({span.start}, {span.stop}):", lines
 
     def _element(self, element: Value, *, is_read: bool) -> str:
         if element.name in (None, "_") and not is_read:
-            return "_"
+            return self.names.unread()
         name = self.names.name(element)
         self.printer.name(element, name)
         return name
@@ -119,18 +125,19 @@ class Headers:
             )
             return f"for {', '.join(names)} in {together}:", []
         counter, first = _counter(parts) if counts_turns(region) else (None, 0)
-        if self.span is not None and first:
+        span = self.span if region is self.span_of else None
+        if span is not None and first:
             counter, first = None, 0
         read = any(value in region.reads for value in (parts.turn, *parts.elements))
         if not read and (mode == FROM_THE_END or not region.kept):
-            name = "_"
+            name = self.names.unread()
         elif counter is not None and counter.name not in (None, "_"):
             name = self.names.name(counter)
         else:
             name = self.names.fresh("k")
         self.printer.texts[parts.turn] = shifted(name, first, 0), ATOM if not first else SUM
         lines = self._elements(region, name, first, counter, tapes, region.reads)
-        index = (name, first) if self.span is None else (f"{name} - {self.span.start}", 0)
+        index = (name, first) if span is None else (f"{name} - {span.start}", 0)
         lines += tapes.read(region, self.printer, index)
         turns = self._range_of_turns(region, counter, first, tapes)
         return f"for {name} in {self.printer.spelling.builtin('reversed')}({turns}):", lines
@@ -139,7 +146,7 @@ class Headers:
         assert region.node is not None
         header = LoopParts(region.node).header
         called = self.printer.spelling.builtin("range")
-        if self.span is not None:
+        if self.span is not None and region is self.span_of:
             return f"{called}({self.span.start}, {self.span.stop})"
         if not counts_turns(region):
             return f"{called}({tapes.turns(region)})"

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from flatgrad.graph.regions import BACKWARD, REGIONS, branch, call, constants_inside, loop, returned_by
+from flatgrad.graph.regions import BACKWARD, REGIONS, branch, call, constants_inside, edited, loop, returned_by
 from flatgrad.graph.values import Constant, Graph, List, Node, Value, uses_of
 from flatgrad.markers import stop_gradient
 from flatgrad.registry import lookup
@@ -65,6 +65,8 @@ class Lines:
         value = node.output
         if node.function is literal:
             return value.name is not None or self.uses.get(value, 0) > 1
+        if node.function is edited and value.name == node.inputs[0].name:
+            return False
         if value.name is not None or value in self.results:
             return True
         if node.forward is not None and node.form in (".T", ".mT"):

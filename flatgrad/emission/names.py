@@ -59,6 +59,10 @@ class Names:
         self.taken.add(free)
         return free
 
+    def unread(self) -> str:
+        """Return a name for what nothing reads."""
+        return "_" if "_" not in self.taken else self.fresh("unread")
+
     def is_gradient_name(self, gradient: Value, source: Value) -> bool:
         """Tell whether a value has the name already that a gradient is to have."""
         primal = gradient.primal

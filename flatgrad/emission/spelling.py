@@ -159,10 +159,15 @@ def import_lines(imports: Iterable[Import]) -> list[str]:
     """Return import lines, sorted as ruff sorts them: the standard library, an empty line, NumPy."""
     whole = sorted(each for each in imports if not each.member)
     members: dict[str, list[str]] = {}
-    for each in sorted(each for each in imports if each.member):
-        members.setdefault(each.module, []).append(_renamed(each.member, each.local))
+    renamed = [each for each in imports if each.member and each.member != each.local]
+    for each in sorted(each for each in imports if each.member and each not in renamed):
+        members.setdefault(each.module, []).append(each.member)
     own = [f"import {_renamed(each.module, each.local)}" for each in whole if each.module != "numpy"]
-    own += [f"from {module} import {', '.join(names)}" for module, names in sorted(members.items())]
+    whole_lines = [(module, "", f"from {module} import {', '.join(names)}") for module, names in members.items()]
+    single = [
+        (each.module, each.member, f"from {each.module} import {_renamed(each.member, each.local)}") for each in renamed
+    ]
+    own += [line for _, _, line in sorted(whole_lines + single)]
     numpy = [f"import {_renamed(each.module, each.local)}" for each in whole if each.module == "numpy"]
     return own + [""] * bool(own and numpy) + numpy
 

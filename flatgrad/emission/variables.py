@@ -300,7 +300,8 @@ def _read_directly(regions: Regions) -> set[Value]:
             for node in region.graph.nodes:
                 for body in node.bodies if node.function is branch else ():
                     pairs = zip(node.outputs, body.results, strict=True)
-                    found.update(output for output, result in pairs if result in found)
+                    same = [pair for pair in pairs if not found.isdisjoint(pair) and not isinstance(pair[1], Constant)]
+                    found.update(value for pair in same for value in pair)
     return found
 
 

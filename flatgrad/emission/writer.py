@@ -19,7 +19,7 @@ from flatgrad.graph.regions import accumulated
 from flatgrad.graph.values import AUGMENTED, Constant, Graph, List, Node, Statement, Value
 from flatgrad.rules.indexing import repeats
 from flatgrad.rules.placing import placed
-from flatgrad.rules.program import assertion
+from flatgrad.rules.program import assertion, named
 
 # a longer forward line is cut short in the comment that repeats it
 LONGEST_COMMENT = 100
@@ -183,7 +183,10 @@ class Writer:
 
     def _heading(self, graph: Graph, node: Node) -> str:
         if node.forward is None:
-            return f"# no gradient reaches {self.names.name(node.output.primal)}" if node.output.primal else ""
+            is_zero = node.function is not named or isinstance(node.inputs[0], Constant)
+            return (
+                f"# no gradient reaches {self.names.name(node.output.primal)}" if node.output.primal and is_zero else ""
+            )
         feeds = self._feeds(graph, node)
         if len(feeds) > 2:
             primal = node.output.primal

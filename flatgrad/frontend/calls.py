@@ -14,7 +14,7 @@ import numpy as np
 from flatgrad.frontend.attributes import Method
 from flatgrad.frontend.callees import is_known
 from flatgrad.frontend.effects import EXPRESSION_STATEMENTS, read_print
-from flatgrad.frontend.functions import applied, is_applied, unbound
+from flatgrad.frontend.functions import applied, innermost, is_applied, unbound
 from flatgrad.frontend.known import (
     as_number,
     decides,
@@ -63,12 +63,13 @@ def read_call(reader: Reader, syntax: cst.Call) -> Any:
 
 def read_call_statement(reader: Reader, syntax: cst.Call) -> None:
     """Keep a print, and what a user's function prints; anything else that is called for its effect might change an array."""
-    function = unbound(reader.expression(syntax.func), (), {})[0]
+    function = innermost(reader.expression(syntax.func))
     if function is print:
         read_print(reader, syntax)
     elif is_applied(function):
         args, kwargs = _arguments(reader, syntax)
-        applied(reader, *unbound(reader.expression(syntax.func), args, kwargs), syntax, is_statement=True)
+        made = unbound(reader, reader.expression(syntax.func), args, kwargs, syntax)
+        applied(reader, *made, syntax, is_statement=True)
     else:
         reader.fail(
             "a call whose result is not used can't be differentiated: it may change an array",
@@ -109,7 +110,7 @@ def _keywords(reader: Reader, item: Any, given: dict[str, Any], syntax: cst.Arg)
 
 def call(reader: Reader, function: Any, args: list[Any], kwargs: dict[str, Any], syntax: cst.Call) -> Any:
     """Return what a call gives: worked out where all is known, a node of the graph otherwise."""
-    function, positional, keywords = unbound(function, args, kwargs)
+    function, positional, keywords = unbound(reader, function, args, kwargs, syntax)
     args, kwargs = list(positional), dict(keywords)
     if is_applied(function):
         return applied(reader, function, args, kwargs, syntax)
@@ -230,7 +231,7 @@ def _is_tuple(argument: Any) -> bool:
 
 def _require_known(reader: Reader, function: Any, syntax: cst.Call) -> None:
     """Refuse a function that is neither an operation nor one that is read or called when the code is written."""
-    function = unbound(function, (), {})[0]
+    function = innermost(function)
     if is_applied(function):
         return
     if isinstance(function, StaticClass):

@@ -63,11 +63,26 @@ def read_name(reader: Reader, syntax: cst.Name) -> Any:
     found = plain_number(reader, found, syntax)
     if isinstance(found, bool | int | float) and name not in ("True", "False"):
         return reader.constant(found, name)
+    return item_of(reader, found, name, syntax)
+
+
+def item_of(reader: Reader, found: Any, name: str, syntax: cst.CSTNode) -> Any:
+    """Return the item for an object that was found outside of the function."""
+    found = plain_number(reader, found, syntax)
+    if isinstance(found, Value):
+        return found
     if isinstance(found, np.ndarray | np.generic):
         return array_constant(reader, found, name, syntax)
-    if isinstance(found, list):
-        return List(found)
+    if isinstance(found, tuple | list) and not hasattr(found, "_fields"):
+        numbered = enumerate(found)
+        items = [part if _is_data(part) else item_of(reader, part, f"{name}_{k}", syntax) for k, part in numbered]
+        return List(items) if isinstance(found, list | List) else tuple(items)
     return found
+
+
+def _is_data(part: Any) -> bool:
+    """Tell whether a part of a tuple is an array that can't be written into the code; the others may do without it."""
+    return isinstance(part, np.ndarray) and (part.dtype.kind not in "fbiu" or part.size > LARGEST_CONSTANT)
 
 
 LARGEST_CONSTANT = 1000
@@ -212,6 +227,8 @@ def operation(reader: Reader, syntax: cst.CSTNode, function: Callable[..., Any],
     if lookup(function) is None:
         reader.fail(f"the operator {function.__name__} can't be differentiated", syntax)
     for operand in operands:
+        if isinstance(operand, np.ndarray) and not reader.inlined:
+            array_constant(reader, operand, "this", syntax)
         if not isinstance(operand, Value | int | float | np.ndarray):
             reader.value(operand, syntax)
     return reader.apply(syntax, function, *operands)

@@ -7,6 +7,8 @@ becomes a `call` node. Layer: above `bodies`.
 from __future__ import annotations
 
 import functools
+import inspect
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -18,6 +20,7 @@ from flatgrad.builder import Builder
 from flatgrad.frontend.bodies import ReturnsFunction, call_node, called_at, in_line, read_body
 from flatgrad.frontend.callees import Callee, ImportReader, LocalFunction, StaticCustom, callee_of, is_followed
 from flatgrad.frontend.custom_gradients import custom_call, edit, is_edit
+from flatgrad.frontend.expressions import item_of
 from flatgrad.frontend.parameters import all_parameters, bound_items
 from flatgrad.frontend.reader import Reader, described, performs, reads
 from flatgrad.frontend.source import LAMBDA, Names, Source
@@ -48,12 +51,13 @@ def applied(
     if is_edit(function):
         return edit(reader, function, args, kwargs, syntax)
     if isinstance(function, StaticCall):
-        made = unbound(_made(reader, function, syntax), args, kwargs)
+        made = unbound(reader, _made(reader, function, syntax), args, kwargs, syntax)
         return applied(reader, *made, syntax, is_statement=is_statement)
     if isinstance(function, StaticFunction):
         function = _as_decorated(reader, function, syntax)
         if not isinstance(function, StaticFunction):
-            return applied(reader, *unbound(function, args, kwargs), syntax, is_statement=is_statement)
+            made = unbound(reader, function, args, kwargs, syntax)
+            return applied(reader, *made, syntax, is_statement=is_statement)
     if isinstance(function, custom_vjp | StaticCustom):
         return custom_call(reader, function, args, kwargs, syntax)
     callee = _callee(reader, function, syntax)
@@ -70,15 +74,36 @@ def applied(
 
 
 def unbound(
-    function: Any, args: Sequence[Any], kwargs: Mapping[str, Any]
+    reader: Reader, function: Any, args: Sequence[Any], kwargs: Mapping[str, Any], syntax: cst.CSTNode
 ) -> tuple[Any, Sequence[Any], Mapping[str, Any]]:
     """Return the function that a functools.partial calls, and all that it calls it with; another function as it is."""
+    bound_args: list[Any] = []
+    bound_kwargs: dict[str, Any] = {}
     while isinstance(function, functools.partial | Partial):
         if isinstance(function, functools.partial):
             function = Partial(function.func, function.args, function.keywords)
-        args, kwargs = [*function.args, *args], {**function.kwargs, **kwargs}
+        bound_args, bound_kwargs = [*function.args, *bound_args], {**function.kwargs, **bound_kwargs}
         function = function.function
-    return function, args, kwargs
+    names = itertools.chain(_positional_names(function), itertools.repeat("array"))
+    items = [item_of(reader, found, name, syntax) for found, name in zip(bound_args, names, strict=False)]
+    by_name = {name: item_of(reader, found, name, syntax) for name, found in bound_kwargs.items() if name not in kwargs}
+    return function, [*items, *args], {**by_name, **kwargs}
+
+
+def innermost(function: Any) -> Any:
+    """Return the function that a functools.partial calls in the end; another function as it is."""
+    while isinstance(function, functools.partial | Partial):
+        function = function.func if isinstance(function, functools.partial) else function.function
+    return function
+
+
+def _positional_names(function: Any) -> list[str]:
+    """Return the names of the parameters of a user's function."""
+    if isinstance(function, StaticFunction | LocalFunction):
+        params = function.syntax.params
+        return [param.name.value for param in (*params.posonly_params, *params.params)]
+    code = getattr(inspect.unwrap(function), "__code__", None) if callable(function) else None
+    return list(code.co_varnames[: code.co_argcount]) if code is not None else []
 
 
 def _partial(reader: Reader, args: Sequence[Any], kwargs: Mapping[str, Any], syntax: cst.CSTNode) -> Partial:
@@ -167,7 +192,7 @@ def _decorated(reader: Reader, function: Any, decorator: cst.BaseExpression) -> 
     if called is not decorator:
         # a function that makes a decorator
         found = reader.expression(decorator)
-    made = applied(reader, *unbound(found, [function], {}), decorator)
+    made = applied(reader, *unbound(reader, found, [function], {}, decorator), decorator)
     if not is_followed(made):
         reader.fail(f"the decorator makes {described(made)} of a function", decorator, "remove the decorator")
     return made

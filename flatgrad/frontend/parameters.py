@@ -12,15 +12,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import libcst as cst
-import numpy as np
 
 from flatgrad.frontend.callees import Callee
 from flatgrad.frontend.constants import NotConstant, evaluate
-from flatgrad.frontend.expressions import array_constant
-from flatgrad.frontend.known import plain_number
+from flatgrad.frontend.expressions import item_of
 from flatgrad.frontend.reader import Reader
 from flatgrad.frontend.source import Definition, NameUnknown
-from flatgrad.graph.values import Constant, List, Value
+from flatgrad.graph.values import Constant
 
 
 def bound_items(
@@ -107,15 +105,3 @@ def _evaluated(reader: Reader, definition: Definition, name: str, syntax: cst.Ba
         reader.fail(error.message, syntax, error.hint)
     except NotConstant as error:
         reader.fail(f"the default of `{name}` {error.reason}", syntax, "write its value out")
-
-
-def item_of(reader: Reader, found: Any, name: str, syntax: cst.CSTNode) -> Any:
-    """Return the item for an object that was found outside of the function."""
-    found = plain_number(reader, found, syntax)
-    if isinstance(found, Value):
-        return found
-    if isinstance(found, np.ndarray | np.generic):
-        return array_constant(reader, found, name, syntax)
-    if isinstance(found, list):
-        return List(found)
-    return found

@@ -9,12 +9,44 @@ import pytest
 from flatgrad.cli import main
 
 NUMPY = "import numpy as np\n\n\n"
+MARKED = "from flatgrad import flatgrad\n\n\n"
 
 BAD_SOURCES = {
     "syntax error": ("def f(x):\n    return x +\n", [], "2:", "syntax error"),
     "unknown function of NumPy": (NUMPY + "def f(x: float):\n    return np.i0(x)\n", [], "5:12", "np.i0"),
     "misspelled function": (NUMPY + "def f(x: float):\n    return np.tahn(x)\n", [], "5:12", "did you mean"),
-    "while": ("def f(x: float):\n    while x > 1:\n        x = x / 2\n    return x\n", [], "2:5", "while"),
+    "try": (
+        "def f(x: float):\n    try:\n        y = x / 2\n    finally:\n        pass\n    return y\n",
+        [],
+        "2:5",
+        "a `try` statement",
+    ),
+    "no value in the first turn": (
+        "def f(x: float):\n    while x > 1:\n        x = x / y\n        y = x\n    return x\n",
+        [],
+        "3:17",
+        "`y` has no value in the first turn of the loop",
+    ),
+    "types of two branches": (
+        NUMPY
+        + "def f(x: float):\n    if x > 1:\n        y = np.ones(3)\n    else:\n        y = x\n    return np.sum(y)\n",
+        [],
+        "9:19",
+        "on one side of the `if` in line 5",
+    ),
+    "endless loop": ("def f(x: float):\n    while True:\n        x = x / 2\n    return x\n", [], "2:5", "never ends"),
+    "recursion on data": (
+        MARKED + "def g(x):\n    return g(x / 2) if x > 1 else x\n\n\n@flatgrad\ndef f(x: float):\n    return g(x)\n",
+        [],
+        "5:12",
+        "recursion whose depth depends on data",
+    ),
+    "inside a helper": (
+        MARKED + "def g(x):\n    y = x.tahn()\n    return y\n\n\n@flatgrad\ndef f(x: float):\n    return g(x)\n",
+        [],
+        "5:11",
+        "called from bad.py:11:12: return g(x)",
+    ),
     "in place": (
         NUMPY + "def f(x):\n    y = x * 2\n    y[0] = 1.0\n    return np.sum(y)\n",
         ["--shapes", "x=(n,)"],
@@ -42,6 +74,7 @@ BAD_SOURCES = {
 
 @pytest.mark.parametrize("case", BAD_SOURCES)
 def test_bad_source_is_one_message_at_its_place(file, capsys, case):
+    """What can't be differentiated is said once, at its line and column, and leaves no file behind."""
     text, options, place, fragment = BAD_SOURCES[case]
     Path("bad.py").write_text(text)
     before = sorted(os.listdir(file))

@@ -17,10 +17,13 @@ from flatgrad.calling.differentiable import Differentiable
 GOLDEN = Path(__file__).parent / "golden"
 STYLES = ("flat", "compact")
 # the functions that are also written for Python floats
-SCALAR = ("neuron",)
+SCALAR = ("neuron", "huber")
 # lines of code in the same functions as a person wrote them by hand, without comments, blank lines and docstrings
 LINES_BY_HAND = {
+    ("helper", "compact"): 34,
+    ("huber", "flat_math"): 22,
     ("neuron", "flat_math"): 19,
+    ("rnn", "compact"): 22,
     ("sigmoid_by_hand", "flat"): 17,
     ("sigmoid_by_hand", "compact"): 9,
     ("squared_norm", "flat"): 10,
@@ -37,11 +40,18 @@ def arguments_for(name):
     return {
         "attention": lambda: (normal(size=(4, 3)), *(normal(size=(3, k)) for k in (2, 2, 5)), normal(size=(4, 5))),
         "gaussian_likelihood": lambda: (normal(size=6), 0.3, -0.2),
+        "helper": lambda: tuple(normal(size=size) for size in [(4, 3), 3, 3, (3, 3), 3, 3]),
+        "huber": lambda: (-2.0, 0.7),
+        "kepler": lambda: (0.8, 0.4),
         "layer_norm": lambda: (normal(size=(4, 3)), normal(size=3), normal(size=3)),
         "logistic_regression": lambda: (normal(size=3), 0.2, normal(size=(5, 3)), np.array([0.0, 1, 1, 0, 1])),
+        "logistic_map": lambda: (0.4, 3.6, 20),
         "lstm_cell": lambda: tuple(normal(size=size) for size in [(4, 3), (4, 5), (4, 5), (3, 20), (5, 20), 20]),
         "mixture": lambda: (normal(size=6), normal(size=3), normal(size=3), normal(size=3)),
         "neuron": lambda: (2.0, -1.0, -3.0, -2.0, -3.0),
+        "pair_energy": lambda: (1.5 * normal(size=(5, 2)), 0.9),
+        "power": lambda: (normal(size=(3, 3)),),
+        "rnn": lambda: tuple(normal(size=size) for size in [(6, 3), 4, (4, 3), (4, 4), 4]),
         "robust_regression": lambda: (2 * normal(size=3), 0.2, normal(size=(5, 3)), normal(size=5), 0.8),
         "sigmoid_by_hand": lambda: (2.0, -1.0, -3.0, -2.0, -3.0),
         "softmax_layers": lambda: (normal(size=(4, 3)), labels, *(normal(size=s) for s in [(3, 5), 5, (5, 3), 3])),
@@ -59,10 +69,9 @@ def loaded(path, name):
 
 
 def golden_function(name):
-    """Return the function of a golden folder."""
+    """Return the function of a golden folder: the last one of its file, below those that it calls."""
     module = loaded(GOLDEN / name / "forward.py", f"golden_{name}")
-    (function,) = [found for found in module.values() if getattr(found, "__module__", "") == f"golden_{name}"]
-    return function
+    return [found for found in module.values() if getattr(found, "__module__", "") == f"golden_{name}"][-1]
 
 
 def cases():

@@ -43,7 +43,7 @@ def slopes():
     return slopes
 
 
-HEAD = "import math\nimport numpy as np\nfrom flatgrad import checkpointed\n\n\n"
+HEAD = "import math\nimport numpy as np\nfrom flatgrad import checkpointed, edit_gradient, stop_gradient\n\n\n"
 
 
 def text_of(body, parameters):

@@ -204,6 +204,40 @@ PROGRAMS = {
         """,
         ["scaled", "scaled", "scaled"],
     ),
+    "arrays in a partial": (
+        """
+        A = np.array([[1.0, 0.5, 2.0], [0.3, -1.0, 0.7], [2.0, 0.0, 1.0]])
+
+        def flow(matrix, v, shift=0.0):
+            w = matrix @ v
+            return w + shift
+
+        def weighted(pair, v):
+            w = pair[0] @ v
+            return w * pair[1]
+
+        along = functools.partial(flow, A)
+        shifted = functools.partial(flow, A, shift=np.float64(0.5))
+        dot = functools.partial(np.dot, A)
+        both = functools.partial(weighted, (A, [np.ones(3), 2.0][0]))
+
+        def f(x, s):
+            return np.sum(along(x) * shifted(x, shift=s) + shifted(x) * dot(x) + both(x) + along(x, shift=A[0]))
+        """,
+        ["flow", "flow", "flow", "weighted", "flow"],
+    ),
+    "arrays in tuples": (
+        """
+        LAYERS = [np.array([[1.0, 0.5, 2.0], [0.3, -1.0, 0.7], [2.0, 0.0, 1.0]]), np.eye(3)]
+        PAIR = (np.ones(3), "unused", np.zeros(5000))
+
+        def f(x, s):
+            for layer in LAYERS:
+                x = np.tanh(layer @ x)
+            return np.sum(x * PAIR[0]) * s + np.sum(LAYERS[1] @ x) + len(PAIR)
+        """,
+        [],
+    ),
     "kinds of parameters": (
         """
         def every(a, /, b, c=2.0, *rest, d, e=5.0, **more):

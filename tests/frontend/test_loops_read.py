@@ -186,11 +186,6 @@ ERRORS = {
         9,
         "`t` changes its shape from turn to turn",
     ),
-    "growing by a size": (
-        "t = x\nwhile s > 3:\n    t = np.concatenate([t, x])\nreturn np.sum(t)",
-        9,
-        "changes its shape",
-    ),
     "rank": (
         "t = x\nfor i in range(n):\n    t = np.outer(t, x)\nreturn np.sum(t)",
         9,

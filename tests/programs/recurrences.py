@@ -293,7 +293,7 @@ SHAPES = {
     horner: "coefficients=(n,)",
     polynomial_slope: "coefficients=(n,)",
     learned_rate: "w=(d,) X=(n,d) y=(n,)",
-    heat: "u=(n,)",
+    heat: "u=(6,)",
     power_iteration: "A=(n,n) v=(n,)",
     matrix_exponential: "A=(n,n)",
     sinkhorn: "cost=(n,m) a=(n,) b=(m,)",

@@ -158,7 +158,11 @@ def test_from_the_file(name, style):
     emitted, _ = emit_from_annotations(definition, Options(style=style), SHAPES.get(program))
     names = {"__name__": "emitted"}
     exec(compile(emitted.text, "emitted.py", "exec"), names)
-    given = dict(zip(inspect.signature(program).parameters, arguments, strict=False))
+    parameters = inspect.signature(program).parameters
+    given = dict(zip(parameters, arguments, strict=False))
+    # the code is written for the defaults of what it does not ask for
+    defaults = {parameter: parameters[parameter].default for parameter in given if parameter not in emitted.parameters}
+    arguments = tuple((given | defaults).values())
     positional = [given[parameter] for parameter in emitted.parameters if parameter in given]
     value, gradients = names[f"{name}_value_and_grad"](*positional)
     assert_same_value(value, program(*arguments))

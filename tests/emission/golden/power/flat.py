@@ -1,0 +1,74 @@
+"""Forward and backward pass of `trace_of_power`, written by flatgrad from forward.py:13."""
+
+import numpy as np
+
+
+def power_forward(A):
+    """Return A and what power_backward needs. A: (n, n)."""
+    return A, ()
+
+
+def power_backward(saved, t0):
+    """Return grad_A."""
+    return t0
+
+
+def power_2_forward(A):
+    """Return squared and what power_2_backward needs. A: (n, n)."""
+    half, saved0 = power_forward(A)
+    squared = half @ half
+    return squared, (half, saved0)
+
+
+def power_2_backward(saved, grad_squared):
+    """Return grad_A."""
+    half, saved0 = saved
+    # squared = half @ half
+    grad_half = grad_squared @ half.T + half.T @ grad_squared
+    # half = power(A)
+    grad_A = power_backward(saved0, grad_half)
+    return grad_A
+
+
+def power_3_forward(A):
+    """Return t0 and what power_3_backward needs. A: (n, n)."""
+    half, saved0 = power_2_forward(A)
+    squared = half @ half
+    t0 = squared @ A
+    return t0, (A, half, saved0, squared)
+
+
+def power_3_backward(saved, grad_t0):
+    """Return grad_A."""
+    A, half, saved0, squared = saved
+    # t0 = squared @ A
+    grad_squared = grad_t0 @ A.T
+    # squared = half @ half
+    grad_half = grad_squared @ half.T + half.T @ grad_squared
+    # half = power_2(A)
+    t1 = power_2_backward(saved0, grad_half)
+    grad_A = squared.T @ grad_t0 + t1
+    return grad_A
+
+
+def trace_of_power_value_and_grad(A, *, grad_out=1.0):
+    """Return out and (grad_A,).
+
+    The trace of a matrix's fifth power.
+
+    A: (n, n). Each gradient has the shape of its variable.
+    """
+    # forward
+    t0 = np.eye(len(A))
+    t1, saved0 = power_3_forward(A)
+    t2 = t0 * t1
+    out = np.sum(t2)
+
+    # backward
+    # out = np.sum(t2)
+    grad_t2 = np.full_like(t2, grad_out)
+    # t2 = t0 * t1
+    grad_t1 = grad_t2 * t0
+    # t1 = power_3(A)
+    grad_A = power_3_backward(saved0, grad_t1)
+    return out, (grad_A,)
