@@ -243,7 +243,9 @@ def _start_of_gradient(backward: Backward, node: Node, parts: LoopParts, k: int)
         return backward.gradients[output]
     if not output.rank:
         return Constant(0.0, FLOAT)
-    like = start if isinstance(start, Value) and same_type(start.type, output.type) else output
+    # a start that has the name of the loop variable is that variable, if nothing else reads it
+    is_other = isinstance(start, Value) and start.name != output.name and same_type(start.type, output.type)
+    like = start if is_other else output
     zeros: Value = backward.builder.apply(np.zeros_like, like)
     return zeros
 

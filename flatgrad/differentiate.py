@@ -161,8 +161,7 @@ class Backward:
     def pass_on(self, value: Value, gradient: Any) -> None:
         """Add a part of the gradient of a value, brought to its shape and dtype."""
         part = self._fitted(gradient, value)
-        if value not in self.accumulating:
-            part.part_of = value
+        part.part_of = value
         self._add_part(value, part)
 
     def _gradient_or_zeros(self, value: Value) -> Value:

@@ -126,6 +126,9 @@ def read(definition: Definition, signature: Signature) -> tuple[Graph, dict[str,
     if isinstance(returned, int | float):
         returned = Constant(returned, type_of(returned))
     returned = _named_results(reader, returned, definition)
+    for body in nested(graph):
+        if body.origin is not None:
+            _name_results(body)
     arguments = {name: value for name, value in given.items() if isinstance(value, Value)}
     return graph, arguments, returned
 
@@ -147,6 +150,15 @@ def _named_results(reader: Reader, returned: Any, definition: Definition) -> Any
         return leaf
 
     return mapped(returned, result)
+
+
+def _name_results(function: Graph) -> None:
+    """Name what a helper returns, where its user has not."""
+    names = {value.name for value in function.values()}
+    stem = next(name for name in ("out", "result", "value", "out_") if name not in names)
+    for k, result in enumerate(function.results):
+        if result.name is None and result.node is not None and not isinstance(result, Constant):
+            result.name = stem if len(function.results) == 1 else f"{stem}{k}"
 
 
 def _apart(builder: Builder, returned: Any) -> Any:

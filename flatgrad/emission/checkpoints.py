@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from flatgrad.emission.blocks import Blocks
 from flatgrad.emission.expressions import is_simple
 from flatgrad.emission.headers import Span
-from flatgrad.emission.keeping import Region
-from flatgrad.emission.tapes import counts_turns
+from flatgrad.emission.keeping import Region, counts_turns
 from flatgrad.emission.writer import Line, indented
 from flatgrad.errors import Problem, UnsupportedError
 from flatgrad.graph.regions import LoopParts, is_undefined
@@ -67,11 +66,12 @@ class CheckpointedBlocks(Blocks):
         self._plans = {**getattr(self, "_plans", {}), region: Plan(every, states, turns)}
         for name in (every, states, *([] if counted else [turns])):
             self.tapes.opened_in[name] = region
-        length = self.printer.spelling.builtin("len")
+        builtin = self.printer.spelling.builtin
+        length = builtin("len")
         append = Line(f"{states}.append({self._state(parts)})")
         lines.append(Line(KEPT_ONCE))
         if counted:
-            lines.append(Line(f"{every} = {self.printer.spelling.builtin('max')}(1, int({_root(turns)}))"))
+            lines.append(Line(f"{every} = {builtin('max')}(1, {builtin('int')}({_root(turns)}))"))
             keep = [Line(f"if {counter} % {every} == 0:"), *indented([append])]
         else:
             lines += [Line(f"{every} = 1"), Line(f"{turns} = 0")]

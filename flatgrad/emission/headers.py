@@ -10,9 +10,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from flatgrad.emission.expressions import ATOM, PRODUCT, SUM, Printer
-from flatgrad.emission.keeping import Region
+from flatgrad.emission.keeping import FROM_THE_END, IN_REVERSE, Region, counts_turns, mode_of
 from flatgrad.emission.names import Names
-from flatgrad.emission.tapes import FROM_THE_END, IN_REVERSE, Tapes, counts_turns, shifted
+from flatgrad.emission.tapes import Tapes, shifted
 from flatgrad.graph.regions import LoopParts, elements_of, turned_elements
 from flatgrad.graph.size import equal
 from flatgrad.graph.values import Constant, Node, Value
@@ -116,7 +116,7 @@ class Headers:
         """Return the header of a loop in the backward pass, and the lines that find the rows and what was kept."""
         assert region.node is not None
         parts = LoopParts(region.node)
-        mode = tapes.mode(region)
+        mode = mode_of(region)
         if mode == IN_REVERSE:
             names, lists = tapes.in_reverse(region, self.printer)
             reverse = [f"{self.printer.spelling.builtin('reversed')}({name})" for name in lists]

@@ -16,6 +16,8 @@ from flatgrad.emission.lines import ALWAYS_INSIDE, Lines, is_quick
 from flatgrad.graph.regions import BACKWARD, LoopParts, branch, elements_of, loop, received
 from flatgrad.graph.values import Constant, Graph, Node, Value, leaves, packed
 
+INDEX, IN_REVERSE, FROM_THE_END = "index", "in reverse", "from the end"
+
 
 @dataclass(slots=True, eq=False)
 class Region:
@@ -56,8 +58,11 @@ class Region:
 class Regions:
     """The regions of one function, by their graphs. `upstream` are the gradients that come in from its caller."""
 
-    def __init__(self, graph: Graph, results: Sequence[Value], upstream: Sequence[Value], style: str) -> None:
+    def __init__(
+        self, graph: Graph, results: Sequence[Value], upstream: Sequence[Value], style: str, target: str
+    ) -> None:
         self.style = style
+        self.target = target
         self.upstream = frozenset(upstream)
         self.of: dict[Graph, Region] = {}
         self.root = self._prepared(graph, results, None, None)
@@ -73,7 +78,7 @@ class Regions:
         for each in graph.nodes:
             if each.function in (BACKWARD[branch], BACKWARD[loop]):
                 self._note_reads(each)
-        region.lines = Lines(graph, results, self.style)
+        region.lines = Lines(graph, results, self.style, self.target)
         self._count_reads(region)
         if depth:
             _choose_kept(region)
@@ -129,7 +134,7 @@ def is_backward(node: Node) -> bool:
 def _read_of_header(node: Node, region: Region) -> list[Value]:
     """Return the values in the header of a loop that its backward pass reads."""
     parts = LoopParts(node)
-    if not parts.leaves and parts.header is not None and len(node.bodies) == 1:
+    if counts_turns(region) and mode_of(region) != IN_REVERSE:
         # the number of turns
         return [leaf for leaf in leaves(parts.header) if isinstance(leaf, Value)]
     read: list[Value] = []
@@ -193,3 +198,35 @@ def _inline_inputs(region: Region, node: Node, at_hand: set[Value]) -> list[Node
     for value in needed:
         region.reads[value] = region.reads.get(value, 0) + 1
     return inline
+
+
+def mode_of(region: Region) -> str:
+    """Return how the backward pass finds what a body keeps."""
+    if region.depth > 1 or region.node is None or not region.is_loop:
+        return FROM_THE_END
+    parts = LoopParts(region.node)
+    by_number = [parts.turn, *parts.elements]
+    if not region.kept or any(value in region.reads for value in by_number):
+        return INDEX
+    return INDEX if counts_turns(region) and pairs_of(region) else IN_REVERSE
+
+
+def counts_turns(region: Region) -> bool:
+    """Tell whether the header of a loop tells how many turns it has."""
+    if region.node is None or not region.is_loop:
+        return False
+    parts = LoopParts(region.node)
+    return not parts.leaves and len(region.node.bodies) == 1 and parts.header is not None
+
+
+def pairs_of(region: Region) -> dict[Value, Value]:
+    """Return the values behind a turn of a loop that are kept as well as those before it, each with that."""
+    if region.node is None:
+        return {}
+    parts = LoopParts(region.node)
+    found: dict[Value, Value] = {}
+    for parameter, result in zip(parts.carried, parts.results, strict=True):
+        made = result.node is not None and not isinstance(result, Constant)
+        if made and parameter in region.kept and result in region.kept:
+            found.setdefault(result, parameter)
+    return found

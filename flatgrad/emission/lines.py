@@ -39,8 +39,9 @@ QUICK = frozenset({
 class Lines:
     """`own` holds the nodes with a line of their own; `host` maps every node to the node in whose line it stands."""
 
-    def __init__(self, graph: Graph, results: Sequence[Value], style: str) -> None:
+    def __init__(self, graph: Graph, results: Sequence[Value], style: str, target: str = "numpy") -> None:
         self.style = style
+        self.read_twice = _read_twice(graph) if target == "math" else frozenset()
         self.repeats = graph.repeats
         self.forward_uses = uses_of([node for node in graph.nodes if node.forward is None], graph.results)
         self.uses = uses_of(graph.nodes, [*results, *(each for node in graph.nodes for each in constants_inside(node))])
@@ -73,7 +74,7 @@ class Lines:
             return value.primal is not None and self._backward_has_line(value)
         if node.function in ALWAYS_INSIDE or node.function in CONDITIONS or _of_constants(node):
             return False
-        if (node.function in SIGNS and value in self.signed) or value in self.taken_inside:
+        if (node.function in SIGNS and value in self.signed) or value in self.taken_inside | self.read_twice:
             return True
         if node.forward is not None:
             return self._backward_has_line(value)
@@ -128,6 +129,17 @@ class Lines:
                     if isinstance(value, Value):
                         readers.setdefault(value, []).append(self.host[node])
         return readers
+
+
+def _read_twice(graph: Graph) -> frozenset[Value]:
+    """Return the values that a form for Python floats has in it more than once: `{x} * {x}`."""
+    found: set[Value] = set()
+    for node in graph.nodes:
+        record = lookup(node.function)
+        if record is not None and isinstance(record.scalar, str):
+            arguments = node.arguments
+            found.update(arguments[name] for name in record.inputs if record.scalar.count("{" + name + "}") > 1)
+    return frozenset(found)
 
 
 def _taken_inside(graph: Graph) -> set[Value]:

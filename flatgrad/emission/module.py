@@ -122,8 +122,8 @@ class _Module:
         self.spelling = Spelling(target, parameters)
         self.constants = self._module_constants()
         names = _function_names(function.name, helpers)
-        main = Regions(graph, function.results, function.upstream, style)
-        own = {each: Regions(each, [*each.results, *each.gradients], each.upstream, style) for each in helpers}
+        main = Regions(graph, function.results, function.upstream, style, target)
+        own = {each: Regions(each, [*each.results, *each.gradients], each.upstream, style, target) for each in helpers}
         for regions in (*own.values(), main):
             FunctionWriter(regions, {}, self.spelling, names, Names((), ())).write()
         taken = {text for name in names.values() for text in (name, f"{name}_forward", f"{name}_backward")}

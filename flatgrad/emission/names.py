@@ -9,7 +9,8 @@ import keyword
 from collections.abc import Callable, Iterable
 
 from flatgrad.emission.lines import PLACING
-from flatgrad.graph.values import Value
+from flatgrad.graph.regions import edited
+from flatgrad.graph.values import Node, Value
 
 
 class Names:
@@ -43,7 +44,7 @@ class Names:
                 # what comes back from elements of a variable is a part of its gradient
                 like = value.node.arguments["like"]
                 wanted = self._free(f"grad_{self._primal_name(like)}_part", wished=False)
-            elif value.part_of is not None and value.node is not None and len(value.node.outputs) > 1:
+            elif value.part_of is not None and value.node is not None and _has_parts(value.node):
                 wanted = self._free(f"grad_{self._primal_name(value.part_of)}_part", wished=False)
             elif value.name is not None:
                 wanted = self._free(value.name, wished=True)
@@ -108,3 +109,9 @@ class Names:
             free = f"{name}_{order}"
         self._orders[name] = order
         return free
+
+
+def _has_parts(node: Node) -> bool:
+    """Tell whether what a node makes is called after the value whose gradient it is a part of."""
+    edits = node.forward is not None and node.forward.function is edited
+    return len(node.outputs) > 1 or bool(node.bodies) or edits

@@ -11,13 +11,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from flatgrad.emission.expressions import ATOM, Printer
-from flatgrad.emission.keeping import Region, Regions
+from flatgrad.emission.keeping import FROM_THE_END, IN_REVERSE, INDEX, Region, Regions, counts_turns, mode_of, pairs_of
 from flatgrad.emission.names import Names
 from flatgrad.emission.variables import Variables
-from flatgrad.graph.regions import LoopParts, branch, loop
-from flatgrad.graph.values import Constant, Value
-
-INDEX, IN_REVERSE, FROM_THE_END = "index", "in reverse", "from the end"
+from flatgrad.graph.regions import branch, loop
+from flatgrad.graph.values import Value
 
 
 class Tapes:
@@ -42,16 +40,6 @@ class Tapes:
         paired = set(self._pairs.values())
         return {value: name for value, name in self._tapes.get(region, {}).items() if value not in paired}
 
-    def mode(self, region: Region) -> str:
-        """Return how the backward pass finds what a body keeps."""
-        if region.depth > 1 or region.node is None or not region.is_loop:
-            return FROM_THE_END
-        parts = LoopParts(region.node)
-        by_number = [parts.turn, *parts.elements]
-        if not region.kept or any(value in region.reads for value in by_number):
-            return INDEX
-        return INDEX if counts_turns(region) and _pairs(region) else IN_REVERSE
-
     def opened(self, region: Region) -> list[str]:
         """Return the lines before a loop that open its tapes, and those of all that is inside of an outermost loop."""
         lines = []
@@ -61,10 +49,10 @@ class Tapes:
                 for value, name in self.of(inner).items():
                     before = self._pairs.get(value)
                     lines.append(f"{name} = [{'' if before is None else self.names.name(before)}]")
-                if inner.depth > 1 and _needs_counter(inner, self.mode(inner)):
+                if inner.depth > 1 and _needs_counter(inner, mode_of(inner)):
                     self._counter_tapes[inner] = self._opened_tape("turns_tape", inner)
                     lines.append(f"{self._counter_tapes[inner]} = []")
-        if _needs_counter(region, self.mode(region)):
+        if _needs_counter(region, mode_of(region)):
             name = self._counters[region] = self.names.fresh("turns")
             lines.append(f"{name} = 0")
             if region.depth == 1:
@@ -96,8 +84,8 @@ class Tapes:
 
     def _name_tapes(self, region: Region) -> None:
         tapes = self._tapes[region] = {}
-        if self.mode(region) == INDEX and counts_turns(region):
-            self._pairs |= _pairs(region)
+        if mode_of(region) == INDEX and counts_turns(region):
+            self._pairs |= pairs_of(region)
         for value in region.kept:
             if value not in self._pairs.values():
                 tapes[value] = self._opened_tape(self.names.name(value) + "_tape", region)
@@ -107,7 +95,7 @@ class Tapes:
 
     def _opened_tape(self, wanted: str, region: Region) -> str:
         name = self.names.fresh(wanted)
-        self.lists[name] = self.mode(region) == FROM_THE_END
+        self.lists[name] = mode_of(region) == FROM_THE_END
         outermost = region
         while outermost.around is not None and outermost.around.depth:
             outermost = outermost.around
@@ -118,7 +106,7 @@ class Tapes:
 
     def read(self, region: Region, printer: Printer, index: tuple[str, int] | None = None) -> list[str]:
         """Return the lines that find what a body has kept; what is read once is found where it is read."""
-        mode = self.mode(region)
+        mode = mode_of(region)
         tapes = self._tapes.get(region, {})
         lines = []
         for value, tape in tapes.items():
@@ -158,27 +146,6 @@ class Tapes:
     def protect(self) -> None:
         """Note before the backward pass is written which names it reads as they were left by the forward pass."""
         self._local.update(self.names.of[value] for value in self.variables.direct if value in self.names.of)
-
-
-def counts_turns(region: Region) -> bool:
-    """Tell whether the header of a loop tells how many turns it has."""
-    if region.node is None or not region.is_loop:
-        return False
-    parts = LoopParts(region.node)
-    return not parts.leaves and len(region.node.bodies) == 1 and parts.header is not None
-
-
-def _pairs(region: Region) -> dict[Value, Value]:
-    """Return the values behind a turn of a loop that are kept as well as those before it, each with that."""
-    if region.node is None:
-        return {}
-    parts = LoopParts(region.node)
-    found: dict[Value, Value] = {}
-    for parameter, result in zip(parts.carried, parts.results, strict=True):
-        made = result.node is not None and not isinstance(result, Constant)
-        if made and parameter in region.kept and result in region.kept:
-            found.setdefault(result, parameter)
-    return found
 
 
 def _needs_counter(region: Region, mode: str) -> bool:

@@ -74,6 +74,7 @@ class Variables:
         self.direct = _read_directly(regions)
         self._unite(regions.root.graph, {}, forward=True)
         self._unite(regions.root.graph, {}, forward=False)
+        self._unite_conversions(regions.root.graph)
 
     def of(self, value: Value) -> Value:
         """Return the value whose name a value has."""
@@ -83,6 +84,15 @@ class Variables:
     def same(self, a: Value, b: Value) -> bool:
         """Tell whether two values are one variable."""
         return self.of(a) is self.of(b)
+
+    def _unite_conversions(self, graph: Graph) -> None:
+        """Let a gradient that is only brought to the kind that the caller gets keep its name."""
+        for node in graph.nodes:
+            if node.function is float and node.forward is not None:
+                (source,) = node.inputs
+                is_last = _may_lead(source, node.output) and self._is_dead_behind(graph, source, node, into=node.output)
+                if source in self.leader and node.output not in self.leader and is_last:
+                    self.leader[node.output] = self.leader[source]
 
     def copied(self) -> set[Value]:
         """Return the values that are brought to another variable by a copy."""
@@ -195,7 +205,9 @@ class Variables:
 
     def _take(self, graph: Graph, value: Value, variable: Value, occupant: Value | None) -> bool:
         """Let a value of a graph be a variable from where it is made, if that is free from there on."""
-        if value is occupant or isinstance(value, Constant) or value in self.leader or value.node is None:
+        if value is occupant or value in self.leader or value.node is None:
+            return False
+        if isinstance(value, Constant) and self.regions.of[graph].lines.uses.get(value) != 1:
             return False
         if not self._has_a_name(graph, value):
             return False

@@ -6,6 +6,7 @@ In: the regions of a function, with the chosen lines, and names. Out: lists of l
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -130,6 +131,14 @@ class Writer:
         target = ", ".join(targets) + "," * (len(targets) == 1 and node.function is np.shape)
         return f"{'(' + target + ')' if target.endswith(',') else target} = {expression}"
 
+    def _signed(self, values: Value, index: Any) -> tuple[str, str]:
+        """Return what is added or taken away, and the sign for it."""
+        node = values.node
+        is_negative = node is not None and node.function is operator.neg and node not in self.own
+        if is_negative and node is not None and not (index is not None and repeats(index)):
+            return self.printer.item(node.inputs[0])[0], "-="
+        return self.printer.item(values)[0], "+="
+
     def _augmented(self, node: Node, target: str) -> str | None:
         """Return `x += ...` where the user wrote it, of a number: an array may be kept, and must stay as it is."""
         if node.form != AUGMENTED or node.output.rank or node.function not in INFIX:
@@ -142,9 +151,9 @@ class Writer:
     def _statement(self, node: Node) -> str | None:
         if node.function is accumulated:
             into, values, index = node.arguments.values()
-            text = self.printer.item(values)[0]
             target = self.accumulators.get(into) or self.printer.item(into)[0]
-            return f"{target} += {text}" if index is None else self._added(target, index, text, "+=")
+            text, sign = self._signed(values, index)
+            return f"{target} {sign} {text}" if index is None else self._added(target, index, text, sign)
         if node.function is assertion:
             return "assert " + ", ".join(self.printer.item(item)[0] for item in node.arguments.values())
         if not node.outputs:

@@ -4,28 +4,28 @@ import numpy as np
 
 
 def layer_norm_forward(x, gain, bias):
-    """Return t3 and what layer_norm_backward needs. x: (n, d), gain: (d,), bias: (d,)."""
+    """Return out and what layer_norm_backward needs. x: (n, d), gain: (d,), bias: (d,)."""
     mean = np.mean(x, axis=-1, keepdims=True)
     variance = np.var(x, axis=-1, keepdims=True)
     t0 = x - mean
     t1 = np.sqrt(variance + 1e-5)
     t2 = gain * t0 / t1
-    t3 = t2 + bias
-    return t3, (x, gain, t0, t1, t2)
+    out = t2 + bias
+    return out, (x, gain, t0, t1, t2)
 
 
-def layer_norm_backward(saved, grad_t3):
+def layer_norm_backward(saved, grad_out):
     """Return grad_x, grad_gain, grad_bias."""
     x, gain, t0, t1, t2 = saved
-    # t3 = t2 + bias
-    grad_bias = np.sum(grad_t3, axis=0)
+    # out = t2 + bias
+    grad_bias = np.sum(grad_out, axis=0)
     # t2 = gain * t0 / t1
-    grad_t4 = grad_t3 / t1
+    grad_t3 = grad_out / t1
     # t1 = np.sqrt(variance + 1e-5)
-    grad_variance = -np.sum(grad_t3 * t2 / t1, axis=1, keepdims=True) / (2 * t1)
+    grad_variance = -np.sum(grad_out * t2 / t1, axis=1, keepdims=True) / (2 * t1)
     # t2 = gain * t0 / t1
-    grad_t0 = grad_t4 * gain
-    grad_gain = np.sum(grad_t4 * t0, axis=0)
+    grad_t0 = grad_t3 * gain
+    grad_gain = np.sum(grad_t3 * t0, axis=0)
     # t0 = x - mean
     grad_mean = -np.sum(grad_t0, axis=1, keepdims=True)
     # x feeds t0, variance and mean

@@ -4,7 +4,7 @@ import numpy as np
 
 
 def layer_norm_forward(x, gain, bias):
-    """Return t5 and what layer_norm_backward needs. x: (n, d), gain: (d,), bias: (d,)."""
+    """Return out and what layer_norm_backward needs. x: (n, d), gain: (d,), bias: (d,)."""
     mean = np.mean(x, axis=-1, keepdims=True)
     variance = np.var(x, axis=-1, keepdims=True)
     t0 = x - mean
@@ -12,16 +12,16 @@ def layer_norm_forward(x, gain, bias):
     t2 = variance + 1e-5
     t3 = np.sqrt(t2)
     t4 = t1 / t3
-    t5 = t4 + bias
-    return t5, (x, gain, t0, t3, t4)
+    out = t4 + bias
+    return out, (x, gain, t0, t3, t4)
 
 
-def layer_norm_backward(saved, grad_t5):
+def layer_norm_backward(saved, grad_out):
     """Return grad_x, grad_gain, grad_bias."""
     x, gain, t0, t3, t4 = saved
-    # t5 = t4 + bias
-    grad_t4 = grad_t5
-    grad_bias = np.sum(grad_t5, axis=0)
+    # out = t4 + bias
+    grad_t4 = grad_out
+    grad_bias = np.sum(grad_out, axis=0)
     # t4 = t1 / t3
     grad_t1 = grad_t4 / t3
     grad_t3 = -np.sum(grad_t4 * t4 / t3, axis=1, keepdims=True)

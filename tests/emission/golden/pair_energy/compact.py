@@ -48,6 +48,6 @@ def pair_energy_value_and_grad(positions, sigma, *, grad_energy=1.0):
             # distance = np.sqrt(apart @ apart)
             grad_apart = grad_distance / distance * apart
             # apart = positions[i] - positions[j]
-            grad_positions[j] += -grad_apart
+            grad_positions[j] -= grad_apart
             grad_positions[i] += grad_apart
     return energy, (grad_positions, grad_sigma)

@@ -31,23 +31,23 @@ def power_2_backward(saved, grad_squared):
 
 
 def power_3_forward(A):
-    """Return t0 and what power_3_backward needs. A: (n, n)."""
+    """Return out and what power_3_backward needs. A: (n, n)."""
     half, saved0 = power_2_forward(A)
     squared = half @ half
-    t0 = squared @ A
-    return t0, (A, half, saved0, squared)
+    out = squared @ A
+    return out, (A, half, saved0, squared)
 
 
-def power_3_backward(saved, grad_t0):
+def power_3_backward(saved, grad_out):
     """Return grad_A."""
     A, half, saved0, squared = saved
-    # t0 = squared @ A
-    grad_squared = grad_t0 @ A.T
+    # out = squared @ A
+    grad_squared = grad_out @ A.T
     # squared = half @ half
     grad_half = grad_squared @ half.T + half.T @ grad_squared
     # half = power_2(A)
-    t1 = power_2_backward(saved0, grad_half)
-    grad_A = squared.T @ grad_t0 + t1
+    grad_A_part = power_2_backward(saved0, grad_half)
+    grad_A = squared.T @ grad_out + grad_A_part
     return grad_A
 
 
