@@ -21,7 +21,7 @@ from flatgrad.frontend.inputs import Inputs, detached, number_of, sizes_of
 from flatgrad.frontend.keys import key_of
 from flatgrad.frontend.known import is_static
 from flatgrad.frontend.reader import Poisoned, Reader, Unfinished, described, is_number, shares_memory
-from flatgrad.frontend.source import deep_recursion
+from flatgrad.frontend.recursion import deep_recursion
 from flatgrad.frontend.static_objects import Partial
 from flatgrad.graph.regions import REGIONS, call, close, nested, outer_values
 from flatgrad.graph.size import SizeUnknown, symbols_of

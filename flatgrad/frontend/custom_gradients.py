@@ -20,7 +20,7 @@ from flatgrad.frontend.callees import StaticCustom, callee_of, is_followed
 from flatgrad.frontend.inputs import Inputs, detached
 from flatgrad.frontend.parameters import bound_items
 from flatgrad.frontend.reader import Poisoned, Reader, Unfinished, described, is_number, performs, statements_of
-from flatgrad.frontend.source import deep_recursion
+from flatgrad.frontend.recursion import deep_recursion
 from flatgrad.frontend.unpacking import bind
 from flatgrad.graph.regions import edited
 from flatgrad.graph.size import equal

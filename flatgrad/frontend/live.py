@@ -15,13 +15,12 @@ from typing import Any, cast
 import libcst as cst
 
 from flatgrad.errors import Problem, SourceError
+from flatgrad.frontend.recursion import C_RECURSION_LIMIT, deep_recursion
 from flatgrad.frontend.source import (
-    C_RECURSION_LIMIT,
     Definition,
     FunctionPlace,
     NameUnknown,
     Source,
-    deep_recursion,
     definition_at,
 )
 from flatgrad.functions.codes import matching_codes, start_of

@@ -10,12 +10,9 @@ import ast
 import io
 import os
 import symtable
-import sys
-import threading
 import tokenize
 import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Protocol
@@ -25,35 +22,13 @@ from libcst.metadata import CodeRange, MetadataWrapper, PositionProvider
 
 from flatgrad.errors import Problem, SourceError, UnsupportedError, syntax_problem
 from flatgrad.frontend.decoding import decoded
+from flatgrad.frontend.recursion import C_RECURSION_LIMIT, deep_recursion
 from flatgrad.frontend.trees import AnyDef, Lambdas, NamesOfLambda, definitions_of, syntax_of_definitions
 from flatgrad.options import Options
 
 Syntax = cst.CSTNode | ast.AST
 
-# Python's own parser recurses in C, so its limit keeps the stack from overflowing; code in Python has no such limit
-C_RECURSION_LIMIT = 5_000
-PYTHON_RECURSION_LIMIT = 1_000_000
 LAMBDA = "lambda"
-_recursion_lock = threading.Lock()
-_recursion_limits: list[int] = []
-
-
-@contextmanager
-def deep_recursion(limit: int = PYTHON_RECURSION_LIMIT) -> Iterator[None]:
-    """Allow recursion as deep as expressions of thousands of terms need.
-
-    The limit is one for all threads, so it goes back only when the last one that needs it has left.
-    """
-    with _recursion_lock:
-        _recursion_limits.append(sys.getrecursionlimit())
-        sys.setrecursionlimit(max(limit, _recursion_limits[-1]))
-    try:
-        yield
-    finally:
-        with _recursion_lock:
-            last = _recursion_limits.pop()
-            if not _recursion_limits:
-                sys.setrecursionlimit(last)
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,11 +26,11 @@ from flatgrad.frontend.constants import (
     is_immutable,
 )
 from flatgrad.frontend.project import module_path, submodule_path
+from flatgrad.frontend.recursion import deep_recursion
 from flatgrad.frontend.source import (
     ForeignObject,
     NameUnknown,
     Source,
-    deep_recursion,
 )
 from flatgrad.frontend.static_objects import Partial, StaticCall, StaticClass, StaticFunction, StaticModule
 from flatgrad.frontend.trees import AnyDef
