@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from flatgrad.builder import Builder, StaticNeeded
-from flatgrad.differentiate import differentiate
+from flatgrad.differentiation.differentiate import differentiate
 from flatgrad.emission.module import Differentiated, ModuleParts, module_parts, written_module
 from flatgrad.errors import Problem, ShapeError, SignatureError, UnsupportedError
 from flatgrad.frontend.reader import Reader

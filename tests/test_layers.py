@@ -20,10 +20,7 @@ builder
 frontend
 annotations
 signature
-unbroadcast
-masks activity
-backward_regions
-differentiate passes interpret
+differentiation passes interpret
 emission
 pipeline
 arguments

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from flatgrad.api import emit, grad, value_and_grad, vjp
-from flatgrad.differentiate import LONGEST_SUM
+from flatgrad.differentiation.differentiate import LONGEST_SUM
 from flatgrad.errors import UnsupportedError
 
 X = np.array([0.3, -1.2, 2.5])

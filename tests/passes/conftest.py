@@ -11,7 +11,7 @@ import pytest
 
 import flatgrad.rules
 from flatgrad.builder import Builder
-from flatgrad.differentiate import differentiate
+from flatgrad.differentiation.differentiate import differentiate
 from flatgrad.graph.values import FLOAT, Graph, Slice, Type, Value, mapped
 from flatgrad.graph.verify import verify
 from flatgrad.interpret import interpret

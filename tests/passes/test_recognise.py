@@ -8,7 +8,7 @@ import pytest
 
 from flatgrad import nn
 from flatgrad.builder import Builder
-from flatgrad.differentiate import differentiate
+from flatgrad.differentiation.differentiate import differentiate
 from flatgrad.graph.values import FLOAT, Graph, Node, Slice, Type, Value
 from flatgrad.interpret import interpret
 from flatgrad.passes.pattern import Operation, Step, Variable, pattern_of

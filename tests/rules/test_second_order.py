@@ -14,7 +14,7 @@ import pytest
 
 import flatgrad.rules
 from flatgrad.builder import Builder
-from flatgrad.differentiate import differentiate
+from flatgrad.differentiation.differentiate import differentiate
 from flatgrad.graph.values import Constant, Graph, List, Slice, Value
 from flatgrad.graph.verify import verify
 from flatgrad.infer import type_of

@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 
 from flatgrad.builder import Builder
+from flatgrad.differentiation.unbroadcast import Axes, summed_over
 from flatgrad.frontend.rule_bodies import read_rule
 from flatgrad.graph.size import is_one
 from flatgrad.graph.values import Constant, Node, Value, mapped
 from flatgrad.registry import Record
 from flatgrad.rules.shapes import reduced
-from flatgrad.unbroadcast import Axes, summed_over
 
 # conditions of np.where, each with the side that counts
 Masks = tuple[tuple[Value, bool], ...]

@@ -10,27 +10,38 @@ visited, so that it is assigned once, where all its parts are known.
 from __future__ import annotations
 
 import operator
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from typing import Any
 
 import numpy as np
 
-from flatgrad.activity import derived_from, reached_from, spread
-from flatgrad.backward_regions import VISITS, accumulate, complete_calls, join_calls
 from flatgrad.builder import Builder
+from flatgrad.differentiation.activity import derived_from, reached_from, spread
+from flatgrad.differentiation.bodies import accumulate
+from flatgrad.differentiation.branches import visit_branch
+from flatgrad.differentiation.calls import complete_calls, join_calls, visit_call, visit_edited
+from flatgrad.differentiation.loops import visit_loop
+from flatgrad.differentiation.masks import MaskedGradients, plain
+from flatgrad.differentiation.unbroadcast import broadcast_axes, cast, is_smaller, summed_over
 from flatgrad.errors import Problem, UnsupportedError
 from flatgrad.frontend.rule_bodies import inputs_with_gradient, read_rule
+from flatgrad.graph.regions import branch, call, edited, loop
 from flatgrad.graph.size import SizeUnknown
 from flatgrad.graph.values import FLOAT, Constant, Graph, Node, Value, leaves
 from flatgrad.infer import makes_number
-from flatgrad.masks import MaskedGradients, plain
 from flatgrad.registry import lookup
 from flatgrad.rules.placing import placed, placed_together
 from flatgrad.rules.program import named
-from flatgrad.unbroadcast import broadcast_axes, cast, is_smaller, summed_over
 
 # a sum of more parts than this is written in several steps: one line of thousands of terms can't be compiled
 LONGEST_SUM = 50
+# what is no single operation
+VISITS: dict[Callable[..., Any], Callable[[Any, Node], None]] = {
+    branch: visit_branch,
+    loop: visit_loop,
+    call: visit_call,
+    edited: visit_edited,
+}
 
 
 def differentiate(graph: Graph, wrt: Sequence[Value], results: Sequence[Value]) -> dict[Value, Value]:
