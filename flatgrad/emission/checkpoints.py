@@ -1,6 +1,6 @@
 """The text of checkpointed loops: the state is kept once in so many turns, and the turns between are run again for the backward pass.
 
-In: the regions of a function. Out: lists of lines. Layer: emission, above `blocks`.
+In: the regions of a function. Out: lists of lines. Layer: emission, above `calls`.
 
 With n turns, about the square root of n states are kept, and a tape for about as many turns at a time.
 """
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from flatgrad.emission.blocks import Blocks
+from flatgrad.emission.calls import Calls
 from flatgrad.emission.expressions import is_simple
 from flatgrad.emission.headers import Span
 from flatgrad.emission.keeping import Region, counts_turns
@@ -32,8 +32,8 @@ class Plan:
     turns: str
 
 
-class CheckpointedBlocks(Blocks):
-    """Writes checkpointed loops, and all else as `Blocks` does."""
+class Checkpoints(Calls):
+    """Writes checkpointed loops, and all else as `Calls` does."""
 
     _plans: dict[Region, Plan]
     _runs_again: bool = False

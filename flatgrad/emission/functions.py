@@ -1,13 +1,13 @@
 """The text of one function of the emitted module: its forward and its backward pass, and what goes from one to the other.
 
-In: the regions of a function. Out: lines, and for a helper its functions. Layer: emission, above `blocks`, below `module`.
+In: the regions of a function. Out: lines, and for a helper its functions. Layer: emission, above `checkpoints`, below `module`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from flatgrad.emission.checkpoints import CheckpointedBlocks
+from flatgrad.emission.checkpoints import Checkpoints
 from flatgrad.emission.expressions import Printer
 from flatgrad.emission.keeping import Region, Regions, is_backward
 from flatgrad.emission.layout import laid_out
@@ -44,7 +44,7 @@ class FunctionWriter:
         for name, value in parameters.items():
             names.parameter(value, name)
             self.printer.name(value, name)
-        self.blocks = CheckpointedBlocks(regions, names, self.printer, functions)
+        self.blocks = Checkpoints(regions, names, self.printer, functions)
         self.forward: list[Line] = []
         self.backward: list[Line] = []
 

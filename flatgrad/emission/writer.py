@@ -70,7 +70,7 @@ class Writer:
                 self.printer.texts[node.output] = self._inside(node)
                 continue
             statement = node.statement
-            lines = self._forward_lines(graph, node)
+            lines = self._forward_lines(graph, node) + self._kept(graph, node.outputs)
             if statement is not None and statement is not before:
                 result += [Line(comment) for comment in map(comment_text, statement.comments) if comment]
             before = statement
@@ -96,6 +96,10 @@ class Writer:
             heading = fresh or ("" if node.bodies else heading)
             result += lines
         return result
+
+    def _kept(self, graph: Graph, values: Sequence[Value]) -> list[Line]:
+        """Return the lines that keep values for the backward pass."""
+        return []
 
     def _forward_lines(self, graph: Graph, node: Node) -> list[Line]:
         self.written[node] = self._line(node)
