@@ -10,9 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from flatgrad.emission.calls import Calls
-from flatgrad.emission.expressions import is_simple
+from flatgrad.emission.expressions import Printer, is_simple
 from flatgrad.emission.headers import Span
-from flatgrad.emission.keeping import Region, counts_turns
+from flatgrad.emission.keeping import Region, Regions, counts_turns, needed_again
+from flatgrad.emission.names import Names
 from flatgrad.emission.writer import Line, indented
 from flatgrad.errors import Problem, UnsupportedError
 from flatgrad.graph.regions import LoopParts, is_undefined
@@ -35,8 +36,10 @@ class Plan:
 class Checkpoints(Calls):
     """Writes checkpointed loops, and all else as `Calls` does."""
 
-    _plans: dict[Region, Plan]
-    _runs_again: bool = False
+    def __init__(self, regions: Regions, names: Names, printer: Printer, functions: dict[Graph, str]) -> None:
+        super().__init__(regions, names, printer, functions)
+        self._plans: dict[Region, Plan] = {}
+        self._runs_again = False
 
     def _loop(self, graph: Graph, node: Node) -> list[Line]:
         body = node.bodies[0]
@@ -63,12 +66,12 @@ class Checkpoints(Calls):
         every, states = self.names.fresh("every"), self.names.fresh("states")
         counted = counts_turns(region)
         turns = self.headers.count(parts.header) if counted else self.names.fresh("turns")
-        self._plans = {**getattr(self, "_plans", {}), region: Plan(every, states, turns)}
+        self._plans[region] = Plan(every, states, turns)
         for name in (every, states, *([] if counted else [turns])):
             self.tapes.opened_in[name] = region
         builtin = self.printer.spelling.builtin
         length = builtin("len")
-        append = Line(f"{states}.append({self._state(parts)})")
+        append = Line(f"{states}.append({self._state(region)})")
         lines.append(Line(KEPT_ONCE))
         if counted:
             lines.append(Line(f"{every} = {builtin('max')}(1, {builtin('int')}({_root(turns)}))"))
@@ -82,18 +85,35 @@ class Checkpoints(Calls):
         lines += [Line(header), *indented([*keep, *self._turn(node, region)])]
         return lines + self._copies(graph, node.outputs, parts.carried)
 
-    def _state(self, parts: LoopParts) -> str:
-        names = [self._text(value) for value in self._carried_on(parts)]
+    def _state(self, region: Region) -> str:
+        names = [self._text(value) for value in self._carried_on(region)]
         return names[0] if len(names) == 1 else f"({', '.join(names)})"
 
-    @staticmethod
-    def _carried_on(parts: LoopParts) -> list[Value]:
-        """Return the carried values that a turn may read."""
+    def _carried_on(self, region: Region) -> list[Value]:
+        """Return the carried values that the turns to run again start from."""
+        assert region.node is not None
+        parts = LoopParts(region.node)
+        needed = needed_again(region, self.regions)
         pairs = zip(parts.carried, parts.start, strict=True)
-        return [value for value, start in pairs if start is not None and not is_undefined(start)]
+        return [value for value, start in pairs if start is not None and not is_undefined(start) and value in needed]
+
+    def _nodes_of_turn(self, region: Region) -> list[Node]:
+        nodes = super()._nodes_of_turn(region)
+        if not self._runs_again or region not in self._plans:
+            return nodes
+        needed = needed_again(region, self.regions)
+        return [node for node in nodes if not needed.isdisjoint(node.outputs)]
+
+    def _carried_by_turn(self, region: Region) -> list[int]:
+        numbers = super()._carried_by_turn(region)
+        if not self._runs_again or region not in self._plans or region.node is None:
+            return numbers
+        parts = LoopParts(region.node)
+        needed = needed_again(region, self.regions)
+        return [k for k in numbers if parts.carried[k] in needed]
 
     def _backward_turns(self, node: Node, region: Region, carried: list[tuple[Value, Value]]) -> list[Line]:
-        plan = getattr(self, "_plans", {}).get(region)
+        plan = self._plans.get(region)
         forward = node.forward
         if plan is None or forward is None:
             return super()._backward_turns(node, region, carried)
@@ -104,8 +124,8 @@ class Checkpoints(Calls):
         lines = [Line(f"{stop} = {builtin('min')}({start} + {plan.every}, {plan.turns})")]
         for parameter in parts.carried:
             self.printer.name(parameter, self.names.name(parameter))
-        if self._carried_on(parts):
-            lines.append(Line(f"{self._state(parts).strip('()')} = {plan.states}[{start} // {plan.every}]"))
+        if self._carried_on(region):
+            lines.append(Line(f"{self._state(region).strip('()')} = {plan.states}[{start} // {plan.every}]"))
         opened = set(self.tapes.opened_in)
         lines += [Line(text) for text in self.tapes.opened(region)]
         for name in set(self.tapes.opened_in) - opened:

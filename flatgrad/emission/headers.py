@@ -36,6 +36,9 @@ class Headers:
         self.names = names
         self.span: Span | None = None
         self.span_of: Region | None = None
+        # counters of turns, and those of the loops around what is being written
+        self._counters: list[str] = []
+        self._open: list[str] = []
 
     def _text(self, item: Any) -> str:
         return self.printer.item(item)[0]
@@ -62,11 +65,11 @@ class Headers:
             return header, ""
         counter, first = _counter(parts)
         if counter is not None and first == 0:
-            name = self.names.name(counter) if counter.name not in (None, "_") else self.names.fresh("k")
+            name = self.names.name(counter) if counter.name not in (None, "_") else self._fresh_counter()
             self.printer.name(counter, name)
             _, _, iterable = header.partition(" in ")
             return f"for {name} in {iterable}", name
-        name = self.names.fresh("k")
+        name = self._fresh_counter()
         target, _, iterable = header.removeprefix("for ").removesuffix(":").partition(" in ")
         target = f"({target})" if "," in target else target
         return f"for {name}, {target} in {self.printer.spelling.builtin('enumerate')}({iterable}):", name
@@ -80,7 +83,7 @@ class Headers:
         counter, first = _counter(parts) if counts_turns(region) else (None, 0)
         counter = counter if first == 0 else None
         named = counter is not None and counter.name not in (None, "_")
-        name = self.names.name(counter) if named and counter is not None else self.names.fresh("k")
+        name = self.names.name(counter) if named and counter is not None else self._fresh_counter()
         self.printer.name(parts.turn, name)
         lines = self._elements(region, name, 0, counter, tapes, dict.fromkeys(read, 2))
         shown = name if lines or named else self.names.unread()
@@ -123,6 +126,7 @@ class Headers:
             together = (
                 reverse[0] if len(lists) == 1 else f"{self.printer.spelling.builtin('zip')}({', '.join(reverse)})"
             )
+            self._open.append("")
             return f"for {', '.join(names)} in {together}:", []
         counter, first = _counter(parts) if counts_turns(region) else (None, 0)
         span = self.span if region is self.span_of else None
@@ -134,13 +138,25 @@ class Headers:
         elif counter is not None and counter.name not in (None, "_"):
             name = self.names.name(counter)
         else:
-            name = self.names.fresh("k")
+            name = self._fresh_counter()
+        self._open.append(name)
         self.printer.texts[parts.turn] = shifted(name, first, 0), ATOM if not first else SUM
         lines = self._elements(region, name, first, counter, tapes, region.reads)
         index = (name, first) if span is None else (f"{name} - {span.start}", 0)
         lines += tapes.read(region, self.printer, index)
         turns = self._range_of_turns(region, counter, first, tapes)
         return f"for {name} in {self.printer.spelling.builtin('reversed')}({turns}):", lines
+
+    def _fresh_counter(self) -> str:
+        """Return a name for the counter of a loop: that of an earlier one may be used again behind it."""
+        name = next((name for name in self._counters if name not in self._open), None) or self.names.fresh("k")
+        if name not in self._counters:
+            self._counters.append(name)
+        return name
+
+    def leave(self) -> None:
+        """Note that the loop whose header was written last is at its end."""
+        self._open.pop()
 
     def _range_of_turns(self, region: Region, counter: Value | None, first: int, tapes: Tapes) -> str:
         assert region.node is not None

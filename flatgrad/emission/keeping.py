@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from flatgrad.emission.lines import ALWAYS_INSIDE, Lines, is_quick
-from flatgrad.graph.regions import BACKWARD, LoopParts, branch, elements_of, loop, received
+from flatgrad.graph.regions import BACKWARD, LoopParts, branch, elements_of, loop, nested_in_function, received
 from flatgrad.graph.values import Constant, Graph, Node, Value, leaves, packed
 
 INDEX, IN_REVERSE, FROM_THE_END = "index", "in reverse", "from the end"
@@ -148,11 +148,15 @@ def _choose_kept(region: Region) -> None:
     """Divide what the backward pass of a body reads into what is kept and what is computed again."""
     at_hand = _at_hand(region)
     again = set(region.again)
+    # a condition that the user has a name for tells which way a turn went
+    conditions = [node.inputs[0] for node in region.graph.nodes if node.function is BACKWARD[branch]]
+    ways = {value for value in conditions if value.name is not None}
     for node in region.graph.nodes:
         read = [value for value in node.outputs if value in region.reads]
         if is_backward(node) or not read:
             continue
-        inline = _inline_inputs(region, node, at_hand) if len(node.outputs) == 1 and is_quick(node) else None
+        is_quick_here = len(node.outputs) == 1 and is_quick(node) and node.output not in ways
+        inline = _inline_inputs(region, node, at_hand) if is_quick_here else None
         if inline is None:
             region.kept += read
         else:
@@ -230,3 +234,24 @@ def pairs_of(region: Region) -> dict[Value, Value]:
         if made and parameter in region.kept and result in region.kept:
             found.setdefault(result, parameter)
     return found
+
+
+def needed_again(region: Region, regions: Regions) -> set[Value]:
+    """Return the values of a body that have to be computed again for those that the backward pass reads."""
+    assert region.node is not None
+    parts = LoopParts(region.node)
+    nodes = [node for node in region.graph.nodes if node.forward is None]
+    needed = set(region.kept)
+    for node in nodes:
+        inside = [graph for body in node.bodies for graph in nested_in_function(body) if graph in regions.of]
+        if any(regions.of[graph].kept for graph in inside):
+            needed.update(node.outputs)
+    count = -1
+    while count < len(needed):
+        count = len(needed)
+        for node in reversed(nodes):
+            if not needed.isdisjoint(node.outputs):
+                needed.update(node.inputs)
+        pairs = zip(parts.carried, parts.results, strict=True)
+        needed.update([result for carried, result in pairs if carried in needed])
+    return needed

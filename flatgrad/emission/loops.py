@@ -62,11 +62,21 @@ class Loops(Branches):
         lines = self._checked(node)
         lines += [Line(text) for text in self.tapes.counted(region)] + self._kept(body, parts.carried)
         self._plan_to_leave(body, parts)
-        lines += self.forward(body, [each for each in body.nodes if each.forward is None])
-        lines += self._copies(body, parts.carried, parts.results)
+        lines += self.forward(body, self._nodes_of_turn(region))
+        numbers = self._carried_by_turn(region)
+        lines += self._copies(body, [parts.carried[k] for k in numbers], [parts.results[k] for k in numbers])
         if parts.leave is not None and parts.leave not in self._leaving | self._left_on:
             lines += [Line(f"if {self._text(parts.leave)}:"), Line("break", depth=1)]
         return lines
+
+    def _nodes_of_turn(self, region: Region) -> list[Node]:
+        """Return the forward nodes that a turn runs."""
+        return [node for node in region.graph.nodes if node.forward is None]
+
+    def _carried_by_turn(self, region: Region) -> list[int]:
+        """Return the numbers of the carried values that a turn makes anew."""
+        assert region.node is not None
+        return list(range(len(LoopParts(region.node).carried)))
 
     def _condition(self, node: Node) -> str | None:
         """Return the text of the condition of a `while` loop, as one expression, whatever the style; None where it is none."""
@@ -162,6 +172,7 @@ class Loops(Branches):
         lines = [*(Line(text) for text in found), *self._computed_again(region)]
         lines += self.backward(body, [each for each in body.nodes if each.forward is not None])
         lines += self._copies(body, [before for before, _ in carried], [behind for _, behind in carried])
+        self.headers.leave()
         return [Line(header), *indented(lines)] if lines else []
 
     def _accumulators(self, node: Node, body: Graph) -> list[Line]:

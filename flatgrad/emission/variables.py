@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from flatgrad.emission.keeping import Region, Regions
+from flatgrad.emission.keeping import Region, Regions, needed_again
 from flatgrad.graph.regions import BACKWARD, LoopParts, branch, loop, received
 from flatgrad.graph.values import Constant, Graph, Node, Value
 from flatgrad.rules.program import named
@@ -119,11 +119,12 @@ class Variables:
 
     def _unite_loop(self, graph: Graph, node: Node, face: Interface, occupants: dict[Value, Value]) -> None:
         ((body, results, _),) = face.sides
+        again = needed_again(self.regions.of[body], self.regions) if _runs_again(node) else set()
         inner: dict[Value, Value] = {}
         for start, parameter, result, output in zip(face.start, face.carried, results, face.outputs, strict=True):
             self._follow_second_name(graph, output, occupants)
             variable = self.leader.get(output, output)
-            if _runs_again(node) and output in self.direct:
+            if parameter in again and output in self.direct:
                 # the variables of the loop are used again before this is read
                 variable = parameter
             elif variable is output:
