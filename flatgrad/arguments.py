@@ -63,16 +63,18 @@ def _size(signature: Signature, axis: Axis) -> Size:
 def _equal(error: EqualityUnknown, signature: Signature) -> list[tuple[Axis, Axis]]:
     """Return the axes that are of one size in these arguments where that is all that has to be known; none where it is not."""
     axes = {
-        _size(signature, (name, axis)): (name, axis)
+        size: (name, axis)
         for name, known in signature.parameters.items()
         if isinstance(known, Type)
-        for axis in range(known.rank)
+        for axis, size in enumerate(known.shape)
+        if not isinstance(size, int)
     }
     found: list[tuple[Axis, Axis]] = []
-    for pair in error.pairs:
-        one, other = map(resolved, pair)
-        numbers = [signature.sizes.get(symbol) for size in (one, other) for symbol in symbols_of(size)]
-        if one not in axes or other not in axes or len(numbers) != 2 or numbers[0] != numbers[1]:
+    for one, other in error.pairs:
+        if one not in axes or other not in axes:
+            return []
+        numbers = {signature.sizes[symbol] for size in (one, other) for (symbol,), _ in size.terms}  # type: ignore[union-attr]
+        if len(numbers) > 1:
             return []
         found.append((axes[one], axes[other]))
     return found

@@ -12,9 +12,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from flatgrad.emission.keeping import Region, Regions, needed_again
-from flatgrad.graph.regions import BACKWARD, LoopParts, branch, loop, received
+from flatgrad.graph.regions import BACKWARD, REGIONS, LoopParts, branch, call, loop, received
 from flatgrad.graph.values import Constant, Graph, Node, Value
 from flatgrad.rules.program import named
+
+# what these make comes out of one line with other results
+CALLS = frozenset({call, BACKWARD[call]})
 
 Side = tuple[Graph, Sequence[Value], dict[Value, Value]]
 
@@ -180,7 +183,8 @@ class Variables:
                 if before is not None:
                     inside[variable] = before
                     self.leader[before] = variable
-                self._take(body, results[k], variable, before)
+                if self._take(body, results[k], variable, before):
+                    self._take_before(body, results[k], variable, before)
         for (body, _, _), inside in zip(face.sides, inner, strict=True):
             self._unite(body, inside, forward=node.forward is None)
 
@@ -217,27 +221,30 @@ class Variables:
         self.leader[value] = variable
         return True
 
-    def _take_before(self, graph: Graph, last: Value, variable: Value, occupant: Value) -> None:
+    def _take_before(self, graph: Graph, last: Value, variable: Value, occupant: Value | None) -> None:
         """Let what the user calls by the name of a variable be that, too, where each value is dead when the next is made."""
         assert last.node is not None
         chain = [last]
-        before = graph.nodes[: self._order(graph)[last.node]]
-        for node in reversed(before):
-            value = node.outputs[0] if len(node.outputs) == 1 and not node.bodies else None
-            if (
-                value is None
-                or not _may_lead(value, last)
-                or value in self.leader
-                or not self._has_a_name(graph, value)
-            ):
+        for node in reversed(graph.nodes[: self._order(graph)[last.node]]):
+            if (node.forward is None) != (last.node.forward is None) or node.function in CALLS:
                 continue
-            behind = chain[0].node
-            assert behind is not None
-            alone = value not in self.direct and self._is_dead_behind(graph, value, behind, into=chain[0])
-            if alone and self._is_dead_behind(graph, occupant, node, into=value):
-                self.leader[value] = variable
-                chain.insert(0, value)
+            for value in node.outputs:
+                if self._comes_before(graph, value, chain[0], occupant):
+                    self.leader[value] = variable
+                    chain.insert(0, value)
+                    break
         self._chains[graph, variable] = chain[:-1]
+
+    def _comes_before(self, graph: Graph, value: Value, following: Value, occupant: Value | None) -> bool:
+        """Tell whether a value can have the variable that holds `following` behind it and `occupant` before it."""
+        if not _may_lead(value, following) or value in self.leader or value in self.direct:
+            return False
+        if isinstance(value, Constant) or not self._has_a_name(graph, value):
+            return False
+        assert value.node is not None and following.node is not None
+        if not self._is_dead_behind(graph, value, following.node, into=following):
+            return False
+        return occupant is None or self._is_dead_behind(graph, occupant, value.node, into=value)
 
     def _occupant(self, graph: Graph, node: Node, variable: Value, occupants: dict[Value, Value]) -> Value | None:
         """Return the value that a variable has before a node."""
@@ -256,10 +263,11 @@ class Variables:
         host = region.lines.host
         here = order[host.get(node, node)]
         is_loop = node.function in (loop, BACKWARD[loop])
+        values = _with_second_names(graph, value)
         for each in graph.nodes:
             at = order[host.get(each, each)]
             behind = at > here or (is_loop and at == here and each is not node)
-            if behind and value in each.inputs and (each.forward is None) == (node.forward is None):
+            if behind and not values.isdisjoint(each.inputs) and (each.forward is None) == (node.forward is None):
                 return False
         if is_loop and into is not None and not _only_starts(node, value, into):
             return False
@@ -268,12 +276,20 @@ class Variables:
         results = graph.results if node.forward is None else graph.gradients
         if graph is self.regions.root.graph:
             results = list(region.lines.results)
-        return value is into or value not in results
+        return value is into or values.isdisjoint(results)
 
     def _order(self, graph: Graph) -> dict[Node, int]:
         if graph not in self._orders:
             self._orders[graph] = {node: k for k, node in enumerate(graph.nodes)}
         return self._orders[graph]
+
+
+def _with_second_names(graph: Graph, value: Value) -> set[Value]:
+    """Return a value and what may be written by its name: a second name of what a branch or loop makes."""
+    values = {value}
+    if value.node is not None and value.node.function in REGIONS:
+        values.update(node.output for node in graph.nodes if node.function is named and node.inputs[0] is value)
+    return values
 
 
 def _only_starts(node: Node, value: Value, output: Value) -> bool:

@@ -33,7 +33,6 @@ from flatgrad.frontend.reader import (
     RETURNED,
     Reader,
     Step,
-    Undefined,
     Unfinished,
     is_number,
     may_be_shared,
@@ -65,7 +64,7 @@ class Variable:
     end: Any = NOTHING
     fixed: bool = False
     may_be_fixed: bool = True
-    changing: Changing | None = None
+    changing: Changing | Undecided | None = None
     own: bool = True
     holds_numbers: bool = True
 
@@ -120,8 +119,9 @@ class Loop:
         start = self.reader.variables.get(name, NOTHING)
         if isinstance(start, Unset):
             start = start.item
-        if isinstance(start, Undefined):
-            start = NOTHING
+        if isinstance(start, Undecided | Changing):
+            # no turn can use what it was before the loop, and if there is no turn, it is that behind it
+            return Variable(name, NOTHING, changing=start)
         made = Variable(name, start)
         if start is not NOTHING and any(True for _ in numbers(start)):
             made.shape = start

@@ -245,6 +245,8 @@ def read_comparison(reader: Reader, syntax: cst.Comparison) -> Any:
             compared = _static_comparison(reader, STATIC_COMPARISON[kind], left, right, syntax)
         elif is_static(left) and is_static(right):
             compared = COMPARISON[kind](plain(left), plain(right))
+            if isinstance(compared, np.ndarray):
+                compared = static_call(reader, syntax, COMPARISON[kind], (left, right), {})
         elif isinstance(left, str | None) or isinstance(right, str | None):
             compared = kind == "NotEqual"
         else:

@@ -15,6 +15,7 @@ RIGHT = {
     "keepdims": "keep = True\nk = 1\nreturn np.sum(x, axis=k, keepdims=keep)",
     "shape": "n = 3\nreturn np.reshape(x, (n, 1)) * s",
     "count": "n = 0\nreturn np.var(x, axis=n + 1, ddof=n)",
+    "mask": "v = np.full(3, 0.7)\nreturn np.where(v > 0.1, v * s, x[0])",
     "axis of a helper": "def f(x, s):\n    return g(x, 0)\n\n\ndef g(x, k):\n    y = np.sum(x, axis=k)\n    return y\n",
 }
 

@@ -206,6 +206,11 @@ ERRORS = {
         10,
         "'a' before the loop",
     ),
+    "undecided before": (
+        "t = (x, x)\nif s > 0:\n    t = s\nfor i in range(n):\n    t = x[i]\nreturn t * 2",
+        12,
+        "`t` is",
+    ),
     "first turn": (
         "for i in range(n):\n    s = s + u\n    u = x[i]\nreturn s",
         8,

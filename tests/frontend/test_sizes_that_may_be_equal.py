@@ -37,6 +37,25 @@ PROGRAMS = {
                     u = np.tanh(w) * s
             return np.sum(u * u)
         """,
+    "changed in a loop": """
+        def f(u, w, s):
+            y = u * u
+            if s > 0:
+                y = w * s
+            while np.sum(y) < 3:
+                y = y + u**2
+            for e in u:
+                y = w * e
+            return np.sum(y)
+        """,
+    "found equal later": """
+        def f(u, w, s):
+            y = u * u
+            if s > 0:
+                y = w * s
+            z = u * w
+            return np.sum(y * z)
+        """,
     "helper": """
         def f(u, w, s):
             return np.sum(chosen(u, w, s) ** 2)
