@@ -33,16 +33,15 @@ def recurrent_value_and_grad(heard, W, u, b, v, *, grad_out=1.0):
     # forward
     h = np.zeros(len(b))
     loss = 0.0
-    h_2 = h
-    h_2_tape = []
+    h_tape = []
     saved_tape = []
     t0_tape = []
     for t in range(len(heard)):
-        h_2, saved = cell_forward(h_2, heard[t], W, u, b)
-        h_2_tape.append(h_2)
+        h, saved = cell_forward(h, heard[t], W, u, b)
+        h_tape.append(h)
         saved_tape.append(saved)
         if t >= LAG:
-            t0 = v @ h_2 - heard[t - LAG]
+            t0 = v @ h - heard[t - LAG]
             t0_tape.append(t0)
             loss += t0**2
     t1 = len(heard) - LAG
@@ -55,21 +54,21 @@ def recurrent_value_and_grad(heard, W, u, b, v, *, grad_out=1.0):
     grad_u = np.zeros_like(u)
     grad_b = np.zeros_like(b)
     grad_v = np.zeros_like(v)
-    grad_h_2 = np.zeros_like(h)
+    grad_h = np.zeros_like(h)
     for t in reversed(range(len(heard))):
         if t >= LAG:
             t0 = t0_tape.pop()
             # loss += t0**2
             grad_t0 = 2 * grad_loss * t0
-            # t0 = v @ h_2 - heard[t - LAG]
-            t2 = grad_t0 * v
-            grad_v += grad_t0 * h_2_tape[t]
+            # t0 = v @ h - heard[t - LAG]
+            grad_h_part = grad_t0 * v
+            grad_v += grad_t0 * h_tape[t]
         else:
-            t2 = np.zeros_like(h_2_tape[t])
-        grad_h_2 = grad_h_2 + t2
-        # h_2 = cell(h_2, heard[t], W, u, b)
-        grad_h_2, t3, t4, t5 = cell_backward(saved_tape[t], grad_h_2)
-        grad_W += t3
-        grad_u += t4
-        grad_b += t5
+            grad_h_part = np.zeros_like(h_tape[t])
+        grad_h = grad_h + grad_h_part
+        # h = cell(h, heard[t], W, u, b)
+        grad_h, grad_W_part, grad_u_part, grad_b_part = cell_backward(saved_tape[t], grad_h)
+        grad_W += grad_W_part
+        grad_u += grad_u_part
+        grad_b += grad_b_part
     return out, (grad_W, grad_u, grad_b, grad_v)
