@@ -61,11 +61,8 @@ def recurrent_value_and_grad(heard, W, u, b, v, *, grad_out=1.0):
             # loss += t0**2
             grad_t0 = 2 * grad_loss * t0
             # t0 = v @ h - heard[t - LAG]
-            grad_h_part = grad_t0 * v
             grad_v += grad_t0 * h_tape[t]
-        else:
-            grad_h_part = np.zeros_like(h_tape[t])
-        grad_h = grad_h + grad_h_part
+            grad_h = grad_h + grad_t0 * v
         # h = cell(h, heard[t], W, u, b)
         grad_h, grad_W_part, grad_u_part, grad_b_part = cell_backward(saved_tape[t], grad_h)
         grad_W += grad_W_part

@@ -26,6 +26,7 @@ from flatgrad.passes.share_with_outside import share_with_outside
 from flatgrad.passes.simplify import simplify
 from flatgrad.passes.skip_unchanged import skip_unchanged
 from flatgrad.passes.spread_scalars import spread_scalars
+from flatgrad.passes.sum_in_branches import sum_in_branches
 
 Pass = Callable[[Graph, Sequence[Value]], list[Value]]
 
@@ -41,6 +42,7 @@ PASSES: tuple[Pass, ...] = (
     share,  # nothing is computed twice
     share_with_outside,  # nor in a body again
     simplify,  # no multiplication by 1, no double minus
+    sum_in_branches,  # no zeros on the side that has nothing to add
     skip_unchanged,  # no branch or loop that changes nothing
     share,  # what has become the same by now
     lead_with_minus,  # a sum is negated, not an array that is summed
