@@ -18,7 +18,7 @@ from flatgrad.frontend.reader import Reader
 from flatgrad.frontend.source import Definition
 from flatgrad.functions.origin import shown_place
 from flatgrad.garbage import collector_paused
-from flatgrad.graph.regions import nested
+from flatgrad.graph.regions import call, nested
 from flatgrad.graph.size import SizeUnknown
 from flatgrad.graph.values import Constant, Graph, Value, leaves, mapped
 from flatgrad.graph.verify import verify
@@ -126,9 +126,8 @@ def read(definition: Definition, signature: Signature) -> tuple[Graph, dict[str,
     if isinstance(returned, int | float):
         returned = Constant(returned, type_of(returned))
     returned = _named_results(reader, returned, definition)
-    for body in nested(graph):
-        if body.origin is not None:
-            _name_results(body)
+    for node in [node for each in nested(graph) for node in each.nodes if node.function is call]:
+        _name_results(node.bodies[0], len(node.outputs))
     arguments = {name: value for name, value in given.items() if isinstance(value, Value)}
     return graph, arguments, returned
 
@@ -152,13 +151,13 @@ def _named_results(reader: Reader, returned: Any, definition: Definition) -> Any
     return mapped(returned, result)
 
 
-def _name_results(function: Graph) -> None:
-    """Name what a helper returns, where its user has not."""
+def _name_results(function: Graph, count: int) -> None:
+    """Name the `count` results that a helper returns, where its user has not."""
     names = {value.name for value in function.values()}
     stem = next(name for name in ("out", "result", "value", "out_") if name not in names)
-    for k, result in enumerate(function.results):
+    for k, result in enumerate(function.results[:count]):
         if result.name is None and result.node is not None and not isinstance(result, Constant):
-            result.name = stem if len(function.results) == 1 else f"{stem}{k}"
+            result.name = stem if count == 1 else f"{stem}{k}"
 
 
 def _apart(builder: Builder, returned: Any) -> Any:

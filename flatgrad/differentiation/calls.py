@@ -54,6 +54,9 @@ def _take_custom(body: Graph, count: int) -> None:
     pairs = list(zip(body.parameters, body.custom.results, strict=True))
     body.custom = None
     found = [(parameter, inner.get(gradient, gradient)) for parameter, gradient in pairs if gradient is not None]
+    for parameter, gradient in found:
+        if gradient.node is not None and gradient.primal is None and gradient.name is None:
+            gradient.primal = parameter
     body.wrt = [parameter for parameter, _ in found]
     body.gradients = [gradient for _, gradient in found]
 

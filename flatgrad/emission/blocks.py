@@ -41,6 +41,8 @@ class Blocks(Writer):
         self.functions = functions
         # loops that leave a side of a branch with `break` instead of a flag
         self._leaving: set[Value] = set()
+        # flags whose loop is left by `break` where they are True
+        self._left_at: set[Value] = set()
         # conditions of branches whose first side leaves the loop at its end
         self._left_on: set[Value] = set()
         # what a branch gives back that is read even where it has no value: by the backward pass, by a copy

@@ -123,7 +123,7 @@ class Branches(Blocks):
         if node.arguments["condition"] in self._left_on:
             return [Line("break")] if body is node.bodies[0] else []
         for output, result in zip(node.outputs, body.results, strict=True):
-            if output in self._leaving and isinstance(result, Constant) and result.number is True:
+            if output in self._left_at and isinstance(result, Constant) and result.number is True:
                 return [Line("break")]
         return []
 

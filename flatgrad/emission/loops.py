@@ -65,7 +65,7 @@ class Loops(Branches):
         lines += self.forward(body, self._nodes_of_turn(region))
         numbers = self._carried_by_turn(region)
         lines += self._copies(body, [parts.carried[k] for k in numbers], [parts.results[k] for k in numbers])
-        if parts.leave is not None and parts.leave not in self._leaving | self._left_on:
+        if parts.leave is not None and parts.leave not in self._left_at | self._left_on:
             lines += [Line(f"if {self._text(parts.leave)}:"), Line("break", depth=1)]
         return lines
 
@@ -105,42 +105,46 @@ class Loops(Branches):
 
     def _plan_to_leave(self, body: Graph, parts: LoopParts) -> None:
         """Find out whether a loop can be left by `break` on the sides of branches, with nothing to do behind it."""
-        if parts.leave is None:
-            return
-        if self._ends_with_branch_on(body, parts.leave) and all(map(self.variables.same, parts.carried, parts.results)):
-            self._left_on.add(parts.leave)
-        elif self._can_break(body, parts.leave, parts.carried, parts.results):
-            pending = [parts.leave]
+        if parts.leave is not None and self._can_break(body, parts.leave, parts.carried, parts.results):
+            pending = [(body, parts.leave)]
             while pending:
-                leave = pending.pop()
-                self._leaving.add(leave)
-                if leave.node is not None and leave.node.function is branch:
-                    k = leave.node.outputs.index(leave)
-                    pending += [
-                        side.results[k] for side in leave.node.bodies if not isinstance(side.results[k], Constant)
-                    ]
+                graph, leave = pending.pop()
+                node = leave.node
+                if self._last_branch(graph) is None or node is not self._last_branch(graph):
+                    self._left_on.add(leave)
+                    continue
+                self._left_at.add(leave)
+                if graph.results.count(leave) == 1:
+                    # a flag that nothing but the loop itself reads
+                    self._leaving.add(leave)
+                assert node is not None
+                k = node.outputs.index(leave)
+                sides = [(side, side.results[k]) for side in node.bodies]
+                pending += [(side, flag) for side, flag in sides if not isinstance(flag, Constant)]
 
-    def _ends_with_branch_on(self, body: Graph, condition: Value) -> bool:
-        """Tell whether the last line of a body is a branch on this condition, which nothing else reads."""
-        own = [each for each in body.nodes if each.forward is None and each in self.own]
-        if not own or own[-1].function is not branch or own[-1].arguments["condition"] is not condition:
-            return False
-        return not is_expression(own[-1]) and self.regions.of[body].lines.forward_uses[condition] == 2
+    def _last_branch(self, graph: Graph) -> Node | None:
+        """Return the branch that the last line of a graph is."""
+        own = [each for each in graph.nodes if each.forward is None and each in self.own]
+        return own[-1] if own and own[-1].function is branch and not is_expression(own[-1]) else None
 
     def _can_break(self, graph: Graph, leave: Value, targets: Sequence[Value], results: Sequence[Value]) -> bool:
-        node = leave.node
-        if node is None or node.function is not branch:
+        """Tell whether the last branch of a graph decides on leaving, by its condition or by what it makes, and nothing follows."""
+        last = self._last_branch(graph)
+        if last is None or not all(map(self.variables.same, targets, results)):
             return False
-        forward = [each for each in graph.nodes if each.forward is None and each in self.own]
-        used_once = self.regions.of[graph].lines.uses.get(leave) == 1
-        if forward[-1] is not node or not used_once or not all(map(self.variables.same, targets, results)):
+        lines, kept = self.regions.of[graph].lines, self.regions.of[graph].kept
+        if any(output in kept for output in last.outputs):
             return False
-        k = node.outputs.index(leave)
-        others = [output for output in node.outputs if output is not leave]
-        for body in node.bodies:
-            result = body.results[k]
-            own = [each for each in body.results if each is not result]
-            if not isinstance(result, Constant) and not self._can_break(body, result, others, own):
+        if last.arguments["condition"] is leave:
+            return lines.forward_uses[leave] == 1 + graph.results.count(leave)
+        if last is not leave.node or lines.forward_uses[leave] != graph.results.count(leave):
+            return False
+        k = last.outputs.index(leave)
+        others = [output for output in last.outputs if output is not leave]
+        for body in last.bodies:
+            flag = body.results[k]
+            own = [result for j, result in enumerate(body.results) if j != k]
+            if not isinstance(flag, Constant) and not self._can_break(body, flag, [*others, leave], [*own, flag]):
                 return False
         return True
 

@@ -205,6 +205,9 @@ class Writer:
             primal = node.output.primal
             assert primal is not None
             return f"# {self.names.name(primal)} feeds {', '.join(feeds[:-1])} and {feeds[-1]}"
+        if node.forward is node:
+            # the user wrote this backward pass
+            return ""
         host = self.hosts.get(node.forward, node.forward)
         line = self.written.get(host, "").split("\n")[0]
         recognised = node.forward.recognised

@@ -12,6 +12,7 @@ from flatgrad.graph.values import Graph, Value
 from flatgrad.passes.borrow_shapes import borrow_shapes
 from flatgrad.passes.fold_copies import fold_copies
 from flatgrad.passes.fold_factors import fold_factors
+from flatgrad.passes.inline_passing import inline_passing
 from flatgrad.passes.lead_with_constants import lead_with_constants
 from flatgrad.passes.lead_with_minus import lead_with_minus
 from flatgrad.passes.measure_parameters import measure_parameters
@@ -32,6 +33,7 @@ Pass = Callable[[Graph, Sequence[Value]], list[Value]]
 
 # on the forward graph, before it is differentiated
 BEFORE: tuple[Pass, ...] = (
+    inline_passing,  # no calls that compute nothing
     narrow,  # what is not read behind a branch or loop is not carried out of it
     share,  # what is computed twice has one gradient
     recognise,  # known functions that are written out get the derivative of the known function

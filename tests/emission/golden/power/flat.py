@@ -4,49 +4,36 @@ import numpy as np
 
 
 def power_forward(A):
-    """Return A and what power_backward needs. A: (n, n)."""
-    return A, ()
+    """Return squared and what power_backward needs. A: (n, n)."""
+    squared = A @ A
+    return squared, (A,)
 
 
-def power_backward(saved, t0):
+def power_backward(saved, grad_squared):
     """Return grad_A."""
-    return t0
-
-
-def power_2_forward(A):
-    """Return squared and what power_2_backward needs. A: (n, n)."""
-    half, saved0 = power_forward(A)
-    squared = half @ half
-    return squared, (half, saved0)
-
-
-def power_2_backward(saved, grad_squared):
-    """Return grad_A."""
-    half, saved0 = saved
-    # squared = half @ half
-    grad_half = grad_squared @ half.T + half.T @ grad_squared
-    # half = power(A)
-    grad_A = power_backward(saved0, grad_half)
+    (A,) = saved
+    # squared = A @ A
+    grad_A = grad_squared @ A.T + A.T @ grad_squared
     return grad_A
 
 
-def power_3_forward(A):
-    """Return out and what power_3_backward needs. A: (n, n)."""
-    half, saved0 = power_2_forward(A)
+def power_2_forward(A):
+    """Return out and what power_2_backward needs. A: (n, n)."""
+    half, saved0 = power_forward(A)
     squared = half @ half
     out = squared @ A
     return out, (A, half, saved0, squared)
 
 
-def power_3_backward(saved, grad_out):
+def power_2_backward(saved, grad_out):
     """Return grad_A."""
     A, half, saved0, squared = saved
     # out = squared @ A
     grad_squared = grad_out @ A.T
     # squared = half @ half
     grad_half = grad_squared @ half.T + half.T @ grad_squared
-    # half = power_2(A)
-    grad_A_part = power_2_backward(saved0, grad_half)
+    # half = power(A)
+    grad_A_part = power_backward(saved0, grad_half)
     grad_A = squared.T @ grad_out + grad_A_part
     return grad_A
 
@@ -60,7 +47,7 @@ def trace_of_power_value_and_grad(A, *, grad_out=1.0):
     """
     # forward
     t0 = np.eye(len(A))
-    t1, saved0 = power_3_forward(A)
+    t1, saved0 = power_2_forward(A)
     t2 = t0 * t1
     out = np.sum(t2)
 
@@ -69,6 +56,6 @@ def trace_of_power_value_and_grad(A, *, grad_out=1.0):
     grad_t2 = np.full_like(t2, grad_out)
     # t2 = t0 * t1
     grad_t1 = grad_t2 * t0
-    # t1 = power_3(A)
-    grad_A = power_3_backward(saved0, grad_t1)
+    # t1 = power_2(A)
+    grad_A = power_2_backward(saved0, grad_t1)
     return out, (grad_A,)
