@@ -73,7 +73,7 @@ def _equal(error: EqualityUnknown, signature: Signature) -> list[tuple[Axis, Axi
     for one, other in error.pairs:
         if one not in axes or other not in axes:
             return []
-        numbers = {signature.sizes[symbol] for size in (one, other) for (symbol,), _ in size.terms}  # type: ignore[union-attr]
+        numbers = {signature.sizes[symbol] for size in (one, other) for (symbol,), _ in size.terms}
         if len(numbers) > 1:
             return []
         found.append((axes[one], axes[other]))

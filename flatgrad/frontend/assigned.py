@@ -6,6 +6,7 @@ In: a syntax tree. Out: visitors that have collected it. Layer: bottom of `front
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from functools import lru_cache
 
 import libcst as cst
@@ -90,15 +91,40 @@ class InnerComments(cst.CSTVisitor):
         self.comments.append(node.value)
 
 
-class NameCounts(cst.CSTVisitor):
-    """Counts how often each name occurs."""
-
+class _NameCounts(cst.CSTVisitor):
     def __init__(self) -> None:
         super().__init__()
         self.counts: Counter[str] = Counter()
 
     def visit_Name(self, node: cst.Name) -> None:
         self.counts[node.value] += 1
+
+
+def name_counts(syntax: cst.CSTNode, known: dict[cst.CSTNode, Counter[str]]) -> Counter[str]:
+    """Return how often each name occurs; of a statement, from the counts of those inside of it, which are kept in `known`."""
+    if syntax not in known:
+        parts = _parts(syntax)
+        counted = _NameCounts()
+        if parts is None:
+            syntax.visit(counted)
+        for part in parts or ():
+            counted.counts.update(name_counts(part, known))
+        known[syntax] = counted.counts
+    return known[syntax]
+
+
+def _parts(syntax: cst.CSTNode) -> Sequence[cst.CSTNode] | None:
+    """Return the parts of a statement that hold names; None for one without statements inside."""
+    if isinstance(syntax, cst.IndentedBlock):
+        return syntax.body
+    if isinstance(syntax, cst.Else):
+        return (syntax.body,)
+    orelse = (syntax.orelse,) if isinstance(syntax, cst.If | cst.For | cst.While) and syntax.orelse is not None else ()
+    if isinstance(syntax, cst.If | cst.While):
+        return (syntax.test, syntax.body, *orelse)
+    if isinstance(syntax, cst.For):
+        return (syntax.target, syntax.iter, syntax.body, *orelse)
+    return None
 
 
 class _Walrus(cst.CSTVisitor):

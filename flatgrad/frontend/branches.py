@@ -13,7 +13,7 @@ from typing import Any
 import libcst as cst
 
 from flatgrad.frontend.assigned import AssignedNames
-from flatgrad.frontend.joining import Join, is_alive
+from flatgrad.frontend.joining import Join, used_outside
 from flatgrad.frontend.known import as_number, is_static
 from flatgrad.frontend.reader import (
     BROKE,
@@ -116,12 +116,13 @@ def join(
         place = place.syntax[0]
     if reader.inlined:
         reader.fail("a rule can't have a branch on data", place, "use np.where")
-    joined = Join(reader, test, _words(reader, place))
+    joined = Join(reader, test, lambda: _words(reader, place))
+    is_used = used_outside(reader, extent)
     variables: dict[str, Any] = {}
     for name in dict.fromkeys([*first.variables, *second.variables]):
         a, b = first.variables.get(name, NOTHING), second.variables.get(name, NOTHING)
         if a is not b and name.isidentifier():
-            if not is_alive(reader, name, extent):
+            if not is_used(name):
                 continue
             # no one sees a variable behind a return
             a, b = (

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import operator
 from collections import Counter
-from collections.abc import Sequence
-from functools import lru_cache
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from flatgrad.frontend.assigned import NameCounts
+from flatgrad.frontend.assigned import name_counts
 from flatgrad.frontend.reader import (
     BROKE,
     DONE,
@@ -24,6 +23,7 @@ from flatgrad.frontend.reader import (
     RETURNED,
     Readable,
     Reader,
+    Step,
     Undefined,
     Unfinished,
     described,
@@ -76,7 +76,7 @@ class Join:
     `test` tells which path is taken, `negated` the opposite, where it is asked for; `words` say what the two paths are.
     """
 
-    def __init__(self, reader: Reader, test: Value, words: tuple[str, str]) -> None:
+    def __init__(self, reader: Reader, test: Value, words: Callable[[], tuple[str, str]]) -> None:
         self.reader = reader
         self.test = test
         self.words = words
@@ -121,7 +121,8 @@ class Join:
         return self.negated
 
     def _undecided(self, a: Any, b: Any, pairs: Pairs = ()) -> Undecided:
-        return Undecided(f"{in_words(a)} {self.words[0]} and {in_words(b)} {self.words[1]}", pairs=pairs)
+        one, other = self.words()
+        return Undecided(f"{in_words(a)} {one} and {in_words(b)} {other}", pairs=pairs)
 
     def _leaf(self, name: str, x: Any, y: Any) -> Value | None:
         if not isinstance(x, NUMBERS) or not isinstance(y, NUMBERS):
@@ -240,16 +241,18 @@ def shape_words(shape: Shape) -> str:
     return f"an array ({', '.join(str(resolved(size)) for size in shape)}{',' if len(shape) == 1 else ''})"
 
 
-def is_alive(reader: Reader, name: str, extent: Sequence[Readable]) -> bool:
-    """Tell whether a variable may be used outside of some syntax of its function."""
+def used_outside(reader: Reader, extent: Sequence[Readable]) -> Callable[[str], bool]:
+    """Return what tells whether a variable may be used outside of some syntax of its function."""
     if reader.definition is None or reader.unrolled:
-        return True
-    return name_counts(reader.definition)[name] > sum(name_counts(part)[name] for part in extent)
-
-
-@lru_cache(maxsize=512)
-def name_counts(syntax: Readable) -> Counter[str]:
-    """Return how often each name occurs in some syntax."""
-    counted = NameCounts()
-    syntax.visit(counted)
-    return counted.counts
+        return lambda name: True
+    known = reader.source.name_counts
+    inside: Counter[str] = Counter()
+    pending = list(extent)
+    while pending:
+        part = pending.pop()
+        if isinstance(part, Step):
+            pending += part.syntax
+        else:
+            inside.update(name_counts(part, known))
+    everywhere = name_counts(reader.definition, known)
+    return lambda name: everywhere[name] > inside[name]

@@ -19,6 +19,7 @@ from flatgrad.binding import ArgumentError
 from flatgrad.builder import Builder, StaticNeeded
 from flatgrad.errors import FlatgradError, Problem, ShapeError, UnsupportedError
 from flatgrad.frontend.assigned import AssignedNames, InnerComments
+from flatgrad.frontend.recursion import deep_recursion
 from flatgrad.frontend.refused import REFUSED
 from flatgrad.frontend.source import Names, Source
 from flatgrad.frontend.static_objects import StaticCall
@@ -144,7 +145,9 @@ class Reader:
         self.variables.update({RETURNED: False, BROKE: False, DONE: False, LEFT: False, RESULT: NOTHING})
         self.own_names = self.source.variables_of(definition)
         self.definition = definition
-        self.block(statements_of(definition.body))
+        with deep_recursion():
+            # what stands behind an `if` that leaves is read inside of its other side
+            self.block(statements_of(definition.body))
         if self.problems:
             problems = [problem for error in self.problems for problem in error.problems]
             kinds = {type(error) for error in self.problems}

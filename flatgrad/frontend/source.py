@@ -12,6 +12,7 @@ import os
 import symtable
 import tokenize
 import warnings
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -236,6 +237,11 @@ class Source:
             self.module.visit(found)
         nodes.sort(key=lambda node: (node.lineno, node.col_offset))
         return tuple(LambdaPlace(syntax, node) for syntax, node in zip(found.found, nodes, strict=True))
+
+    @cached_property
+    def name_counts(self) -> dict[cst.CSTNode, Counter[str]]:
+        """How often each name occurs in parts of `module`, as far as someone has counted."""
+        return {}
 
     @cached_property
     def _stand_ins(self) -> dict[cst.CSTNode, cst.CSTNode]:

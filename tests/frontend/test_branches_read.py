@@ -215,3 +215,18 @@ def test_an_assert_on_one_side_is_kept_there(reading):
     assert [each.function.__name__ for each in node.bodies[0].nodes] == ["getitem", "lt", "assertion"]
     with pytest.raises(ShapeError):
         reading.graph_of("if s > 0:\n    assert x.ndim == 2\nreturn s", {"x": X, "s": 1.0})
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "\n".join(f"if s > {k}:\n    return s * {k}" for k in range(150)) + "\nreturn s",
+        "if s > 0:\n    y = s\n"
+        + "".join(f"elif s > -{k}:\n    y = s * {k}\n" for k in range(1, 150))
+        + "else:\n    y = 1.0\nreturn y",
+    ],
+)
+def test_branches_are_read_as_deep_as_they_are(reading, body):
+    """Each early return puts the rest of the function one branch deeper: Python's own limit on recursion is no limit here."""
+    graph, _ = reading.graph_of(body, {"s": 1.0})
+    assert reading.functions_of(graph).count("branch") == 150
