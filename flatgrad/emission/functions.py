@@ -188,11 +188,13 @@ def bare(text: str) -> str:
 def functions_called(graph: Graph) -> list[Graph]:
     """Return the graphs of the functions that a graph calls, each behind those that it calls itself."""
     found: dict[Graph, None] = {}
+    seen: set[Graph] = set()
 
     def visit(each: Graph) -> None:
         for node in each.nodes:
             for body in node.bodies:
-                if body not in found:
+                if body not in seen:
+                    seen.add(body)
                     visit(body)
                     if node.function is call:
                         found[body] = None

@@ -73,6 +73,7 @@ class Variables:
         self.preset: dict[Value, Value] = {}
         # the values that a variable has on the way to the last one in a graph
         self._chains: dict[tuple[Graph, Value], list[Value]] = {}
+        self._readers: dict[Graph, dict[Value, list[Node]]] = {}
         self._orders: dict[Graph, dict[Node, int]] = {}
         self.direct = _read_directly(regions)
         self._unite(regions.root.graph, {}, forward=True)
@@ -142,7 +143,7 @@ class Variables:
 
     def _follow_second_name(self, graph: Graph, output: Value, occupants: dict[Value, Value]) -> None:
         """Let what comes out of a loop be the variable that its second name is, if that is its only reader."""
-        readers = [node for node in graph.nodes if output in node.inputs]
+        readers = self._readers_in(graph).get(output, [])
         if output in self.leader or len(readers) != 1 or readers[0].function is not named:
             return
         variable = self.leader.get(readers[0].output)
@@ -258,16 +259,14 @@ class Variables:
 
         A loop reads what it uses in all of its turns, but for what it starts from.
         """
-        region = self.regions.of[graph]
-        order = self._order(graph)
-        host = region.lines.host
-        here = order[host.get(node, node)]
+        here, forward = self._place(graph, node)
         is_loop = node.function in (loop, BACKWARD[loop])
-        values = _with_second_names(graph, value)
-        for each in graph.nodes:
-            at = order[host.get(each, each)]
+        values = self._with_second_names(graph, value)
+        readers = self._readers_in(graph)
+        for each in (each for one in values for each in readers.get(one, ())):
+            at, is_forward = self._place(graph, each)
             behind = at > here or (is_loop and at == here and each is not node)
-            if behind and not values.isdisjoint(each.inputs) and (each.forward is None) == (node.forward is None):
+            if behind and is_forward == forward:
                 return False
         if is_loop and into is not None and not _only_starts(node, value, into):
             return False
@@ -275,21 +274,33 @@ class Variables:
             return False
         results = graph.results if node.forward is None else graph.gradients
         if graph is self.regions.root.graph:
-            results = list(region.lines.results)
+            results = list(self.regions.root.lines.results)
         return value is into or values.isdisjoint(results)
+
+    def _with_second_names(self, graph: Graph, value: Value) -> set[Value]:
+        """Return a value and what may be written by its name: a second name of what a branch or loop makes."""
+        if value.node is None or value.node.function not in REGIONS:
+            return {value}
+        readers = self._readers_in(graph).get(value, ())
+        return {value, *(node.output for node in readers if node.function is named)}
+
+    def _place(self, graph: Graph, node: Node) -> tuple[int, bool]:
+        """Return the number of the line that a node stands in, and whether that is one of the forward pass."""
+        host = self.regions.of[graph].lines.host
+        return self._order(graph)[host.get(node, node)], node.forward is None
+
+    def _readers_in(self, graph: Graph) -> dict[Value, list[Node]]:
+        if graph not in self._readers:
+            readers = self._readers[graph] = {}
+            for node in graph.nodes:
+                for value in set(node.inputs):
+                    readers.setdefault(value, []).append(node)
+        return self._readers[graph]
 
     def _order(self, graph: Graph) -> dict[Node, int]:
         if graph not in self._orders:
             self._orders[graph] = {node: k for k, node in enumerate(graph.nodes)}
         return self._orders[graph]
-
-
-def _with_second_names(graph: Graph, value: Value) -> set[Value]:
-    """Return a value and what may be written by its name: a second name of what a branch or loop makes."""
-    values = {value}
-    if value.node is not None and value.node.function in REGIONS:
-        values.update(node.output for node in graph.nodes if node.function is named and node.inputs[0] is value)
-    return values
 
 
 def _only_starts(node: Node, value: Value, output: Value) -> bool:
