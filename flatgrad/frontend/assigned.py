@@ -39,6 +39,13 @@ class AssignedNames(cst.CSTVisitor):
     def visit_AsName(self, node: cst.AsName) -> None:
         self.collect(node.name)
 
+    def visit_With(self, node: cst.With) -> bool:
+        # `with insert_grad_of(x)` makes another x; what its block assigns is seen in the block alone
+        for item in node.items:
+            for argument in item.item.args if isinstance(item.item, cst.Call) else ():
+                self.collect(argument.value)
+        return False
+
     def visit_ImportAlias(self, node: cst.ImportAlias) -> None:
         if node.asname is None:
             self.names.append(node.evaluated_name.partition(".")[0])
