@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from flatgrad.emission.keeping import Region, Regions, needed_again
-from flatgrad.graph.regions import BACKWARD, REGIONS, LoopParts, branch, call, loop, received
+from flatgrad.graph.regions import BACKWARD, REGIONS, LoopParts, branch, call, edited, loop, received
 from flatgrad.graph.values import Constant, Graph, Node, Value
 from flatgrad.rules.program import named
 
@@ -213,6 +213,12 @@ class Variables:
         """Let a value of a graph be a variable from where it is made, if that is free from there on."""
         if value is occupant or value in self.leader or value.node is None:
             return False
+        if value.node.function is edited and value.node not in self.regions.of[graph].lines.own:
+            # what the user only edits the gradient of is written by the same name
+            is_taken = self._take(graph, value.node.inputs[0], variable, occupant)
+            if is_taken:
+                self.leader[value] = variable
+            return is_taken
         if isinstance(value, Constant) and self.regions.of[graph].lines.uses.get(value) != 1:
             return False
         if not self._has_a_name(graph, value):

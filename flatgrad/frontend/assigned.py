@@ -12,6 +12,12 @@ from functools import lru_cache
 import libcst as cst
 
 
+def _name_of(function: cst.BaseExpression) -> str:
+    """Return the name of a function behind the dots."""
+    last = function.attr if isinstance(function, cst.Attribute) else function
+    return last.value if isinstance(last, cst.Name) else ""
+
+
 class AssignedNames(cst.CSTVisitor):
     """Collects the names that a statement would bind, and whether it would return, or leave a block in another way."""
 
@@ -40,11 +46,13 @@ class AssignedNames(cst.CSTVisitor):
         self.collect(node.name)
 
     def visit_With(self, node: cst.With) -> bool:
-        # `with insert_grad_of(x)` makes another x; what its block assigns is seen in the block alone
-        for item in node.items:
-            for argument in item.item.args if isinstance(item.item, cst.Call) else ():
-                self.collect(argument.value)
-        return False
+        # `with insert_grad_of(x)`, whatever that is called, makes another x
+        calls = [item.item for item in node.items if isinstance(item.item, cst.Call)]
+        for call in calls:
+            for argument in call.args:
+                self.collect(argument.value if isinstance(argument.value, cst.Name) else None)
+        # what its block assigns is seen in the block alone
+        return not any(_name_of(call.func) == "insert_grad_of" for call in calls)
 
     def visit_ImportAlias(self, node: cst.ImportAlias) -> None:
         if node.asname is None:
