@@ -87,7 +87,8 @@ class FunctionWriter:
     def _local_names(self) -> list[str]:
         """Return the names that the backward pass reads and that only one side of a branch gives a value to."""
         found: dict[str, None] = {}
-        known = set(self._root_names())
+        made = [value for node in self.graph.nodes if not is_backward(node) for value in node.outputs]
+        known = {self.names.of[value] for value in (*self.graph.parameters, *made) if value in self.names.of}
         for region in self._branches():
             made = {value for node in region.graph.nodes if not is_backward(node) for value in node.outputs}
             names = [self.names.of[value] for value in region.reads if value in made and value in self.names.of]

@@ -107,6 +107,11 @@ class Variables:
                 targets = face.carried or face.outputs
                 pairs += [pair for _, results, _ in face.sides for pair in zip(targets, results, strict=True)]
                 found.update(source for target, source in pairs if source is not None and not self.same(target, source))
+        for graph in reversed(self.regions.of):
+            # what a body copies of a value from around is that value
+            for node in graph.nodes if found else ():
+                for body in node.bodies if node.function in (branch, loop) else ():
+                    found.update(outer for outer, inner in received(node, body).items() if inner in found)
         return found
 
     def _unite(self, graph: Graph, occupants: dict[Value, Value], *, forward: bool) -> None:
