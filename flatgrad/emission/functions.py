@@ -66,7 +66,9 @@ class FunctionWriter:
         tapes = self.blocks.tapes
         outside = [name for name, region in tapes.opened_in.items() if self._is_in_branch(region)]
         emptied = [name for name, is_emptied in tapes.lists.items() if is_emptied]
-        local = [*self._local_names(), *(name for name in outside if name not in emptied)]
+        # a parameter has a value on each path
+        local = [name for name in self._local_names() if name not in self.parameters]
+        local += [name for name in outside if name not in emptied]
         preset = [Line(" = ".join([*names, "None"])) for names in _rows(local)]
         self.forward[:0] = preset + [Line(f"{name} = []") for name in outside if name in emptied]
         self.backward[:0] = [Line(f"{name} = {name}.copy()") for name in emptied]
@@ -87,8 +89,7 @@ class FunctionWriter:
     def _local_names(self) -> list[str]:
         """Return the names that the backward pass reads and that only one side of a branch gives a value to."""
         found: dict[str, None] = {}
-        made = [value for node in self.graph.nodes if not is_backward(node) for value in node.outputs]
-        known = {self.names.of[value] for value in (*self.graph.parameters, *made) if value in self.names.of}
+        known = set(self._root_names())
         for region in self._branches():
             made = {value for node in region.graph.nodes if not is_backward(node) for value in node.outputs}
             names = [self.names.of[value] for value in region.reads if value in made and value in self.names.of]
