@@ -76,8 +76,9 @@ class Writer:
             before = statement
             behind = following.get(node)
             trailing = comment_text(statement.trailing) if statement is not None and statement is not behind else ""
-            if lines and not lines[0].comment and trailing:
-                lines[0] = lines[0]._replace(comment=trailing)
+            if lines and trailing:
+                at = _header_in(lines) if node.bodies else 0
+                lines[at] = lines[at]._replace(comment=trailing)
             result += lines
         return result
 
@@ -249,6 +250,12 @@ class Writer:
         readers = self.regions.of[graph].lines.readers(primal)
         feeds = dict.fromkeys(self._target(host) for host in readers if not host.bodies)
         return list(feeds) if len(feeds) <= 5 else []
+
+
+def _header_in(lines: Sequence[Line]) -> int:
+    """Return the place of the header of a block, behind what is done before it."""
+    heads = [k for k, line in enumerate(lines) if not line.depth and line.text.startswith(("if ", "for ", "while "))]
+    return heads[0] if heads else 0
 
 
 def are_apart(indices: Sequence[Any]) -> bool:

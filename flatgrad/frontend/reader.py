@@ -294,14 +294,22 @@ class Reader:
             return
         comments = [empty.comment.value for empty in line.leading_lines if empty.comment is not None]
         trailing = ""
-        if isinstance(line, cst.SimpleStatementLine) and line.trailing_whitespace.comment is not None:
-            trailing = line.trailing_whitespace.comment.value
+        behind = line.trailing_whitespace if isinstance(line, cst.SimpleStatementLine) else _behind_colon(line)
+        if behind is not None and behind.comment is not None:
+            trailing = behind.comment.value
         if self.source.has_inner_comments:
             inner = InnerComments()
             for part in _of_this_line(line):
                 part.visit(inner)
             comments += inner.comments
         self.builder.statement = Statement(self.source.location(line), tuple(comments), trailing)
+
+
+def _behind_colon(line: cst.If | cst.For | cst.While | cst.Match) -> cst.TrailingWhitespace | None:
+    """Return what stands behind the colon of a statement with a body in lines of its own."""
+    if isinstance(line, cst.Match):
+        return line.whitespace_after_colon
+    return line.body.header if isinstance(line.body, cst.IndentedBlock) else None
 
 
 def _of_this_line(line: cst.SimpleStatementLine | cst.If | cst.For | cst.While | cst.Match) -> Sequence[cst.CSTNode]:
