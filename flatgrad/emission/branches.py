@@ -42,7 +42,7 @@ class Branches(Blocks):
         for body in node.bodies:
             self._enter(node, body)
             for each in body.nodes:
-                self.printer.texts[each.output] = self._inside(each)
+                self.printer.texts[each.outputs[0]] = self._inside(each)
             sides += body.results
         if node.form in CONNECTIVES:
             word, precedence, side = CONNECTIVES[node.form]

@@ -74,7 +74,9 @@ class Checkpoints(Calls):
         append = Line(f"{states}.append({self._state(region)})")
         lines.append(Line(KEPT_ONCE))
         if counted:
-            lines.append(Line(f"{every} = {builtin('max')}(1, {builtin('int')}({_root(turns)}))"))
+            lines.append(
+                Line(f"{every} = {builtin('max')}(1, {builtin('int')}({_root(_not_negative(turns, builtin('abs')))}))")
+            )
             keep = [Line(f"if {counter} % {every} == 0:"), *indented([append])]
         else:
             lines += [Line(f"{every} = 1"), Line(f"{turns} = 0")]
@@ -82,7 +84,7 @@ class Checkpoints(Calls):
             thinned += indented([Line(f"{states} = {states}[::2]"), Line(f"{every} *= 2")])
             keep = [Line(f"if {turns} % {every} == 0:"), *indented(thinned), Line(f"{turns} += 1")]
         lines.append(Line(f"{states} = []"))
-        lines += [Line(header), *indented([*keep, *self._turn(node, region)])]
+        lines += [Line(header), *indented(self._turn(node, region, keep))]
         return lines + self._copies(graph, node.outputs, parts.carried)
 
     def _state(self, region: Region) -> str:
@@ -96,6 +98,12 @@ class Checkpoints(Calls):
         needed = needed_again(region, self.regions)
         pairs = zip(parts.carried, parts.start, strict=True)
         return [value for value, start in pairs if start is not None and not is_undefined(start) and value in needed]
+
+    def _is_span(self, region: Region) -> bool:
+        return self._runs_again and region in self._plans
+
+    def _checked(self, node: Node) -> list[Line]:
+        return [] if self._is_span(self.regions.of[node.bodies[0]]) else super()._checked(node)
 
     def _nodes_of_turn(self, region: Region) -> list[Node]:
         nodes = super()._nodes_of_turn(region)
@@ -135,7 +143,7 @@ class Checkpoints(Calls):
         self._runs_again = True
         inside = [*(Line(text) for text in found), *self._turn(forward, region)]
         self._runs_again = False
-        lines += [Line(RUN_AGAIN), Line(again), *indented(inside)]
+        lines += [Line(RUN_AGAIN), Line(again), *indented(inside)] if inside else []
         self.headers.span, self.headers.span_of = Span(start, stop), region
         lines += super()._backward_turns(node, region, carried)
         return [Line(header), *indented(lines)]
@@ -145,6 +153,11 @@ class Checkpoints(Calls):
             # what the user prints is printed once
             return []
         return super()._forward_lines(graph, node)
+
+
+def _not_negative(turns: str, absolute: str) -> str:
+    """Return the text of a number of turns; `range(-2)` has none."""
+    return turns if turns.startswith(("len(", "min(")) or turns.isdecimal() else f"{absolute}({turns})"
 
 
 def _root(text: str) -> str:

@@ -68,7 +68,8 @@ class Headers:
             name = self.names.name(counter) if counter.name not in (None, "_") else self._fresh_counter()
             self.printer.name(counter, name)
             _, _, iterable = header.partition(" in ")
-            return f"for {name} in {iterable}", name
+            _, comma, others = header.partition(" in ")[0].partition(", ")
+            return f"for {name}{comma}{others} in {iterable}", name
         name = self._fresh_counter()
         target, _, iterable = header.removeprefix("for ").removesuffix(":").partition(" in ")
         target = f"({target})" if "," in target else target

@@ -13,7 +13,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from flatgrad.emission.lines import ALWAYS_INSIDE, Lines, is_quick
-from flatgrad.graph.regions import BACKWARD, LoopParts, branch, elements_of, loop, nested_in_function, received
+from flatgrad.graph.regions import (
+    BACKWARD,
+    REGIONS,
+    LoopParts,
+    accumulated,
+    branch,
+    constants_inside,
+    elements_of,
+    loop,
+    nested_in_function,
+    received,
+)
 from flatgrad.graph.values import Constant, Graph, Node, Value, leaves, packed
 
 INDEX, IN_REVERSE, FROM_THE_END = "index", "in reverse", "from the end"
@@ -25,7 +36,7 @@ class Region:
 
     `node` is the branch or loop, `depth` the number of loops around. `reads` counts for each forward value how often the
     backward pass reads it; `kept` holds those among them that have a tape, `again` those that are computed again, `inline` the
-    nodes without a line of their own that are printed again.
+    nodes without a line of their own that are printed again. `constants` are those that it reads of lines around it.
     """
 
     graph: Graph
@@ -36,6 +47,7 @@ class Region:
     reads: dict[Value, int] = field(default_factory=dict)
     kept: list[Value] = field(default_factory=list)
     again: list[Node] = field(default_factory=list)
+    constants: dict[Value, None] = field(default_factory=dict)
 
     @property
     def is_loop(self) -> bool:
@@ -95,9 +107,14 @@ class Regions:
             # the turns are run again
             closed |= {leaf: None for leaf in leaves(node.forward.arguments["header"]) if isinstance(leaf, Value)}
             closed |= dict.fromkeys(node.forward.arguments["closed"])
+            closed |= dict.fromkeys(constants_inside(node.forward))
         elif node.forward.function is loop:
             closed |= dict.fromkeys(_read_of_header(node.forward, self.of[node.bodies[0]]))
         node.inputs, node.call = packed(node.arguments | {"closed": tuple(closed)})
+
+    def _bodies(self, node: Node) -> list[Graph]:
+        """Return the bodies whose lines a backward node writes."""
+        return [body for body in node.bodies if body in self.of] if node.function in REGIONS else []
 
     def _count_reads(self, region: Region) -> None:
         graph, lines = region.graph, region.lines
@@ -107,15 +124,21 @@ class Regions:
         for node in graph.nodes:
             if is_backward(node):
                 often = 2 if node.function is BACKWARD[loop] else 1
-                pending += [(value, often) for value in node.inputs]
+                pending += [(value, often) for value in _read_by(node)]
+                pending += [(value, 1) for body in self._bodies(node) for value in self.of[body].constants]
         again: set[Node] = set()
         while pending:
             value, count = pending.pop()
             made_by = value.node
             if value in foreign or (made_by is not None and is_backward(made_by)):
                 continue
-            if isinstance(value, Constant) and (region.depth or made_by is None or made_by not in own):
+            if isinstance(value, Constant) and (made_by is None or made_by not in lines.host):
+                if made_by is not None:
+                    region.constants[value] = None
+                continue
+            if isinstance(value, Constant) and region.depth and made_by is not None:
                 # in a loop the number itself is written, for its name may mean something else by then
+                pending += [(each, 1) for each in made_by.inputs]
                 continue
             if made_by is not None and made_by not in own:
                 if made_by not in again:
@@ -124,6 +147,18 @@ class Regions:
                 continue
             region.reads[value] = region.reads.get(value, 0) + count
         region.again = [node for node in graph.nodes if node in again]
+
+
+def _read_by(node: Node) -> list[Value]:
+    """Return the inputs of a backward node that its lines read: of what a number's gradient is added up for, nothing."""
+    if node.function is accumulated:
+        return list(node.inputs[1:])
+    if node.function is not BACKWARD[loop]:
+        return list(node.inputs)
+    arguments = node.arguments
+    made = zip(arguments.pop("into"), arguments["first"], strict=True)
+    shapes = [value for value, first in made if first is None and value.rank]
+    return [*packed(arguments)[0], *shapes]
 
 
 def is_backward(node: Node) -> bool:
@@ -223,6 +258,11 @@ def counts_turns(region: Region) -> bool:
     return not parts.leaves and len(region.node.bodies) == 1 and parts.header is not None
 
 
+def _counts_by_tape(region: Region) -> bool:
+    goes_back = bool(region.graph.upstream) or any(node.forward is not None for node in region.graph.nodes)
+    return region.is_loop and goes_back and not counts_turns(region)
+
+
 def pairs_of(region: Region) -> dict[Value, Value]:
     """Return the values behind a turn of a loop that are kept as well as those before it, each with that."""
     if region.node is None:
@@ -244,7 +284,7 @@ def needed_again(region: Region, regions: Regions) -> set[Value]:
     needed = set(region.kept)
     for node in nodes:
         inside = [graph for body in node.bodies for graph in nested_in_function(body) if graph in regions.of]
-        if any(regions.of[graph].kept for graph in inside):
+        if any(regions.of[graph].kept or _counts_by_tape(regions.of[graph]) for graph in inside):
             needed.update(node.outputs)
     count = -1
     while count < len(needed):

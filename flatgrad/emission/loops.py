@@ -33,7 +33,7 @@ class Loops(Branches):
         for parameter in parts.carried:
             self._named(parameter)
         lines += [Line(text) for text in self.tapes.opened(region)]
-        lines += self._without_value(region, parts)
+        lines += self._without_value(graph, node, region)
         self._enter(node, body)
         header = self.headers.forward(node, self._condition(node))
         lines += [Line(header), *indented(self._turn(node, region) or [Line("pass")])]
@@ -42,12 +42,17 @@ class Loops(Branches):
             self._named(output)
         return lines
 
-    def _without_value(self, region: Region, parts: LoopParts) -> list[Line]:
+    def _without_value(self, graph: Graph, node: Node, region: Region) -> list[Line]:
         """Return the lines for variables that have no value before the first turn and are kept all the same."""
-        tapes = self.tapes.of(region)
-        pairs = zip(parts.carried, parts.start, strict=True)
-        unset = [value for value, start in pairs if start is None or is_undefined(start)]
-        none = [value for value in unset if value in tapes or self._is_copied(region.graph, value)]
+        parts, tapes = LoopParts(node), self.tapes.of(region)
+        asked = self._asked_for | self.regions.of[graph].reads.keys()
+        pairs = zip(parts.carried, parts.start, node.outputs, strict=True)
+        unset = [(value, output) for value, start, output in pairs if start is None or is_undefined(start)]
+        none = [
+            value
+            for value, output in unset
+            if value in tapes or output in asked or self._is_copied(region.graph, value)
+        ]
         return [Line(f"{self.names.name(value)} = None") for value in none]
 
     def _is_copied(self, graph: Graph, value: Value) -> bool:
@@ -56,18 +61,22 @@ class Loops(Branches):
         pairs = [pair for parts in loops for pair in zip(parts.start, parts.carried, strict=True)]
         return any(start is value and not self.variables.same(start, inner) for start, inner in pairs)
 
-    def _turn(self, node: Node, region: Region) -> list[Line]:
-        """Return the lines of a turn of a loop."""
+    def _turn(self, node: Node, region: Region, first: Sequence[Line] = ()) -> list[Line]:
+        """Return the lines of a turn of a loop; `first` stand where it is certain that there is one."""
         parts, body = LoopParts(node), node.bodies[0]
-        lines = self._checked(node)
+        lines = [*self._checked(node), *first]
         lines += [Line(text) for text in self.tapes.counted(region)] + self._kept(body, parts.carried)
         self._plan_to_leave(body, parts)
         lines += self.forward(body, self._nodes_of_turn(region))
         numbers = self._carried_by_turn(region)
         lines += self._copies(body, [parts.carried[k] for k in numbers], [parts.results[k] for k in numbers])
-        if parts.leave is not None and parts.leave not in self._left_at | self._left_on:
+        if parts.leave is not None and parts.leave not in self._left_at | self._left_on and not self._is_span(region):
             lines += [Line(f"if {self._text(parts.leave)}:"), Line("break", depth=1)]
         return lines
+
+    def _is_span(self, region: Region) -> bool:
+        """Tell whether the header alone says how many turns of a loop are run."""
+        return False
 
     def _nodes_of_turn(self, region: Region) -> list[Node]:
         """Return the forward nodes that a turn runs."""

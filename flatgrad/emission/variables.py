@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from flatgrad.emission.keeping import Region, Regions, needed_again
+from flatgrad.emission.lines import PLACING
 from flatgrad.graph.regions import BACKWARD, REGIONS, LoopParts, branch, call, edited, loop, received
 from flatgrad.graph.values import Constant, Graph, Node, Value
 from flatgrad.rules.program import named
@@ -203,7 +204,7 @@ class Variables:
             for outer, inner in known_as.items():
                 if results[k] is not inner or not _may_lead(outer, face.outputs[k]) or isinstance(outer, Constant):
                     continue
-                is_free = outer not in self.leader and outer not in self.direct
+                is_free = outer not in self.leader and outer not in self.leader.values() and outer not in self.direct
                 if is_free and self._has_a_name(graph, outer) and self._is_dead_behind(graph, outer, node):
                     return outer
         return None
@@ -272,11 +273,13 @@ class Variables:
         """
         here, forward = self._place(graph, node)
         is_loop = node.function in (loop, BACKWARD[loop])
+        # its first line makes zeros, and those behind it put values into them
+        takes_lines = is_loop or node.function in PLACING
         values = self._with_second_names(graph, value)
         readers = self._readers_in(graph)
         for each in (each for one in values for each in readers.get(one, ())):
             at, is_forward = self._place(graph, each)
-            behind = at > here or (is_loop and at == here and each is not node)
+            behind = at > here or (takes_lines and at == here and (each is not node or not is_loop))
             if behind and is_forward == forward:
                 return False
         if is_loop and into is not None and not _only_starts(node, value, into):

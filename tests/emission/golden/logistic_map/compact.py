@@ -5,7 +5,7 @@ def logistic_map_value_and_grad(x: float, r: float, steps: int, *, grad_x_2: flo
     """Return x_2 and (grad_x, grad_r)."""
     # forward
     # the state is kept once in so many turns; the backward pass runs the turns between again
-    every = max(1, int(steps**0.5))
+    every = max(1, int(abs(steps) ** 0.5))
     states = []
     for k in range(steps):
         if k % every == 0:
