@@ -99,6 +99,9 @@ class Branches(Blocks):
         if not then:
             text = self._negated(condition)
             then, otherwise = otherwise, []
+        if not otherwise and _is_one_test(then):
+            inner = then[0].text.removeprefix("if ").removesuffix(":")
+            return [then[0]._replace(text=f"if {_operand(text)} and {_operand(inner)}:"), *then[1:]]
         lines = [Line(f"if {text}:"), *indented(then)]
         if then[-1] == Line("break"):
             return lines + otherwise
@@ -136,6 +139,17 @@ def received_as(node: Node, outer: Value) -> list[Value]:
 def is_truth(value: Value, truth: bool) -> bool:
     """Tell whether a value is the constant True, or False."""
     return isinstance(value, Constant) and value.number is truth
+
+
+def _is_one_test(lines: Sequence[Line]) -> bool:
+    """Tell whether lines are one `if` without an `else`, and nothing else."""
+    heads = [line.text for line in lines if not line.depth]
+    return len(heads) == 1 and heads[0].startswith("if ")
+
+
+def _operand(text: str) -> str:
+    """Return the text of an operand of `and`."""
+    return f"({text})" if any(word in text for word in (" or ", " if ", ":=")) else text
 
 
 def _is_one_branch(lines: Sequence[Line]) -> bool:

@@ -61,6 +61,7 @@ class Checkpoints(Calls):
         lines = self._copies(graph, parts.carried, parts.start)
         for parameter in parts.carried:
             self._named(parameter)
+        lines += self._without_value(graph, node, region)
         self._enter(node, body)
         header, counter = self.headers.counted(node, self._condition(node))
         every, states = self.names.fresh("every"), self.names.fresh("states")

@@ -38,6 +38,8 @@ PREFIX: dict[Callable[..., Any], tuple[str, int]] = {
     operator.neg: ("-", UNARY), operator.pos: ("+", UNARY), operator.invert: ("~", UNARY), operator.not_: ("not ", NOT),
 }  # fmt: skip
 
+ORDERING = frozenset({operator.lt, operator.le, operator.gt, operator.ge})
+
 Text = tuple[str, int]
 
 
@@ -154,9 +156,24 @@ class Printer:
                 exponent = f"({exponent})"
             tight = is_simple(base) and is_simple(exponent.removeprefix("-"))
             return (f"{base}**{exponent}" if tight else f"{base} ** {exponent}"), POWER
+        chained = self._chained(left, right) if node.function is conjunction else None
+        if chained is not None:
+            return chained, COMPARED
         # comparisons don't nest: a < b < c means something else
         stays = precedence + 1 if precedence == COMPARED else precedence
         return f"{self.operand(left, stays)} {symbol} {self.operand(right, precedence + 1)}", precedence
+
+    def _chained(self, left: Any, right: Any) -> str | None:
+        """Return `a < b < c` for `a < b and b < c`, where both are written here."""
+        nodes = [item.node for item in (left, right) if isinstance(item, Value) and item.node is not None]
+        if len(nodes) < 2 or any(
+            node.function not in ORDERING or self.item(node.output)[1] != COMPARED for node in nodes
+        ):
+            return None
+        first, second = nodes
+        if second.arguments["a"] is not first.arguments["b"] or " and " in self.item(left)[0]:
+            return None
+        return f"{self.item(left)[0]} {INFIX[second.function][0]} {self.operand(second.arguments['b'], COMPARED + 1)}"
 
     def _prefix(self, node: Node, symbol: str, precedence: int) -> Text:
         (operand,) = [node.filled(structure) for _, structure in node.call]

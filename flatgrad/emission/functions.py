@@ -51,6 +51,9 @@ class FunctionWriter:
     def write(self, *, split: bool = False) -> None:
         """Write both passes; `split` when they are to stand in two functions."""
         nodes = self.graph.nodes
+        if split:
+            # what the backward function takes
+            self.names.taken.add("saved")
         self.forward = self.blocks.forward(self.graph, [node for node in nodes if not is_backward(node)])
         self.blocks.tapes.protect()
         for value in self.regions.upstream:

@@ -24,6 +24,7 @@ from flatgrad.graph.regions import (
     loop,
     nested_in_function,
     received,
+    turned_elements,
 )
 from flatgrad.graph.values import Constant, Graph, Node, Value, leaves, packed
 
@@ -173,9 +174,12 @@ def _read_of_header(node: Node, region: Region) -> list[Value]:
         # the number of turns
         return [leaf for leaf in leaves(parts.header) if isinstance(leaf, Value)]
     read: list[Value] = []
-    for (_, given), element in zip(elements_of(parts.header), parts.elements, strict=True):
+    header = zip(elements_of(parts.header), turned_elements(parts.header), parts.elements, strict=True)
+    for (word, given), turned, element in header:
         if element in region.reads:
-            read += [leaf for leaf in leaves(tuple(given)) if isinstance(leaf, Value)]
+            # where a range ends does not matter to what a turn has of it
+            needed = [given[0], given[2]] if word == "range" and not turned else given
+            read += [leaf for leaf in leaves(tuple(needed)) if isinstance(leaf, Value)]
     return read
 
 

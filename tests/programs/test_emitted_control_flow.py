@@ -49,7 +49,10 @@ text_of = functools.cache(written)
 
 @pytest.mark.skipif(RUFF is None, reason="ruff is not installed")
 def test_ruff_finds_nothing(tmp_path):
-    """`ruff check` and `ruff format` with default settings leave every module as it is."""
+    """`ruff check` and `ruff format` with default settings leave every module as it is.
+
+    But for `if d < best: best = d`, which is how the user of `kmeans` wrote it.
+    """
     for name in BY_NAME:
         for style in STYLES:
             for form in FORMS:
@@ -57,7 +60,7 @@ def test_ruff_finds_nothing(tmp_path):
             if name in programs.SCALAR:
                 text = api.emit(BY_NAME[name], *programs.arguments_for(BY_NAME[name], 3), style=style, target="math")
                 (tmp_path / f"{name}_{style}_math.py").write_text(str(text))
-    for command in (["check"], ["format", "--check", "--diff", "--line-length", "120"]):
+    for command in (["check", "--ignore", "PLR1730"], ["format", "--check", "--diff", "--line-length", "120"]):
         done = subprocess.run([RUFF, *command, "--isolated", tmp_path], capture_output=True, text=True)
         assert done.returncode == 0, done.stdout + done.stderr
 
@@ -129,7 +132,11 @@ def looked_at_for_itself(statement):
     targets = {name.id for target in statement.targets for name in ast.walk(target) if isinstance(name, ast.Name)}
     value = statement.value
     is_copy = isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute) and value.func.attr == "copy"
-    return [value.func.value] if is_copy and isinstance(value.func.value, ast.Name) and value.func.value.id in targets else []
+    return (
+        [value.func.value]
+        if is_copy and isinstance(value.func.value, ast.Name) and value.func.value.id in targets
+        else []
+    )
 
 
 def counters_of(loop):
