@@ -137,6 +137,9 @@ def call(reader: Reader, function: Any, args: list[Any], kwargs: dict[str, Any],
     if function in (tuple, list, reversed) and isinstance(args[0], tuple):
         ordered = reversed(args[0]) if function is reversed else args[0]
         return (List if function is list else tuple)(ordered)
+    if function in (min, max) and len(args) > 2 and not kwargs:
+        # of several, as of two at a time
+        return call(reader, function, [call(reader, function, args[:-1], {}, syntax), args[-1]], {}, syntax)
     if function is sum and isinstance(args[0], tuple):
         return _sum(reader, args, syntax)
     record = lookup(function)

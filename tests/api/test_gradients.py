@@ -323,3 +323,14 @@ def test_number_of_a_small_dtype_has_a_gradient_of_that_dtype(style):
     assert gradient.dtype == np.float32
     assert gradient.shape == ()
     assert gradient == 2
+
+
+def test_least_and_greatest_of_several_numbers():
+    """`min` and `max` of more than two numbers pass the gradient on to the one that they choose."""
+
+    def f(x, y, z):
+        return 2 * min(x, y, z) + max(x, y, z)
+
+    value, gradients = value_and_grad(f)(0.5, -1.0, 3.0)
+    assert value == 1.0
+    assert gradients == (0.0, 2.0, 1.0)
