@@ -134,7 +134,8 @@ class Variables:
         for start, parameter, result, output in zip(face.start, face.carried, results, face.outputs, strict=True):
             self._follow_second_name(graph, output, occupants)
             variable = self.leader.get(output, output)
-            if parameter in again and output in self.direct:
+            changed = any(each in (parameter, result) or _may_lead(each, parameter) for each in again)
+            if changed and self._is_read_behind(variable):
                 # the variables of the loop are used again before this is read
                 variable = parameter
             elif variable is output:
@@ -146,6 +147,11 @@ class Variables:
             if isinstance(start, Value) and _may_lead(start, parameter) and start not in self.direct:
                 self._start_in_place(graph, node, start, variable, self._occupant(graph, node, variable, occupants))
         self._unite(body, inner, forward=node.forward is None)
+
+    def _is_read_behind(self, variable: Value) -> bool:
+        """Tell whether the backward pass, or the caller, reads by its name what a variable comes to be."""
+        members = [value for value, leader in self.leader.items() if leader is variable]
+        return not self.direct.isdisjoint((variable, *members))
 
     def _follow_second_name(self, graph: Graph, output: Value, occupants: dict[Value, Value]) -> None:
         """Let what comes out of a loop be the variable that its second name is, if that is its only reader."""

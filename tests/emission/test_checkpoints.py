@@ -179,6 +179,15 @@ LOOPS = {
             x = x * a
             return h * x
         """, 0.3, 0.9, 5),
+    "changed behind": program(
+        """
+        def f(x, y, n):
+            for i in checkpointed(range(n)):
+                x = np.sin(y) * (i + 1.0)
+            for i in range(2):
+                x = x + x
+            return x
+        """, 0.3, 0.7, 5),
     "counter rebound": program(
         """
         def f(x, y, n):
