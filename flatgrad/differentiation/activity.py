@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from flatgrad.frontend.rule_bodies import inputs_with_gradient
-from flatgrad.graph.regions import FORWARD, LoopParts, branch, call, edited, elements_of, loop
+from flatgrad.graph.regions import FORWARD, LoopParts, branch, call, edited, loop
 from flatgrad.graph.values import Constant, Graph, Node, Value, leaves
 from flatgrad.registry import Record, lookup
 
@@ -38,7 +38,7 @@ def _spread_branch(node: Node, active: set[Value]) -> None:
 def _spread_loop(node: Node, active: set[Value]) -> None:
     parts, body = LoopParts(node), node.bodies[0]
     _pass_in(parts.closed, parts.own_closed, active)
-    for (word, given), element in zip(elements_of(parts.header), parts.elements, strict=True):
+    for word, given, _, element in parts.sources:
         if word == "rows" and given[0] in active:
             active.add(element)
     _pass_in(parts.start, parts.carried, active)

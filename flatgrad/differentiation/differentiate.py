@@ -23,11 +23,11 @@ from flatgrad.differentiation.calls import complete_calls, join_calls, visit_cal
 from flatgrad.differentiation.loops import visit_loop
 from flatgrad.differentiation.masks import MaskedGradients, plain
 from flatgrad.differentiation.unbroadcast import broadcast_axes, cast, is_smaller, summed_over
-from flatgrad.errors import Problem, UnsupportedError
+from flatgrad.errors import UnsupportedError
 from flatgrad.frontend.rule_bodies import inputs_with_gradient, read_rule
 from flatgrad.graph.regions import branch, call, edited, loop
 from flatgrad.graph.size import SizeUnknown
-from flatgrad.graph.values import FLOAT, Constant, Graph, Node, Value, leaves
+from flatgrad.graph.values import FLOAT, Constant, Graph, Node, Value, leaves, problem_at
 from flatgrad.infer import makes_number
 from flatgrad.registry import lookup
 from flatgrad.rules.placing import placed, placed_together
@@ -292,7 +292,7 @@ def _refuse_whole_numbers(node: Node, gradients: Mapping[Value, Value]) -> None:
             message = f"the gradient passes through whole numbers here ({output.type})"
             hint = "convert to floats first, x.astype(float), or leave the whole number out of wrt"
             place = node.location
-            raise UnsupportedError(place.problem(message, hint) if place is not None else Problem(message, hint))
+            raise UnsupportedError(problem_at(place, message, hint))
 
 
 def _note_place(error: SizeUnknown, node: Node) -> None:

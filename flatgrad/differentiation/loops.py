@@ -30,11 +30,9 @@ from flatgrad.graph.regions import (
     accumulated,
     branch,
     close_over,
-    elements_of,
     loop,
     nested_in_function,
     received,
-    turned_elements,
 )
 from flatgrad.graph.values import FLOAT, Constant, Graph, Node, Value, same_type
 from flatgrad.rules.creation import size_of_axis
@@ -113,8 +111,7 @@ def _rows(backward: Backward, node: Node) -> list[tuple[Value, Value, bool]]:
     """
     parts = LoopParts(node)
     rows = []
-    header = zip(elements_of(parts.header), turned_elements(parts.header), parts.elements, strict=True)
-    for (word, given), turned, element in header:
+    for word, given, turned, element in parts.sources:
         if word == "rows" and element in backward.active:
             close_over(node, given[0])
             rows.append((element, given[0], turned))

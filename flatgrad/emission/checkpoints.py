@@ -15,9 +15,9 @@ from flatgrad.emission.headers import Span
 from flatgrad.emission.keeping import Region, Regions, counts_turns, needed_again
 from flatgrad.emission.names import Names
 from flatgrad.emission.writer import Line, indented
-from flatgrad.errors import Problem, UnsupportedError
+from flatgrad.errors import UnsupportedError
 from flatgrad.graph.regions import LoopParts, is_undefined
-from flatgrad.graph.values import Graph, Node, Value
+from flatgrad.graph.values import Graph, Node, Value, problem_at
 from flatgrad.rules.program import EFFECTS
 
 KEPT_ONCE = "# the state is kept once in so many turns; the backward pass runs the turns between again"
@@ -26,11 +26,12 @@ RUN_AGAIN = "# the turns from here on, again"
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The names of what a checkpointed loop keeps, and how many turns it has."""
+    """The names of what a checkpointed loop keeps, how many turns it has, and the values that are computed again."""
 
     every: str
     states: str
     turns: str
+    needed: frozenset[Value]
 
 
 class Checkpoints(Calls):
@@ -49,8 +50,7 @@ class Checkpoints(Calls):
         if region.depth > 1:
             message = "a loop inside of another one can't be checkpointed"
             hint = "checkpoint the outer one, or move the inner one into a function"
-            place = node.location
-            raise UnsupportedError(place.problem(message, hint) if place is not None else Problem(message, hint))
+            raise UnsupportedError(problem_at(node.location, message, hint))
         return self._kept_once(graph, node, region)
 
     def _kept_once(self, graph: Graph, node: Node, region: Region) -> list[Line]:
@@ -67,7 +67,7 @@ class Checkpoints(Calls):
         every, states = self.names.fresh("every"), self.names.fresh("states")
         counted = counts_turns(region)
         turns = self.headers.count(parts.header) if counted else self.names.fresh("turns")
-        self._plans[region] = Plan(every, states, turns)
+        self._plans[region] = Plan(every, states, turns, frozenset(needed_again(region, self.regions)))
         for name in (every, states, *([] if counted else [turns])):
             self.tapes.opened_in[name] = region
         builtin = self.printer.spelling.builtin
@@ -96,7 +96,7 @@ class Checkpoints(Calls):
         """Return the carried values that the turns to run again start from."""
         assert region.node is not None
         parts = LoopParts(region.node)
-        needed = needed_again(region, self.regions)
+        needed = self._plans[region].needed
         pairs = zip(parts.carried, parts.start, strict=True)
         return [value for value, start in pairs if start is not None and not is_undefined(start) and value in needed]
 
@@ -108,18 +108,16 @@ class Checkpoints(Calls):
 
     def _nodes_of_turn(self, region: Region) -> list[Node]:
         nodes = super()._nodes_of_turn(region)
-        if not self._runs_again or region not in self._plans:
+        if not self._is_span(region):
             return nodes
-        needed = needed_again(region, self.regions)
-        return [node for node in nodes if not needed.isdisjoint(node.outputs)]
+        return [node for node in nodes if not self._plans[region].needed.isdisjoint(node.outputs)]
 
     def _carried_by_turn(self, region: Region) -> list[int]:
         numbers = super()._carried_by_turn(region)
-        if not self._runs_again or region not in self._plans or region.node is None:
+        if not self._is_span(region) or region.node is None:
             return numbers
-        parts = LoopParts(region.node)
-        needed = needed_again(region, self.regions)
-        return [k for k in numbers if parts.carried[k] in needed]
+        carried = LoopParts(region.node).carried
+        return [k for k in numbers if carried[k] in self._plans[region].needed]
 
     def _backward_turns(self, node: Node, region: Region, carried: list[tuple[Value, Value]]) -> list[Line]:
         plan = self._plans.get(region)

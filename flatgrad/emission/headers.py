@@ -13,7 +13,7 @@ from flatgrad.emission.expressions import ATOM, PRODUCT, SUM, Printer
 from flatgrad.emission.keeping import FROM_THE_END, IN_REVERSE, Region, counts_turns, mode_of
 from flatgrad.emission.names import Names
 from flatgrad.emission.tapes import Tapes, shifted
-from flatgrad.graph.regions import LoopParts, elements_of, turned_elements
+from flatgrad.graph.regions import LoopParts
 from flatgrad.graph.size import equal
 from flatgrad.graph.values import Constant, Node, Value
 
@@ -185,8 +185,7 @@ class Headers:
         parts = LoopParts(region.node)
         turn = self.printer.texts[parts.turn][0]
         lines = []
-        leaves = zip(elements_of(parts.header), turned_elements(parts.header), parts.elements, strict=True)
-        for (word, given), turned, element in leaves:
+        for word, given, turned, element in parts.sources:
             if element not in reads:
                 continue
             if element is counter:

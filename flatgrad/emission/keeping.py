@@ -20,11 +20,9 @@ from flatgrad.graph.regions import (
     accumulated,
     branch,
     constants_inside,
-    elements_of,
     loop,
     nested_in_function,
     received,
-    turned_elements,
 )
 from flatgrad.graph.values import Constant, Graph, Node, Value, leaves, packed
 
@@ -36,8 +34,8 @@ class Region:
     """A function, or a body of a branch or loop in it.
 
     `node` is the branch or loop, `depth` the number of loops around. `reads` counts for each forward value how often the
-    backward pass reads it; `kept` holds those among them that have a tape, `again` those that are computed again, `inline` the
-    nodes without a line of their own that are printed again. `constants` are those that it reads of lines around it.
+    backward pass reads it; `kept` holds those among them that have a tape, `again` the
+    nodes that are computed again. `constants` are those that it reads of lines around it.
     """
 
     graph: Graph
@@ -174,8 +172,7 @@ def _read_of_header(node: Node, region: Region) -> list[Value]:
         # the number of turns
         return [leaf for leaf in leaves(parts.header) if isinstance(leaf, Value)]
     read: list[Value] = []
-    header = zip(elements_of(parts.header), turned_elements(parts.header), parts.elements, strict=True)
-    for (word, given), turned, element in header:
+    for word, given, turned, element in parts.sources:
         if element in region.reads:
             # where a range ends does not matter to what a turn has of it
             needed = [given[0], given[2]] if word == "range" and not turned else given
@@ -262,7 +259,8 @@ def counts_turns(region: Region) -> bool:
     return not parts.leaves and len(region.node.bodies) == 1 and parts.header is not None
 
 
-def _counts_by_tape(region: Region) -> bool:
+def has_open_end(region: Region) -> bool:
+    """Tell whether a loop has a backward pass, and a header that does not tell how many turns that has."""
     goes_back = bool(region.graph.upstream) or any(node.forward is not None for node in region.graph.nodes)
     return region.is_loop and goes_back and not counts_turns(region)
 
@@ -288,7 +286,7 @@ def needed_again(region: Region, regions: Regions) -> set[Value]:
     needed = set(region.kept)
     for node in nodes:
         inside = [graph for body in node.bodies for graph in nested_in_function(body) if graph in regions.of]
-        if any(regions.of[graph].kept or _counts_by_tape(regions.of[graph]) for graph in inside):
+        if any(regions.of[graph].kept or has_open_end(regions.of[graph]) for graph in inside):
             needed.update(node.outputs)
     count = -1
     while count < len(needed):

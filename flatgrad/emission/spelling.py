@@ -19,7 +19,7 @@ import numpy as np
 
 from flatgrad.errors import Problem, UnsupportedError
 from flatgrad.functions.fingerprint import global_names
-from flatgrad.graph.values import Node
+from flatgrad.graph.values import Node, problem_at
 from flatgrad.registry import lookup
 from flatgrad.rules.program import EFFECTS
 
@@ -82,7 +82,7 @@ class Spelling:
         if scalar is None:
             message, hint = f"np.{function.__name__} has no form for Python floats", "use the target numpy"
             place = node.location or (node.forward.location if node.forward is not None else None)
-            raise UnsupportedError(place.problem(message, hint) if place is not None else Problem(message, hint))
+            raise UnsupportedError(problem_at(place, message, hint))
         if scalar.__module__ == "math":
             return self.member("math", scalar.__name__)
         if scalar.__module__ == "builtins":

@@ -11,7 +11,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from flatgrad.emission.expressions import ATOM, Printer
-from flatgrad.emission.keeping import FROM_THE_END, IN_REVERSE, INDEX, Region, Regions, counts_turns, mode_of, pairs_of
+from flatgrad.emission.keeping import (
+    FROM_THE_END,
+    IN_REVERSE,
+    INDEX,
+    Region,
+    Regions,
+    counts_turns,
+    has_open_end,
+    mode_of,
+    pairs_of,
+)
 from flatgrad.emission.names import Names
 from flatgrad.emission.variables import Variables
 from flatgrad.graph.regions import branch, loop
@@ -149,10 +159,7 @@ class Tapes:
 
 
 def _needs_counter(region: Region, mode: str) -> bool:
-    goes_back = bool(region.graph.upstream) or any(node.forward is not None for node in region.graph.nodes)
-    if not region.is_loop or not goes_back or counts_turns(region):
-        return False
-    return region.depth > 1 or (mode == INDEX and not region.kept)
+    return has_open_end(region) and (region.depth > 1 or (mode == INDEX and not region.kept))
 
 
 def shifted(name: str, offset: int, by: int) -> str:

@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 
 from flatgrad.graph.size import is_one
-from flatgrad.graph.values import FLOAT, Constant, Graph, Node, Type, Value, leaves, mapped, packed
+from flatgrad.graph.values import FLOAT, Constant, Graph, Node, Type, Value, mapped, packed
 
 # headers of `for` loops: nested tuples, the first part of each is one of these words
 #   ("range", start, stop, step)    one element: the counter
@@ -82,34 +82,22 @@ BACKWARD: dict[Callable[..., Any], Callable[..., Any]] = {
 REGIONS: frozenset[Callable[..., Any]] = FORWARD | frozenset(BACKWARD.values())
 
 
-def elements_of(header: Any) -> Iterator[tuple[str, Any]]:
-    """Return the leaves of a header, left to right: the word and its arguments; "count" for an enumerate's counter."""
+def elements_of(header: Any, *, turned: bool = False) -> Iterator[tuple[str, Any, bool]]:
+    """Return the leaves of a header, left to right: the word, its arguments, and whether the loop goes from its end to its start.
+
+    The word is "count" for an enumerate's counter.
+    """
     if header is None:
         return
     word, *parts = header
     if word == "enumerate":
-        yield "count", parts[1:]
-        yield from elements_of(parts[0])
+        yield "count", parts[1:], False
+        yield from elements_of(parts[0], turned=turned)
     elif word in ("zip", "reversed"):
         for part in parts:
-            yield from elements_of(part)
+            yield from elements_of(part, turned=turned != (word == "reversed"))
     elif word != "forever":
-        yield word, parts
-
-
-def turned_elements(header: Any, turned: bool = False) -> Iterator[bool]:
-    """Tell for each leaf of a header whether the loop goes through it from its end to its start."""
-    if header is None:
-        return
-    word, *parts = header
-    if word == "enumerate":
-        yield False
-        yield from turned_elements(parts[0], turned)
-    elif word in ("zip", "reversed"):
-        for part in parts:
-            yield from turned_elements(part, turned != (word == "reversed"))
-    elif word != "forever":
-        yield turned
+        yield word, parts, turned
 
 
 def undefined(type: Type) -> Constant:
@@ -134,9 +122,12 @@ class LoopParts:
         self.start: tuple[Any, ...] = arguments["start"]
         self.closed: tuple[Value, ...] = arguments["closed"]
         self.leaves: bool = arguments["leaves"]
-        count = len(list(elements_of(self.header)))
+        sources = list(elements_of(self.header))
+        count = len(sources)
         self.turn = body.parameters[0]
         self.elements = body.parameters[1 : 1 + count]
+        # where each element comes from: the word of its leaf, the arguments, whether that is gone through in reverse
+        self.sources = [(*source, element) for source, element in zip(sources, self.elements, strict=True)]
         self.carried = body.parameters[1 + count : 1 + count + len(self.start)]
         self.own_closed = body.parameters[1 + count + len(self.start) :]
         self.results = body.results[: len(self.start)]
@@ -287,10 +278,3 @@ def nested_in_function(graph: Graph) -> Iterator[Graph]:
         if node.function in (branch, loop):
             for body in node.bodies:
                 yield from nested_in_function(body)
-
-
-__all__ = [
-    "BACKWARD", "FORWARD", "HEADERS", "KEPT", "REGIONS", "LoopParts", "accumulated", "branch", "branch_backward", "call",
-    "call_backward", "close", "close_over", "constants_inside", "edited", "is_alike", "is_undefined", "returned_by", "elements_of", "leaves", "loop", "loop_backward", "merge_closed", "nested", "nested_in_function", "outer_values", "received",
-    "turned_elements", "undefined",
-]  # fmt: skip

@@ -37,6 +37,11 @@ class Location(Protocol):
         ...
 
 
+def problem_at(place: Location | None, message: str, hint: str = "") -> Problem:
+    """Return a problem at a place, or one without a place where none is known."""
+    return Problem(message, hint) if place is None else place.problem(message, hint)
+
+
 @dataclass(frozen=True, slots=True)
 class Type:
     """What is known of a number or array when the code is written.
