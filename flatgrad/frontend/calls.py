@@ -30,6 +30,7 @@ from flatgrad.graph.values import Constant, List, Slice, Value, leaves
 from flatgrad.infer import as_python
 from flatgrad.registry import Record, lookup, records
 from flatgrad.rules.creation import size_of_axis
+from flatgrad.rules.indexing import repeats
 from flatgrad.rules.static import is_constant, new_axes
 
 # pure functions that may be called when the code is written, on what is known then
@@ -42,7 +43,7 @@ STATIC_FUNCTIONS: frozenset[Any] = frozenset({
 
 # functions whose calls are read in ways of their own
 READ_SPECIALLY: frozenset[Any] = frozenset(
-    {is_constant, new_axes, isinstance, len, np.ndim, np.iscomplexobj, tuple, list, sum, print}
+    {is_constant, new_axes, repeats, isinstance, len, np.ndim, np.iscomplexobj, tuple, list, sum, print}
 )
 
 # methods of the dict of a ** parameter that may be called
@@ -116,8 +117,8 @@ def call(reader: Reader, function: Any, args: list[Any], kwargs: dict[str, Any],
         return applied(reader, function, args, kwargs, syntax)
     if function is is_constant:
         return is_static(args[0])
-    if function is new_axes:
-        return new_axes(*args)
+    if function in (new_axes, repeats):
+        return function(*args)
     if function is isinstance:
         return _is_instance(*args)
     for leaf in leaves((*args, *kwargs.values())):

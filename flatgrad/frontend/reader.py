@@ -116,6 +116,8 @@ class Reader:
         self.source = source
         self.inlined = inlined
         self.variables: dict[str, Any] = {}
+        # what has been changed in place, as it is now: by the value that an array was made as, by the `ref` of a list, dict or object
+        self.memory: dict[Any, Any] = {}
         # the names that the function assigns somewhere
         self.own_names: frozenset[str] = frozenset()
         self.definition: cst.FunctionDef | None = None

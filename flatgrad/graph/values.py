@@ -174,15 +174,84 @@ class Slice:
 
 
 class List(tuple[Any, ...]):
-    """A list display in a call: a tuple that is printed with brackets."""
+    """A list: a tuple that is printed with brackets.
 
-    __slots__ = ()
+    `ref` tells the list of the program from others with the same parts: what is changed in place keeps it. None stands for a
+    list that the program can't change: one of its caller's, or one that no variable holds.
+    """
+
+    ref: object = None
+
+
+class Dict(tuple[Any, ...]):
+    """A dict whose keys are known when the code is written: a tuple of its values, in order. `ref` is as that of a List."""
+
+    keys: tuple[Any, ...]
+    ref: object = None
+
+    @classmethod
+    def of(cls, items: Mapping[Any, Any]) -> Dict:
+        """Return a dict as a structure."""
+        made = cls(items.values())
+        made.keys = tuple(items)
+        return made
+
+    @property
+    def items(self) -> dict[Any, Any]:
+        """The parts by their keys."""
+        return dict(zip(self.keys, self, strict=True))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Dict) and self.keys == other.keys and tuple.__eq__(self, other)
+
+    def __hash__(self) -> int:
+        return hash((self.keys, tuple(self)))
+
+
+class Record(tuple[Any, ...]):
+    """An object of a class of the user's: a tuple of its attributes, in order; their `names`.
+
+    `kind` is the class, or what stands for it where the file is not run. `ref` is as that of a List.
+    """
+
+    kind: Any
+    names: tuple[str, ...]
+    ref: object = None
+
+    @classmethod
+    def of(cls, kind: Any, attributes: Mapping[str, Any]) -> Record:
+        """Return an object of a class as a structure."""
+        made = cls(attributes.values())
+        made.kind = kind
+        made.names = tuple(attributes)
+        return made
+
+    @property
+    def attributes(self) -> dict[str, Any]:
+        """The parts by their names."""
+        return dict(zip(self.names, self, strict=True))
+
+    def __eq__(self, other: object) -> bool:
+        same_class = isinstance(other, Record) and self.kind is other.kind and self.names == other.names
+        return same_class and tuple.__eq__(self, other)  # type: ignore[arg-type]
+
+    def __hash__(self) -> int:
+        return hash((id(self.kind), self.names, tuple(self)))
+
+
+def rebuilt(structure: Any, parts: Iterable[Any]) -> Any:
+    """Return a tuple, list, dict or object with other parts: it is still the same one of the program."""
+    made = type(structure)(parts)
+    if isinstance(structure, List | Dict | Record):
+        made.__dict__.update(structure.__dict__)
+    return made
 
 
 def mapped(structure: Any, change: Callable[[Any], Any]) -> Any:
-    """Return the structure (tuples, lists, slices) with `change` applied to its leaves."""
+    """Return the structure (tuples, lists, dicts, objects, slices) with `change` applied to its leaves."""
     if isinstance(structure, tuple) and not hasattr(structure, "_fields"):
-        return type(structure)(mapped(part, change) for part in structure)
+        parts = [mapped(part, change) for part in structure]
+        return rebuilt(structure, parts) if hasattr(structure, "ref") else type(structure)(parts)
     if isinstance(structure, Slice):
         return Slice(*(mapped(part, change) for part in (structure.start, structure.stop, structure.step)))
     return change(structure)
@@ -224,7 +293,7 @@ class Node:
     `call` names each argument and holds its structure, with a `Slot` where an input stands; the first `positional` ones
     are written without their names. `form` tells how the user wrote it: "" as a call or an operator, "method", `AUGMENTED` for
     `x += ...`, or the attribute's name behind a dot (".T"). `forward` is set on a node of the backward pass: the node
-    whose derivative it belongs to. `recognised` is another function of other inputs that is equal to this one and
+    whose derivative it belongs to. `in_callers` is set where the program itself writes into an array of its caller's. `recognised` is another function of other inputs that is equal to this one and
     whose derivative is to be taken instead.
     """
 
@@ -234,6 +303,7 @@ class Node:
         "form",
         "forward",
         "function",
+        "in_callers",
         "inputs",
         "location",
         "outputs",
@@ -264,6 +334,7 @@ class Node:
         self.bodies = bodies
         self.outputs: tuple[Value, ...] = ()
         self.forward: Node | None = None
+        self.in_callers = False
         self.recognised: Recognised | None = None
 
     @property

@@ -13,6 +13,7 @@ from flatgrad.rules import (
     program,
     reductions,
     shaping,
+    writing,
 )
 
 __all__ = [
@@ -28,4 +29,5 @@ __all__ = [
     "program",
     "reductions",
     "shaping",
+    "writing",
 ]
