@@ -13,6 +13,7 @@ from flatgrad.frontend.rule_bodies import inputs_with_gradient
 from flatgrad.graph.regions import FORWARD, LoopParts, branch, call, edited, loop
 from flatgrad.graph.values import Constant, Graph, Node, Value, leaves
 from flatgrad.registry import Record, lookup
+from flatgrad.rules.listing import appended
 
 
 def spread(graph: Graph, active: set[Value]) -> None:
@@ -104,6 +105,14 @@ def sources_of(node: Node, active: set[Value]) -> dict[Value, None]:
             return {}
         passed = inputs_of(record, arguments)
     return dict.fromkeys(leaf for leaf in passed if isinstance(leaf, Value) and leaf in active)
+
+
+def finished_lists(nodes: Sequence[Node], active: set[Value]) -> list[Value]:
+    """Return the active lists that are appended to, as they are behind the last operation that changes them."""
+    changing = [node for node in nodes if node.function is appended or node.bodies]
+    changed = {value for node in changing for value in node.inputs if value.type.is_list}
+    outputs = [value for node in changing for value in node.outputs if value.type.is_list]
+    return [value for value in outputs if value in active and value not in changed]
 
 
 def derived_from(node: Node) -> tuple[Any, Mapping[str, Any]]:

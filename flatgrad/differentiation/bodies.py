@@ -7,6 +7,7 @@ In: a body, gradients of its results. Out: its backward pass. Layer: differentia
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
+from dataclasses import replace
 from itertools import zip_longest
 from typing import Any, Protocol
 
@@ -87,8 +88,8 @@ def start_body(inside: Backward, body: Graph, results: Sequence[Value], names: S
 
 
 def gradient_type(value: Value) -> Type:
-    """Return the type of the gradient of a value: its own, and that of a float for a Python number."""
-    return FLOAT if value.type.weak else value.type
+    """Return the type of the gradient of a value: its own, that of a float for a Python number, an array for a list."""
+    return FLOAT if value.type.weak else replace(value.type, is_list=False)
 
 
 def in_dtype(backward: Backward, gradient: Value, value: Value) -> Value:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from flatgrad.builder import Builder
-from flatgrad.differentiation.activity import derived_from, reached_from, spread
+from flatgrad.differentiation.activity import derived_from, finished_lists, reached_from, spread
 from flatgrad.differentiation.bodies import accumulate
 from flatgrad.differentiation.branches import visit_branch
 from flatgrad.differentiation.calls import complete_calls, join_calls, visit_call, visit_edited
@@ -32,6 +32,7 @@ from flatgrad.infer import makes_number
 from flatgrad.registry import lookup
 from flatgrad.rules.placing import placed, placed_together
 from flatgrad.rules.program import named
+from flatgrad.rules.writing import added
 
 # a sum of more parts than this is written in several steps: one line of thousands of terms can't be compiled
 LONGEST_SUM = 50
@@ -100,6 +101,7 @@ class Backward:
 
     def run(self, results: Sequence[Value]) -> None:
         """Go through the operations in reverse, from the upstream gradients of these results."""
+        results = [*results, *self._finished_lists(results)]
         _, between = reached_from(self.forward, results, self.active)
         for sources in between.values():
             for value in sources:
@@ -114,6 +116,15 @@ class Backward:
                 _note_place(error, node)
                 raise
         self.builder.forward = None
+
+    def _finished_lists(self, results: Sequence[Value]) -> list[Value]:
+        """Start the gradients of lists from zeros that are appended to behind the last time that they are read."""
+        finished = finished_lists(self.forward, self.active)
+        reached = reached_from(self.forward, results, self.active)[0] if finished else set()
+        unread = [value for value in finished if value not in reached]
+        for value in unread:
+            self._add_part(value, self.zeros(value))
+        return unread
 
     def gradient_for_caller(self, value: Value) -> Value:
         """Return the gradient of a parameter of the function, zeros where none reaches it."""
@@ -252,12 +263,23 @@ class Backward:
     def _placed_together(self, parts: list[Value], value: Value) -> list[Value]:
         """Let the parts that come from elements of a variable be added in one array of zeros."""
         picked = {part: call for part in parts if (call := _call_of_placed(part, value)) is not None}
+        others = [part for part in parts if part not in picked]
+        if picked and others:
+            return [self._added_at(self._sum(others, pinned=False), picked)]
         if len(picked) < 2:
             return parts
         values, indices = (tuple([call[name] for call in picked.values()]) for name in ("values", "index"))
         together: Value = self.builder.apply(placed_together, values, indices, value)
         self.masks.unite(list(picked), together)
-        return [part for part in parts if part not in picked] + [together]
+        return [*others, together]
+
+    def _added_at(self, total: Value, picked: Mapping[Value, Mapping[str, Any]]) -> Value:
+        """Add gradients of elements to a gradient of the whole array."""
+        result = total
+        for call in picked.values():
+            result = self.builder.apply(added, result, call["values"], index=call["index"])
+        self.masks.unite([total, *picked], result)
+        return result
 
     def _sum(self, parts: Sequence[Value], *, pinned: bool) -> Value:
         total = parts[0]
@@ -270,6 +292,9 @@ class Backward:
         """Return a gradient in the shape and dtype of its variable."""
         if not isinstance(gradient, Value):
             gradient = Constant(gradient, FLOAT)
+        if value.type.is_list:
+            # its elements are never broadcast
+            return gradient
         axes = broadcast_axes(gradient, value)
         if any(axes):
             summed = summed_over(self.builder, np.sum, gradient, *axes)

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from flatgrad.emission.lines import ALWAYS_INSIDE, Lines, is_quick
+from flatgrad.emission.lines import ALWAYS_INSIDE, Lines
 from flatgrad.graph.regions import (
     BACKWARD,
     REGIONS,
@@ -25,6 +25,7 @@ from flatgrad.graph.regions import (
     received,
 )
 from flatgrad.graph.values import Constant, Graph, Node, Value, leaves, packed
+from flatgrad.passes.memory import is_quick
 
 INDEX, IN_REVERSE, FROM_THE_END = "index", "in reverse", "from the end"
 

@@ -11,30 +11,27 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from flatgrad.emission.marks import crossing
 from flatgrad.graph.regions import BACKWARD, REGIONS, branch, call, constants_inside, edited, loop, returned_by
-from flatgrad.graph.values import Constant, Graph, List, Node, Value, uses_of
+from flatgrad.graph.values import Constant, Graph, Node, Value, uses_of
 from flatgrad.markers import stop_gradient
+from flatgrad.passes.memory import WRITES, is_quick
 from flatgrad.registry import lookup
 from flatgrad.rules.creation import size_of_axis
+from flatgrad.rules.listing import appended
 from flatgrad.rules.placing import placed, placed_together
-from flatgrad.rules.program import EFFECTS, conjunction, disjunction, formatted, literal
+from flatgrad.rules.program import EFFECTS, concatenated, conjunction, disjunction, filled, formatted, literal, made
 from flatgrad.rules.static import axes_count
 
+TEXTS = frozenset({formatted, filled, concatenated})
 # written where they are used, however often: reading a size costs nothing, and a name for it tells nothing
-ALWAYS_INSIDE = frozenset({size_of_axis, axes_count, len, np.shape, np.size, formatted, stop_gradient})
+ALWAYS_INSIDE = frozenset({size_of_axis, axes_count, len, np.shape, np.size, made, stop_gradient}) | TEXTS
 # written as zeros with an assignment into them
 PLACING = frozenset({placed, placed_together})
 # two in a row read as another language's decrement
 SIGNS = frozenset({operator.neg, operator.pos})
 # written inside the assert or print that they are for
 CONDITIONS = frozenset({conjunction, disjunction})
-
-# operations on numbers that take hardly longer than to keep and to find a number
-QUICK = frozenset({
-    operator.add, operator.sub, operator.mul, operator.truediv, operator.neg, operator.pos, operator.not_,
-    operator.lt, operator.le, operator.gt, operator.ge, operator.eq, operator.ne,
-})  # fmt: skip
-
 
 class Lines:
     """`own` holds the nodes with a line of their own; `host` maps every node to the node in whose line it stands."""
@@ -50,8 +47,11 @@ class Lines:
         self.signed = {value for node in graph.nodes if node.function in SIGNS for value in node.inputs}
         self.inside_forms = _inside_forms(graph, self.uses)
         self.taken_inside = _taken_inside(graph)
+        self.crossing = crossing(graph)
+        self.written = {node.inputs[0] for node in graph.nodes if node.function in WRITES}
         self.own = [node for node in graph.nodes if self._has_line(node)]
         self.host = self._hosts(graph)
+        self._stay_before_writes(graph)
         self._readers = self._lines_with_a_gradient(graph)
 
     def readers(self, primal: Value) -> list[Node]:
@@ -59,7 +59,7 @@ class Lines:
         return self._readers.get(primal, [])
 
     def _has_line(self, node: Node) -> bool:
-        if node.function in EFFECTS or len(node.outputs) > 1 or node.function in PLACING:
+        if node.function in EFFECTS or len(node.outputs) > 1 or node.function in PLACING or node.function in WRITES:
             return True
         if node.function in REGIONS and not is_expression(node):
             return True
@@ -68,10 +68,17 @@ class Lines:
             return value.name is not None or self.uses.get(value, 0) > 1
         if node.function is edited and value.name == node.inputs[0].name:
             return False
-        if value.name is not None or value in self.results:
+        if value.name is not None or value in self.results or value in self.written:
+            return True
+        if node.is_volatile and value in self.read_backward and node.forward is None:
+            return True
+        if node.forward is not None and node.forward.function is appended:
+            # the gradient of the last element is read before that of the list gets shorter
             return True
         if node.forward is not None and node.form in (".T", ".mT"):
             return value.primal is not None and self._backward_has_line(value)
+        if value in self.crossing and (node.function in TEXTS or node.function not in ALWAYS_INSIDE):
+            return True
         if node.function in ALWAYS_INSIDE or node.function in CONDITIONS or _of_constants(node):
             return False
         if (node.function in SIGNS and value in self.signed) or value in self.taken_inside | self.read_twice:
@@ -103,6 +110,23 @@ class Lines:
             return False
         primal = value.primal
         return self.style == "flat" or primal.name is not None or primal.node is None or primal in self.read_backward
+
+    def _stay_before_writes(self, graph: Graph) -> None:
+        """Give a line to what would be computed behind a write into what it reads."""
+        position = {node: k for k, node in enumerate(graph.nodes)}
+        while True:
+            own = set(self.own)
+            late = {
+                node
+                for node in graph.nodes
+                if node.valid_until is not None
+                and node not in own
+                and position[self.host[node]] > position.get(node.valid_until, len(position))
+            }
+            if not late:
+                return
+            self.own = [node for node in graph.nodes if node in own or node in late]
+            self.host = self._hosts(graph)
 
     def _hosts(self, graph: Graph) -> dict[Node, Node]:
         own = set(self.own)
@@ -196,18 +220,4 @@ def is_inside(node: Node) -> bool:
         return len(returned_by(node)) == 1
     if node.bodies:
         return is_expression(node)
-    return len(node.outputs) == 1 and node.function not in EFFECTS and node.function not in PLACING
-
-
-def is_quick(node: Node) -> bool:
-    """Tell whether a node is computed as fast as its value is kept and found: a view, an operation on numbers."""
-    if node.bodies:
-        return False
-    if node.function is operator.getitem:
-        index = node.arguments["index"]
-        parts = index if isinstance(index, tuple) and not isinstance(index, List) else (index,)
-        return not any(isinstance(part, List) or (isinstance(part, Value) and part.rank) for part in parts)
-    record = lookup(node.function)
-    if record is not None and record.view:
-        return True
-    return node.function in QUICK and not any(value.rank for value in (*node.inputs, *node.outputs))
+    return len(node.outputs) == 1 and node.function not in EFFECTS and node.function not in PLACING | WRITES

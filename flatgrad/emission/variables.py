@@ -15,6 +15,7 @@ from flatgrad.emission.keeping import Region, Regions, needed_again
 from flatgrad.emission.lines import PLACING
 from flatgrad.graph.regions import BACKWARD, REGIONS, LoopParts, branch, call, edited, loop, received
 from flatgrad.graph.values import Constant, Graph, Node, Value
+from flatgrad.passes.memory import WRITES
 from flatgrad.rules.program import named
 
 # what these make comes out of one line with other results
@@ -76,15 +77,43 @@ class Variables:
         self._chains: dict[tuple[Graph, Value], list[Value]] = {}
         self._readers: dict[Graph, dict[Value, list[Node]]] = {}
         self._orders: dict[Graph, dict[Node, int]] = {}
-        self.direct = _read_directly(regions)
+        # what a write makes is the variable that it writes into
+        self._written: dict[Value, Value] = {}
+        self._versions: dict[Value, list[Value]] = {}
+        for graph in regions.of:
+            self._note_writes(graph)
+        self.direct = {self._root(value) for value in _read_directly(regions)}
         self._unite(regions.root.graph, {}, forward=True)
         self._unite(regions.root.graph, {}, forward=False)
         self._unite_conversions(regions.root.graph)
 
     def of(self, value: Value) -> Value:
         """Return the value whose name a value has."""
-        leader = self.leader.get(value, value)
+        root = self._root(value)
+        leader = self.leader.get(root, root)
         return self.preset.get(leader, leader)
+
+    def _root(self, value: Value) -> Value:
+        """Return the array that has become a value by writes into it."""
+        return self._written.get(value, value)
+
+    def _note_writes(self, graph: Graph) -> None:
+        for node in graph.nodes:
+            if node.function in WRITES:
+                root = self._written[node.output] = self._root(node.inputs[0])
+                self._versions.setdefault(root, [root]).append(node.output)
+
+    def _interface_of(self, node: Node) -> Interface | None:
+        """Return the interface of a branch or loop, with arrays that have been written into as what they were made as."""
+        face = interface_of(node)
+        if face is None or not self._written:
+            return face
+        sides: list[Side] = [
+            (body, [*map(self._root, results)], {self._root(outer): inner for outer, inner in known_as.items()})
+            for body, results, known_as in face.sides
+        ]
+        start = [None if value is None else self._root(value) for value in face.start]
+        return Interface(face.outputs, sides, start, face.carried)
 
     def same(self, a: Value, b: Value) -> bool:
         """Tell whether two values are one variable."""
@@ -119,7 +148,7 @@ class Variables:
         """Unite what can be in one pass of a graph. `occupants` has for a variable's leader the value that it has before."""
         # users of a value come before the value, so that what it is to become is known
         for node in reversed(graph.nodes):
-            face = interface_of(node) if (node.forward is None) == forward else None
+            face = self._interface_of(node) if (node.forward is None) == forward else None
             if face is None:
                 continue
             if face.carried:
@@ -167,7 +196,7 @@ class Variables:
         if start in self.regions.upstream and self._is_a_parameter(start.primal):
             # `grad_x` is the gradient of the parameter, not of the result that has its name
             return
-        if node.inputs.count(start) > 1 or not self._is_dead_behind(graph, start, node):
+        if [*map(self._root, node.inputs)].count(start) > 1 or not self._is_dead_behind(graph, start, node):
             return
         if isinstance(start, Constant):
             # a number that the function gives a name to, read by the loop alone
@@ -217,6 +246,8 @@ class Variables:
 
     def _has_a_name(self, graph: Graph, value: Value) -> bool:
         """Tell whether a value is a variable of this graph: a parameter of the function, or made by a line."""
+        if value in self._written:
+            return False
         if value.node is None:
             return graph is self.regions.root.graph and value in graph.parameters
         return value.node in graph.nodes and value.node in self.regions.of[graph].lines.own
@@ -288,7 +319,7 @@ class Variables:
             behind = at > here or (takes_lines and at == here and (each is not node or not is_loop))
             if behind and is_forward == forward:
                 return False
-        if is_loop and into is not None and not _only_starts(node, value, into):
+        if is_loop and into is not None and not self._only_starts(node, value, into):
             return False
         if value in self.direct and node.forward is None:
             return False
@@ -297,12 +328,20 @@ class Variables:
             results = list(self.regions.root.lines.results)
         return value is into or values.isdisjoint(results)
 
+    def _only_starts(self, node: Node, value: Value, output: Value) -> bool:
+        """Tell whether a loop uses a value for nothing but to start the variable that becomes an output."""
+        face = self._interface_of(node)
+        assert face is not None
+        starts = [start for start, out in zip(face.start, face.outputs, strict=True) if out is output]
+        return [*map(self._root, node.inputs)].count(value) == starts.count(value)
+
     def _with_second_names(self, graph: Graph, value: Value) -> set[Value]:
-        """Return a value and what may be written by its name: a second name of what a branch or loop makes."""
+        """Return a value and what may be written by its name: a second name of what a branch or loop makes, what writes make of it."""
+        versions = set(self._versions.get(value, (value,)))
         if value.node is None or value.node.function not in REGIONS:
-            return {value}
+            return versions
         readers = self._readers_in(graph).get(value, ())
-        return {value, *(node.output for node in readers if node.function is named)}
+        return {*versions, *(node.output for node in readers if node.function is named)}
 
     def _place(self, graph: Graph, node: Node) -> tuple[int, bool]:
         """Return the number of the line that a node stands in, and whether that is one of the forward pass."""
@@ -321,14 +360,6 @@ class Variables:
         if graph not in self._orders:
             self._orders[graph] = {node: k for k, node in enumerate(graph.nodes)}
         return self._orders[graph]
-
-
-def _only_starts(node: Node, value: Value, output: Value) -> bool:
-    """Tell whether a loop uses a value for nothing but to start the variable that becomes an output."""
-    face = interface_of(node)
-    assert face is not None
-    starts = [start for start, out in zip(face.start, face.outputs, strict=True) if out is output]
-    return node.inputs.count(value) == starts.count(value)
 
 
 def _runs_again(node: Node) -> bool:

@@ -46,12 +46,14 @@ def problem_at(place: Location | None, message: str, hint: str = "") -> Problem:
 class Type:
     """What is known of a number or array when the code is written.
 
-    `weak` marks a Python number: it has rank 0 and takes on the dtype of the arrays that it meets (NEP 50).
+    `weak` marks a Python number: it has rank 0 and takes on the dtype of the arrays that it meets (NEP 50). `is_list` marks a
+    list of numbers or arrays of one shape whose length is known at run time only: its first axis counts them.
     """
 
     dtype: np.dtype[Any]
     shape: Shape = ()
     weak: bool = False
+    is_list: bool = False
 
     @property
     def rank(self) -> int:
@@ -75,7 +77,7 @@ def same_array(a: Any, b: Type) -> bool:
 
 def same_type(a: Any, b: Type) -> bool:
     """Tell whether two types are the same, also in whether a number is Python's own."""
-    return same_array(a, b) and a.weak == b.weak
+    return same_array(a, b) and (a.weak, a.is_list) == (b.weak, b.is_list)
 
 
 FLOAT = Type(np.dtype(np.float64), (), weak=True)
@@ -293,7 +295,9 @@ class Node:
     `call` names each argument and holds its structure, with a `Slot` where an input stands; the first `positional` ones
     are written without their names. `form` tells how the user wrote it: "" as a call or an operator, "method", `AUGMENTED` for
     `x += ...`, or the attribute's name behind a dot (".T"). `forward` is set on a node of the backward pass: the node
-    whose derivative it belongs to. `in_callers` is set where the program itself writes into an array of its caller's. `recognised` is another function of other inputs that is equal to this one and
+    whose derivative it belongs to. `in_callers` is set where the program itself writes into an array of its caller's.
+    `valid_until` is the node that overwrites what this one reads, if any does; then it `is_volatile`, and can't be run again later, or it
+    is so because the next turn of a loop overwrites that. `recognised` is another function of other inputs that is equal to this one and
     whose derivative is to be taken instead.
     """
 
@@ -305,11 +309,13 @@ class Node:
         "function",
         "in_callers",
         "inputs",
+        "is_volatile",
         "location",
         "outputs",
         "positional",
         "recognised",
         "statement",
+        "valid_until",
     )
 
     def __init__(
@@ -335,6 +341,8 @@ class Node:
         self.outputs: tuple[Value, ...] = ()
         self.forward: Node | None = None
         self.in_callers = False
+        self.valid_until: Node | None = None
+        self.is_volatile = False
         self.recognised: Recognised | None = None
 
     @property
@@ -398,6 +406,7 @@ class Graph:
     `results` are the returned values. The backward nodes of a body start from the gradients in `upstream` and lead to those in
     `gradients`; in a function these belong to the parameters in `wrt`. `origin` tells from which function of the user's, read with which static arguments, a graph was made;
     `custom` is the graph of the backward pass that the user wrote for it. `repeats` says that it runs in a loop.
+    `written` are the parameters whose arrays the function itself changes.
     """
 
     name: str
@@ -410,6 +419,7 @@ class Graph:
     origin: Any = None
     custom: Graph | None = None
     repeats: bool = False
+    written: list[Value] = field(default_factory=list)
 
     def values(self) -> Iterator[Value]:
         """Return every value that is made in the graph, parameters first."""

@@ -29,7 +29,7 @@ def prune(graph: Graph, results: Sequence[Value]) -> list[Value]:
 
 def has_effect(node: Node) -> bool:
     """Tell whether a node does something beside computing its outputs, in its bodies too."""
-    if node.function in EFFECTS:
+    if node.function in EFFECTS or node.in_callers:
         return True
     forward = node.forward is None
     return any(has_effect(each) for body in node.bodies for each in body.nodes if (each.forward is None) == forward)

@@ -61,6 +61,8 @@ def key_of(node: Node, inputs: Sequence[Value]) -> Hashable:
     # literals and text have no record; second names, and what has an effect or a body of its own, stay as well
     if lookup(node.function) is None or node.function is named or node.function in EFFECTS or node.bodies:
         return None
+    if node.in_callers:
+        return None
     call = tuple([(name, _written(structure)) for name, structure in node.call])
     types = tuple([value.type.weak for value in node.outputs])
     return (OPERATORS.get(node.function, node.function), call, tuple(map(_identity, inputs)), types)

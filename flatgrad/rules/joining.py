@@ -12,7 +12,19 @@ from typing import Any
 
 import numpy as np
 
-from flatgrad.graph.size import Shape, Size, SizeMismatch, count, derived, number_of, plus, quotient, resolved, unify
+from flatgrad.graph.size import (
+    Shape,
+    Size,
+    SizeMismatch,
+    count,
+    derived,
+    number_of,
+    plus,
+    quotient,
+    resolved,
+    times,
+    unify,
+)
 from flatgrad.graph.values import Slice, Value
 from flatgrad.registry import Sample, real, rule
 from flatgrad.rules.indexing import slice_length
@@ -22,7 +34,7 @@ from flatgrad.rules.shapes import dtype_of_first, normal_axis, shape_of
 
 
 def _shapes(arrays: Any) -> list[Shape]:
-    if isinstance(arrays, Value) or not isinstance(arrays, tuple | list):
+    if not isinstance(arrays, tuple | list):
         raise SizeMismatch("several arrays are joined as a tuple or list of them")
     if not arrays:
         raise SizeMismatch("no arrays to join")
@@ -43,12 +55,26 @@ def joined(shapes: Sequence[Shape], axis: int) -> Shape:
 
 def concatenated(arrays: Any, *, axis: int | None = 0) -> Shape:
     """The sizes along the axis add up; None joins the flat arrays."""
+    if isinstance(arrays, Value):
+        return _concatenated_rows(arrays.shape, axis)
     shapes = _shapes(arrays)
     return joined([(count(shape),) for shape in shapes], 0) if axis is None else joined(shapes, axis)
 
 
+def _concatenated_rows(shape: Shape, axis: int | None) -> Shape:
+    """The rows of an array, or of a list that is one, one after another along an axis."""
+    if axis is None:
+        return (count(shape),)
+    axis = normal_axis(axis, len(shape) - 1)
+    return (*shape[1 : axis + 1], times(shape[0], shape[axis + 1]), *shape[axis + 2 :])
+
+
 def stacked(arrays: Any, *, axis: int = 0) -> Shape:
     """A new axis of as many elements as there are arrays."""
+    if isinstance(arrays, Value):
+        shape = arrays.shape
+        axis = normal_axis(axis, len(shape))
+        return (*shape[1 : axis + 1], shape[0], *shape[axis + 1 :])
     shapes = _shapes(arrays)
     axis = normal_axis(axis, len(shapes[0]) + 1)
     return joined([(*shape[:axis], 1, *shape[axis:]) for shape in shapes], axis)
@@ -65,10 +91,17 @@ def stacked_columns(arrays: Any) -> Shape:
     return joined(shapes, 0 if len(shapes[0]) == 1 else 1)
 
 
+def _depth(x: Any) -> int:
+    """How deep lists are nested."""
+    return 1 + max(map(_depth, x), default=0) if isinstance(x, tuple | list) else 0
+
+
 def arrayed(x: Any, **_: Any) -> Shape:
     """The shape of an array, or of nested lists of numbers and arrays."""
     if not isinstance(x, tuple | list):
         return shape_of(x)
+    if _depth(x) > 3:
+        raise SizeMismatch("lists are nested more than three deep")
     shapes = [arrayed(part) for part in x]
     if any(len(shape) != len(shapes[0]) for shape in shapes):
         raise SizeMismatch("a list whose parts differ in rank can't be an array")
@@ -88,6 +121,7 @@ def arrayed(x: Any, **_: Any) -> Shape:
         Sample((real(), 1.5)),
         Sample((real(3), real(3) + 1)),
         Sample(((real(), 0.5), (-0.5, 1.5))),
+        Sample((((real(), 0.5), (-0.5, 1.5)), ((1.5, 2.5), (real(), 3.0)))),
     ],
 )
 def grad_array(x, y, grad_y, *, dtype=None):
@@ -96,7 +130,14 @@ def grad_array(x, y, grad_y, *, dtype=None):
     if not isinstance(x, tuple):
         grad_x = grad_y if dtype is None or x.dtype == grad_y.dtype else grad_y.astype(x.dtype)
     elif any(isinstance(part, tuple) for part in x):
-        grad_x = tuple([tuple([grad_y[i, k] for k in range(len(x[i]))]) for i in range(len(x))])
+        # rows that are lists themselves, and perhaps hold lists
+        grad_x = tuple([
+            tuple([
+                tuple([grad_y[i, k, m] for m in range(len(x[i][k]))]) if isinstance(x[i][k], tuple) else grad_y[i, k]
+                for k in range(len(x[i]))
+            ]) if isinstance(x[i], tuple) else grad_y[i]
+            for i in range(len(x))
+        ])  # fmt: skip
     else:
         grad_x = tuple([grad_y[k] for k in range(len(x))])
     return grad_x
@@ -111,10 +152,19 @@ def grad_array(x, y, grad_y, *, dtype=None):
         Sample((real(2, 3), real(1, 3), real(4, 3))),
         Sample((real(2, 3), real(2, 1)), axis=-1),
         Sample((real(2, 3), real(4)), axis=None),
+        Sample(real(2, 3)),
+        Sample(real(2, 3, 4), axis=1),
+        Sample(real(2, 3), axis=None),
     ],
 )
 def grad_concatenate(arrays, y, grad_y, *, axis=0):
-    if axis is None:
+    if not isinstance(arrays, tuple) and (axis == 0 or axis is None):
+        grad_arrays = np.reshape(grad_y, np.shape(arrays))
+    elif not isinstance(arrays, tuple):
+        before = np.shape(grad_y)[: axis % grad_y.ndim]
+        parts = np.reshape(grad_y, (*before, len(arrays), -1, *np.shape(grad_y)[axis % grad_y.ndim + 1 :]))
+        grad_arrays = np.moveaxis(parts, axis % grad_y.ndim, 0)
+    elif axis is None:
         stops = [sum([np.size(x) for x in arrays[: k + 1]]) for k in range(len(arrays) - 1)]
         parts = np.split(grad_y, stops)
         grad_arrays = tuple([np.reshape(parts[k], np.shape(arrays[k])) for k in range(len(arrays))])
@@ -133,11 +183,18 @@ def grad_concatenate(arrays, y, grad_y, *, axis=0):
         Sample((real(2, 3), real(2, 3) + 1, real(2, 3) * 2), axis=1),
         Sample((real(2, 3), real(2, 3) + 1), axis=-1),
         Sample((real(), 1.5)),
+        Sample(real(2, 3)),
+        Sample(real(2, 3, 4), axis=-1),
     ],
 )
 def grad_stack(arrays, y, grad_y, *, axis=0):
-    before = (slice(None),) * (axis % grad_y.ndim)
-    grad_arrays = tuple([grad_y[before + (k,)] for k in range(len(arrays))])
+    if isinstance(arrays, tuple):
+        before = (slice(None),) * (axis % grad_y.ndim)
+        grad_arrays = tuple([grad_y[before + (k,)] for k in range(len(arrays))])
+    elif axis == 0:
+        grad_arrays = grad_y
+    else:
+        grad_arrays = np.moveaxis(grad_y, axis, 0)
     return grad_arrays
 
 

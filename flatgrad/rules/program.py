@@ -1,11 +1,18 @@
-"""What programs do beside numbers: named constants, truth values, text, asserts and prints.
+"""What programs do beside numbers: named constants, truth values, text, asserts, prints, `with`, `try` and `raise`.
 
 None of it has a gradient. The functions say what a node means; the emitted code has Python's own syntax for them.
+
+A block is a run of nodes between two marks. What stands in it belongs to the graph around it; no gradient line does:
+
+    entered(manager, name)      ...      closed()                                           with manager as name: ...
+    tried()    ...    caught(kinds, name), a branch on that    ...    closed()              try: ... except kinds as name: ...
 """
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -42,10 +49,12 @@ def assertion(test: Any, message: Any = None) -> None:
 
 
 def formatted(*parts: Any) -> str:
-    """An f-string; a part is text, or a value with its conversion and its format."""
-    return "".join(
-        part if isinstance(part, str) else format(_converted(part[0], part[1]), part[2] or "") for part in parts
-    )
+    """An f-string; a part is text, or a value with its conversion and its format, which may have such parts itself."""
+    return "".join(part if isinstance(part, str) else _shown(*part) for part in parts)
+
+
+def _shown(number: Any, conversion: str | None, spec: Any) -> str:
+    return format(_converted(number, conversion), formatted(*spec) if isinstance(spec, tuple) else spec or "")
 
 
 def _converted(number: Any, conversion: str | None) -> Any:
@@ -53,7 +62,95 @@ def _converted(number: Any, conversion: str | None) -> Any:
     return number if conversion is None else converters[conversion](number)
 
 
-EFFECTS = (assertion, print, accumulated)
+def filled(text: str, values: Any) -> str:
+    """The text `text % values`."""
+    return str(text % values)
+
+
+def concatenated(first: str, second: str) -> str:
+    """The text `first + second`."""
+    return first + second
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """Something of a module that the program uses and that is not read: the emitted code imports it.
+
+    `name` may have dots: of `datetime`, `datetime.now`.
+    """
+
+    module: str
+    name: str
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        found: Any = importlib.import_module(self.module)
+        for part in self.name.split("."):
+            found = getattr(found, part)
+        return found(*args, **kwargs)
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """An object that a call with known arguments makes, such as a logger: it is made again in the emitted module."""
+
+    function: Member
+    args: tuple[Any, ...] = ()
+
+
+def made(function: Any, *args: Any, **kwargs: Any) -> Any:
+    """An object that is made where it is used: an exception that is raised, a context manager that is entered."""
+    return function(*args, **kwargs)
+
+
+def performed(function: Any, *args: Any, **kwargs: Any) -> Any:
+    """A call that is kept as it is, once and in its place: what it returns differs from call to call, or it returns nothing."""
+    return function(*args, **kwargs)
+
+
+def performed_by(owner: Any, name: str, *args: Any, **kwargs: Any) -> Any:
+    """A call of a method that is kept as it is, as `performed`."""
+    return getattr(owner, name)(*args, **kwargs)
+
+
+def looked_up(owner: Any, name: str) -> Any:
+    """An attribute of an object, which may differ from time to time."""
+    return getattr(owner, name)
+
+
+def raised(exception: Any = None, cause: Any = None) -> None:
+    """The statement `raise exception from cause`."""
+    raise exception from cause
+
+
+def entered(manager: Any) -> None:
+    """The head of a `with` block; an output is the name behind `as`."""
+
+
+def tried() -> None:
+    """The head of a `try` block."""
+
+
+def caught(kinds: Any) -> bool:
+    """Where an exception is caught: a branch on it holds what is done then. A second output is the name behind `as`."""
+    return False
+
+
+def otherwise() -> None:
+    """The head of what follows a `try` without an exception."""
+
+
+def ended() -> None:
+    """The head of what follows a `try` in any case."""
+
+
+def closed() -> None:
+    """The end of a `with` or `try` block."""
+
+
+# what begins a part of a block
+PARTS = frozenset({caught, otherwise, ended})
+BLOCKS = frozenset({entered, tried, closed}) | PARTS
+EFFECTS = frozenset({assertion, print, accumulated, performed, performed_by, looked_up, raised}) | BLOCKS
 
 
 def _type_of_first(x: Any) -> tuple[np.dtype[Any], bool]:

@@ -67,10 +67,9 @@ def _written_shape(x: Any, values: Any = 0.0, *, index: Any) -> Shape:
     ],
 )
 def grad_assigned(x, values, y, grad_y, *, index):
+    grad_values = grad_y[index]
     if repeats(index):
-        grad_values = np.where(last_written(grad_y, index=index), grad_y[index], 0.0)
-    else:
-        grad_values = grad_y[index]
+        grad_values = np.where(last_written(grad_y, index=index), grad_values, 0.0)
     grad_x = assigned(grad_y, 0.0, index)
     return grad_x, grad_values
 

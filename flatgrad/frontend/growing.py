@@ -1,0 +1,77 @@
+"""Lists that grow while a loop runs, whose length is known at run time only: `hs = []`, `hs.append(h)`, `np.stack(hs)`.
+
+In: a list whose items a loop adds to. Out: a value for the whole list, which the loop carries as it does an array. All its elements
+have one shape and dtype. Layer: above `joining`, below `carried`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from flatgrad.frontend.iterables import Iterable
+from flatgrad.frontend.joining import NUMBERS, as_value, joined_type
+from flatgrad.frontend.list_values import relate
+from flatgrad.frontend.memory import Ref
+from flatgrad.frontend.reader import Reader
+from flatgrad.frontend.unsettled import EqualityUnknown
+from flatgrad.graph.size import Size, minus, plus, symbolic, times
+from flatgrad.graph.values import Graph, List, Type, Value
+from flatgrad.rules.creation import known_size
+from flatgrad.rules.listing import appended, listed
+
+
+def as_growing(reader: Reader, key: Any, before: Any, after: Any) -> bool:
+    """Let a list that a turn of a loop has added to be a value. Return False, with nothing done, where it can't be one."""
+    if not isinstance(key, Ref) or not isinstance(before, List) or not isinstance(after, List):
+        return False
+    if len(after) <= len(before) or not all(isinstance(item, NUMBERS) for item in after):
+        return False
+    element = _type_of_elements([as_value(item).type for item in after])
+    if element is None:
+        return False
+    type = Type(element.dtype, (len(before), *element.shape), is_list=True)
+    root = reader.builder.node(listed, {"items": tuple(before)}, [type]).output
+    root.name = next((name for name, item in reader.variables.items() if getattr(item, "ref", None) is key), None)
+    for item in before:
+        relate(reader, root, item)
+    reader.memory[key] = root
+    return True
+
+
+def _type_of_elements(types: Sequence[Type]) -> Type | None:
+    """Return the type of all elements of a list; None where there is none, or where it can't be told whether there is."""
+    element: Type | None = types[0]
+    for each in types[1:]:
+        try:
+            element = None if element is None else joined_type(element, each)
+        except EqualityUnknown:
+            return None
+    return element
+
+
+def length_behind(source: Iterable | None, body: Graph, parameter: Value, result: Value, start: Value | None) -> Size:
+    """Return how many elements a list has behind a loop: in each turn of it, it gets as many more."""
+    more = 0
+    value = result
+    while value is not parameter:
+        if value.node is None or value.node.function is not appended or value.node not in body.nodes:
+            return symbolic(may_be_one=True)
+        more, value = more + 1, value.node.inputs[0]
+    turns = None if source is None else _turns(source)
+    if turns is None or start is None:
+        return symbolic(may_be_one=True)
+    return plus(start.shape[0], times(turns, more))
+
+
+def _turns(source: Iterable) -> Size | None:
+    """Return how often a loop turns, as a size; None where that is no size."""
+    if source.word == "rows":
+        size: Size = source.values[0].shape[0]
+        return size
+    if source.word == "range":
+        start, stop, step = (each if isinstance(each, int) else known_size(each) for each in source.values)
+        return minus(stop, start) if start is not None and stop is not None and step == 1 else None
+    if source.word in ("enumerate", "reversed"):
+        return _turns(source.parts[0])
+    return None
