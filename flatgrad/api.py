@@ -29,7 +29,8 @@ def emit(
     """Return the source of a module with the backward pass of `function`.
 
     With arguments it is written for arguments such as these; without, for what annotations and `shapes` say
-    (``shapes="X=(n,d) w=(d,)"``, or a mapping from names to tuples). `wrt`, `style` ("flat" or "compact") and `target`
+    (``shapes="X=(n,d) params.W=(d,h) len(layers)=2 layers[*].b=(h,)"``, or a mapping such as
+    ``{"X": ("n", "d"), "params": {"W": ("d", "h")}}``). `wrt`, `style` ("flat" or "compact") and `target`
     ("numpy" or "math") are as in the decorator, whose choices they override. Raises FlatgradError.
     """
     chosen = flatgrad(wrt=wrt, style=style, target=target)(function)

@@ -17,14 +17,17 @@ from flatgrad.frontend.unsettled import EqualityUnknown
 from flatgrad.graph.size import Size, SizeUnknown, bind, resolved, symbols_of, unify
 from flatgrad.graph.values import Type
 from flatgrad.options import Options
-from flatgrad.pipeline import Emitted, as_error, emit
+from flatgrad.parts import places
+from flatgrad.pipeline import Emitted, as_error, emit, place_of
 from flatgrad.signature import Signature, signature_of_arguments
+from flatgrad.structures import places_of
 
-# a parameter by name, whose value decides what is written; or an axis of a parameter, whose size does
+# a number by its place in the arguments, whose value decides what is written; or an axis of an array, whose size does
 Axis = tuple[str, int]
 Pin = str | Axis
 Pins = frozenset[Pin]
 Ties = list[list[Axis]]
+Types = dict[str, Type]
 
 
 def emit_for_arguments(
@@ -36,36 +39,41 @@ def emit_for_arguments(
     because these arguments agree, and annotations give them one name or the code has to know it. Raises FlatgradError.
     """
     equal: list[tuple[Axis, Axis]] = []
+    numbers = {place: leaf for name, argument in arguments.items() for place, leaf in places(name, argument)}
     while True:
         names = frozenset(pin for pin in pins if isinstance(pin, str))
         signature = signature_of_arguments(definition, arguments, names)
+        types = _types(signature)
         for one, other in equal:
-            unify(_size(signature, one), _size(signature, other))
-        ties = _ties(signature)
-        _pin_sizes(signature, arguments, pins)
+            unify(_size(types, one), _size(types, other))
+        ties = _ties(types)
+        _pin_sizes(types, numbers, pins)
         try:
             return emit(definition, signature, options, split=split), pins, ties
         except (SizeUnknown, StaticNeeded) as error:
-            more_equal = _equal(error, signature) if isinstance(error, EqualityUnknown) else []
-            more = frozenset() if more_equal else _needed(error, signature, arguments)
+            more_equal = _equal(error, signature, types) if isinstance(error, EqualityUnknown) else []
+            more = frozenset() if more_equal else _needed(error, types, numbers)
             if not more_equal and not more - pins:
                 raise as_error(error) from None
             equal += more_equal
             pins |= more
 
 
-def _size(signature: Signature, axis: Axis) -> Size:
-    known = signature.parameters[axis[0]]
-    assert isinstance(known, Type)
-    return resolved(known.shape[axis[1]])
+def _types(signature: Signature) -> Types:
+    """Return the types of the arguments and of the leaves of containers, by their places."""
+    leaves = (each for name, known in signature.parameters.items() for each in places_of(name, known))
+    return {place: leaf for place, leaf in leaves if isinstance(leaf, Type)}
 
 
-def _equal(error: EqualityUnknown, signature: Signature) -> list[tuple[Axis, Axis]]:
+def _size(types: Types, axis: Axis) -> Size:
+    return resolved(types[axis[0]].shape[axis[1]])
+
+
+def _equal(error: EqualityUnknown, signature: Signature, types: Types) -> list[tuple[Axis, Axis]]:
     """Return the axes that are of one size in these arguments where that is all that has to be known; none where it is not."""
     axes = {
-        size: (name, axis)
-        for name, known in signature.parameters.items()
-        if isinstance(known, Type)
+        size: (place, axis)
+        for place, known in types.items()
         for axis, size in enumerate(known.shape)
         if not isinstance(size, int)
     }
@@ -80,35 +88,33 @@ def _equal(error: EqualityUnknown, signature: Signature) -> list[tuple[Axis, Axi
     return found
 
 
-def _ties(signature: Signature) -> Ties:
+def _ties(types: Types) -> Ties:
     """Return the groups of axes that share a symbol."""
     groups: dict[Any, list[Axis]] = {}
-    for name, known in signature.parameters.items():
-        for axis, size in enumerate(getattr(known, "shape", ())):
+    for place, known in types.items():
+        for axis, size in enumerate(known.shape):
             for symbol in symbols_of(size):
-                groups.setdefault(symbol, []).append((name, axis))
+                groups.setdefault(symbol, []).append((place, axis))
     return [group for group in groups.values() if len(group) > 1]
 
 
-def _pin_sizes(signature: Signature, arguments: Mapping[str, Any], pins: Pins) -> None:
+def _pin_sizes(types: Types, numbers: Mapping[str, Any], pins: Pins) -> None:
     for pin in pins:
         if isinstance(pin, tuple):
-            size = _size(signature, pin)
+            size = _size(types, pin)
             if not isinstance(size, int):
-                bind(size.terms[0][0][0], np.shape(arguments[pin[0]])[pin[1]])
+                bind(size.terms[0][0][0], np.shape(numbers[pin[0]])[pin[1]])
 
 
-def _needed(error: SizeUnknown | StaticNeeded, signature: Signature, arguments: Mapping[str, Any]) -> Pins:
-    """Return the pins that an error asks for: a parameter's name, or its name with an axis."""
+def _needed(error: SizeUnknown | StaticNeeded, types: Types, numbers: Mapping[str, Any]) -> Pins:
+    """Return the pins that an error asks for: the place of a number, or that of an array with an axis."""
     if isinstance(error, StaticNeeded):
-        name = error.value.name if error.value.node is None else None
-        if name is None or not isinstance(arguments.get(name), int | float):
-            return frozenset()
-        return frozenset({name})
+        place = place_of(error)
+        return frozenset({place}) if place is not None and isinstance(numbers.get(place), int | float) else frozenset()
     wanted = set(error.symbols)
     return frozenset(
-        (name, axis)
-        for name, known in signature.parameters.items()
-        for axis, size in enumerate(getattr(known, "shape", ()))
+        (place, axis)
+        for place, known in types.items()
+        for axis, size in enumerate(known.shape)
         if wanted & set(symbols_of(size))
     )

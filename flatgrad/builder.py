@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from flatgrad.binding import bound
-from flatgrad.graph.values import Graph, Location, Node, Statement, Type, Value, packed
+from flatgrad.graph.regions import REGIONS
+from flatgrad.graph.values import Graph, Location, Node, Statement, Type, Value, mapped, packed
 from flatgrad.infer import infer
 from flatgrad.registry import Record, lookup
 from flatgrad.rules.creation import known_result
@@ -24,14 +25,20 @@ class StaticNeeded(Exception):
     def __init__(self, name: str, value: Value) -> None:
         self.name = name
         self.value = value
+        # where the value stands in the arguments of the function that is differentiated
+        self.place: str | None = None
         super().__init__(f"the argument `{name}` has to be known when the code is written")
 
 
 class Builder:
-    """Appends to `graph`. What is set in `statement` and `forward` is noted in every node that is made."""
+    """Appends to `graph`. What is set in `statement` and `forward` is noted in every node that is made.
+
+    `content` returns what an array holds now, where the program has changed it since it was made.
+    """
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
+        self.content: Callable[[Value], Value] | None = None
         self.statement: Statement | None = None
         self.forward: Node | None = None
 
@@ -50,6 +57,7 @@ class Builder:
         record = lookup(function)
         assert record is not None, function
         arguments, positional = bound(function, record, args, kwargs)
+        arguments = self._now(arguments)
         self._require_static(record, arguments)
         inputs, call = packed(arguments)
         types = infer(record, function, arguments, positional, (inputs, call))
@@ -72,10 +80,26 @@ class Builder:
         positional: int = 1000,
     ) -> Node:
         """Append a node whose types are known."""
-        inputs, call = packed(arguments)
+        inputs, call = packed(arguments if function in REGIONS else self._now(arguments))
         node = self._appended(Node(function, inputs, call, location=location, form=form, positional=positional))
         node.outputs = tuple([Value(type, node=node) for type in types])
         return node
+
+    def repeated(self, node: Node, now: Mapping[Value, Value]) -> Node:
+        """Append a node once more, with other values in the place of some of its inputs."""
+        inputs = tuple([now.get(value, value) for value in node.inputs])
+        again = Node(node.function, inputs, node.call, form=node.form, positional=node.positional, bodies=node.bodies)
+        again.location = node.location
+        again.outputs = tuple([Value(value.type, value.name, node=again, known=value.known) for value in node.outputs])
+        return self._appended(again)
+
+    def _now(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """Return arguments with what the arrays in them hold now."""
+        content = self.content
+        if content is None:
+            return dict(arguments)
+        now = lambda leaf: content(leaf) if isinstance(leaf, Value) else leaf  # noqa: E731
+        return {name: mapped(argument, now) for name, argument in arguments.items()}
 
     def _appended(self, node: Node) -> Node:
         node.statement = self.statement

@@ -30,6 +30,12 @@ DIFFERENT = 1
 BAD_INPUT = 2
 INTERRUPTED = 130
 DIFF_LINES = 20
+SHAPES_HELP = """shapes, where annotations do not tell them:
+  X=(n,d) labels=int(n,) rate=float     arrays, numbers; a name stands for one size everywhere
+  params.W=(d,h) params['W']=(d,h)      parts of a dict or an object
+  layers[0].W=(h,h)                     one part of a list or tuple
+  len(layers)=12 layers[*].W=(h,h)      all of its parts
+  config.heads=4 config.act='tanh'      numbers and strings that are known when the code is written"""
 
 
 class OutputError(FlatgradError):
@@ -71,15 +77,19 @@ def _add_emit(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     command = commands.add_parser(
         "emit",
         help="write the forward and backward pass of a function",
-        description="Write the forward and backward pass of FUNC, or of every function decorated with @flatgrad. "
+        description="Write the forward and backward pass of FUNC, or of every function decorated with @flatgrad.\n"
         "The file is read, never run. Options override those of the decorator.",
-        epilog="exit status: 0 done, 1 --check found a difference, 2 bad input",
+        epilog=SHAPES_HELP + "\n\nexit status: 0 done, 1 --check found a difference, 2 bad input",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    command.add_argument("file", metavar="FILE.py[:FUNC]", help="the file to read, and which function of it")
+    place = "the file to read, and which function of it; a method is CLASS.METHOD"
+    command.add_argument("file", metavar="FILE.py[:FUNC]", help=place)
     command.add_argument("-o", dest="output", metavar="OUT", help="write to this file (default: standard output)")
     command.add_argument("--wrt", metavar="W,b", help="the parameters to differentiate by; `W` gives the bare gradient")
-    command.add_argument("--shapes", metavar="TEXT", help='shapes of parameters, as in "X=(n,d) labels=int(n,)"')
+    command.add_argument(
+        "--shapes", metavar="TEXT", help='shapes of parameters, as in "X=(n,d) labels=int(n,)"; see below'
+    )
     command.add_argument("--style", choices=STYLES, help="one gate a line, or the statements whole")
     command.add_argument("--target", choices=TARGETS, help="write NumPy, or math for Python floats")
     command.add_argument("--check", action="store_true", help="write nothing; tell whether OUT is up to date")
@@ -154,6 +164,10 @@ def _file_and_function(text: str) -> tuple[str, str | None]:
     """Split at the last colon where a name follows it: a path may have colons of its own."""
     file, colon, function = text.rpartition(":")
     if colon and file and function.isidentifier():
+        return file, function
+    # the name of a file may have dots, too
+    owner, dot, method = function.partition(".")
+    if dot and owner.isidentifier() and method.isidentifier() and file.endswith(".py"):
         return file, function
     return text, None
 

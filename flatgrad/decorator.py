@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any, ParamSpec, TypeVar, overload
 
 from flatgrad.calling.differentiable import Differentiable, differentiable
+from flatgrad.calling.methods import BoundMethod
 from flatgrad.options import Options
 
 P = ParamSpec("P")
@@ -47,8 +48,11 @@ def flatgrad(
     options = Options(**given)
 
     def decorate(decorated: Callable[P, R]) -> Differentiable[P, R]:
-        if isinstance(decorated, Differentiable):
-            return differentiable(decorated, replace(decorated.options, **given), source)
-        return differentiable(decorated, options, source)
+        if isinstance(decorated, Differentiable | BoundMethod):
+            kept: Options = decorated.options
+            found: Differentiable[P, R] = differentiable(decorated, replace(kept, **given), source)
+            return found
+        made: Differentiable[P, R] = differentiable(decorated, options, source)
+        return made
 
     return decorate if function is None else decorate(function)

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from flatgrad.graph.values import Call, Constant, List, Node, Slice, Slot, Type, Value, leaves, mapped, packed
+from flatgrad.graph.values import Call, Constant, Dict, List, Node, Slice, Slot, Type, Value, leaves, mapped, packed
 from flatgrad.registry import Record, lookup
 
 
@@ -143,9 +143,11 @@ def _example(dtype: np.dtype[Any], rank: int, weak: bool, number: float) -> Any:
 
 
 def as_python(structure: Any) -> Any:
-    """Return a structure with Python's own lists and slices."""
+    """Return a structure with Python's own lists, dicts and slices."""
     if isinstance(structure, List):
         return [as_python(part) for part in structure]
+    if isinstance(structure, Dict):
+        return {key: as_python(part) for key, part in structure.items.items()}
     if isinstance(structure, tuple):
         return tuple(as_python(part) for part in structure)
     if isinstance(structure, Slice):

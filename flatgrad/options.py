@@ -5,17 +5,22 @@ In: the arguments of the decorator or of the command line. Out: `Options`, check
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from flatgrad.errors import SignatureError
 
 STYLES = ("flat", "compact")
 TARGETS = ("numpy", "math")
+# a part of a parameter: params.W1, params["W1"], layers[0].W, self.W
+PLACE = re.compile(r"""[^\W\d]\w*(\.[^\W\d]\w*|\[(-?\d+|"[^"\]]+"|'[^'\]]+')\])+""")
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
     """`wrt` is a parameter's name (the gradient comes bare) or several (they come in this order); None means all.
+
+    A name may go on into the parameter: ``params.W1``, ``params["W1"]``, ``layers[0].W``, ``self.W``.
 
     Raises SignatureError for a choice that does not exist.
     """
@@ -44,7 +49,7 @@ def _check_wrt(wrt: object) -> None:
                 f"wrt is {wrt!r}, which is not a parameter's name or a tuple of names",
                 'write wrt="W" or wrt=("W", "b")',
             )
-        if not name.isidentifier():
+        if not name.isidentifier() and not PLACE.fullmatch(name):
             raise SignatureError(
                 f"wrt has {name!r}, which can't be a parameter's name", 'write wrt="W" or wrt=("W", "b")'
             )

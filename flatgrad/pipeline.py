@@ -11,28 +11,41 @@ from dataclasses import dataclass
 from typing import Any
 
 from flatgrad.builder import Builder, StaticNeeded
+from flatgrad.chosen import Wrt, chosen_parameters
 from flatgrad.differentiation.differentiate import differentiate
 from flatgrad.emission.module import Differentiated, ModuleParts, module_parts, written_module
+from flatgrad.emission.record_classes import home_of, is_named_tuple, is_plain_dataclass
 from flatgrad.errors import Problem, ShapeError, SignatureError, UnsupportedError
-from flatgrad.frontend.reader import Reader
+from flatgrad.frontend.classes import name_of
+from flatgrad.frontend.reader import Reader, described
 from flatgrad.frontend.source import Definition
 from flatgrad.functions.origin import shown_place
 from flatgrad.garbage import collector_paused
 from flatgrad.graph.regions import call, nested
 from flatgrad.graph.size import SizeUnknown
-from flatgrad.graph.values import Constant, Graph, Value, leaves, mapped
+from flatgrad.graph.values import Constant, Graph, Record, Value, leaves, mapped, rebuilt
 from flatgrad.graph.verify import verify
 from flatgrad.infer import type_of
 from flatgrad.options import Options
-from flatgrad.parts import is_static_argument
+from flatgrad.parts import Opaque, is_static_argument
 from flatgrad.passes.ordered import BEFORE, COMPACT, PASSES, Pass
-from flatgrad.rules.program import named
+from flatgrad.passes.write_in_place import write_in_place
+from flatgrad.rules.program import SEEN, named
 from flatgrad.signature import (
     Signature,
     Static,
     default_value,
     parameters_of,
     signature_of_annotations,
+)
+from flatgrad.structures import (
+    NOT_A_NAME,
+    is_container,
+    parts_of,
+    places_of,
+    records_in,
+    short_names,
+    spelled,
 )
 
 
@@ -41,7 +54,9 @@ class Emitted:
     """An emitted module, as text and in parts that can be put together with others.
 
     `split` says that it has a forward and a backward function instead of one for both. `parameters` are the arguments that the
-    emitted function takes, and `wrt` those that its gradients belong to.
+    emitted function takes, `wrt` the places in the arguments that its gradients belong to, and `fields` the names of these. `real` tells which parts of the
+    result have an upstream gradient. `written` are the places of arrays that it may write into. `seen` tells whether a run can
+    be seen from outside: it prints, say.
     """
 
     text: str
@@ -51,7 +66,11 @@ class Emitted:
     parameters: tuple[str, ...]
     keyword_only: tuple[str, ...]
     wrt: tuple[str, ...]
+    fields: tuple[str, ...]
+    real: tuple[bool, ...]
     bare: bool
+    written: tuple[str, ...]
+    seen: bool
 
 
 @collector_paused()
@@ -61,7 +80,7 @@ def emit(definition: Definition, signature: Signature, options: Options, *, spli
     `split` asks for a forward and a backward function; None takes these for a result that is not one real number.
     Raises FlatgradError; SizeUnknown or StaticNeeded where the signature has to say more.
     """
-    graph, arguments, returned = read(definition, signature)
+    graph, arguments, returned, written = _read(definition, signature)
     (returned,) = _passed(graph, [returned], BEFORE)
     returned = _apart(Builder(graph), returned)
     results = [leaf for leaf in leaves(returned) if isinstance(leaf, Value) and leaf.type.is_real]
@@ -73,9 +92,9 @@ def emit(definition: Definition, signature: Signature, options: Options, *, spli
         split = not scalar
     elif not split and not scalar:
         raise _not_scalar(definition, returned)
-    wrt, bare = _chosen_parameters(definition, signature, options)
-    _check_target(definition, signature, options)
-    function = _differentiated(definition, signature, graph, arguments, returned, results, wrt, bare, options)
+    wrt = chosen_parameters(definition, arguments, signature, options)
+    _check_target(definition, arguments, options)
+    function = _differentiated(definition, signature, graph, arguments, returned, results, wrt, written, options)
     parts = module_parts(function, options.style, options.target, split=split)
     return Emitted(
         text=written_module([parts]),
@@ -84,8 +103,12 @@ def emit(definition: Definition, signature: Signature, options: Options, *, spli
         split=split,
         parameters=tuple(name for name in function.parameters if name not in function.keyword_only),
         keyword_only=tuple(name for name in function.parameters if name in function.keyword_only),
-        wrt=wrt,
-        bare=bare,
+        wrt=wrt.places,
+        fields=wrt.fields,
+        real=tuple(isinstance(leaf, Value) and leaf.type.is_real for leaf in leaves(returned)),
+        bare=wrt.bare,
+        written=written,
+        seen=any(node.function in SEEN for each in nested(graph) for node in each.nodes),
     )
 
 
@@ -104,51 +127,95 @@ def emit_from_annotations(
         except SizeUnknown as error:
             raise as_error(error) from None
         except StaticNeeded as error:
-            name = error.value.name if error.value.node is None else None
+            name = place_of(error)
             if name is None or name in pinned:
                 raise as_error(error) from None
             pinned |= {name}
 
 
-def read(definition: Definition, signature: Signature) -> tuple[Graph, dict[str, Value], Any]:
-    """Return the graph of a function, the values of its parameters, and what it returns."""
+def read(definition: Definition, signature: Signature) -> tuple[Graph, dict[str, Any], Any]:
+    """Return the graph of a function, the items of its parameters that hold values, and what it returns."""
+    return _read(definition, signature)[:3]
+
+
+def _read(definition: Definition, signature: Signature) -> tuple[Graph, dict[str, Any], Any, tuple[str, ...]]:
+    """Return the same, and the places of the arrays of its caller's that the function may write into."""
     graph = Graph(definition.syntax.name.value)
     builder = Builder(graph)
     reader = Reader(builder, definition.names, definition.source)
-    given: dict[str, Any] = {}
-    for name, known in signature.parameters.items():
-        if isinstance(known, Static):
-            given[name] = known.value
-        else:
-            given[name] = Value(known, name)
-            graph.parameters.append(given[name])
-    returned = reader.function(definition.syntax, given)
+    given = _items(definition, signature)
+    values = {place: leaf for name, item in given.items() for place, leaf in places_of(name, item) if _is_value(leaf)}
+    graph.parameters += values.values()
+    reader.unnamed.update(value for place, value in values.items() if place not in given)
+    try:
+        returned = reader.function(definition.syntax, given)
+    except StaticNeeded as error:
+        error.place = next((place for place, value in values.items() if value is error.value), None)
+        raise
     if isinstance(returned, int | float):
         returned = Constant(returned, type_of(returned))
-    returned = _named_results(reader, returned, definition)
+    returned = _named_results(reader, returned, definition, given)
     for node in [node for each in nested(graph) for node in each.nodes if node.function is call]:
         _name_results(node.bodies[0], len(node.outputs))
-    arguments = {name: value for name, value in given.items() if isinstance(value, Value)}
-    return graph, arguments, returned
+    arguments = {name: item for name, item in given.items() if any(map(_is_value, leaves(item)))}
+    written = tuple(place for place, value in values.items() if value in reader.memory)
+    return graph, arguments, returned, written
 
 
-def _named_results(reader: Reader, returned: Any, definition: Definition) -> Any:
+def _items(definition: Definition, signature: Signature) -> dict[str, Any]:
+    """Return what stands for each parameter: values in place of types, and what is known when the code is written."""
+    inner = [place for name, known in signature.parameters.items() for place, _ in places_of(name, known)]
+    taken = definition.source.variables_of(definition.syntax) | signature.parameters.keys()
+    names = short_names([place for place in inner if place not in signature.parameters], frozenset(taken))
+
+    def item(place: str, known: Any) -> Any:
+        if is_container(known):
+            return rebuilt(known, [item(*each) for each in parts_of(place, known)])
+        return known.value if isinstance(known, Static) else Value(known, names.get(place, place))
+
+    return {name: item(name, known) for name, known in signature.parameters.items()}
+
+
+def _is_value(item: Any) -> bool:
+    return isinstance(item, Value)
+
+
+def place_of(error: StaticNeeded) -> str | None:
+    """Return where in the arguments the number is that has to be known when the code is written."""
+    return error.place or (error.value.name if error.value.node is None else None)
+
+
+def _named_results(reader: Reader, returned: Any, definition: Definition, given: Mapping[str, Any]) -> Any:
     """Return the returned structure with every computed value in it named."""
     several = isinstance(returned, tuple)
     stem = next(name for name in ("out", "result", "value", "out_") if name not in reader.variables)
-    count = 0
-
-    def result(leaf: Any) -> Any:
-        nonlocal count
-        count += 1
+    for count, (place, leaf) in enumerate(places_of(stem, returned)):
         if not isinstance(leaf, Value):
             if not isinstance(leaf, int | float | str | None):
-                reader.fail(f"`{definition.syntax.name.value}` returns {leaf!r}", definition.syntax.name)
+                reader.fail(f"`{definition.syntax.name.value}` returns {described(leaf)}", definition.syntax.name)
         elif not isinstance(leaf, Constant) and leaf.node is not None and leaf.name is None:
-            leaf.name = f"{stem}{count - 1}" if several else stem
-        return leaf
+            key = spelled(place)[-1]
+            is_telling = several and key.isidentifier() and key not in NOT_A_NAME and key not in reader.variables
+            leaf.name = key if is_telling else f"{stem}{count}" if several else stem
+    _check_objects(reader, returned, definition, frozenset(record.kind for record in records_in(tuple(given.values()))))
+    return returned
 
-    return mapped(returned, result)
+
+def _check_objects(reader: Reader, returned: Any, definition: Definition, at_hand: frozenset[Any]) -> None:
+    """Refuse to return objects that can't be made anew from their attributes, or whose class can't be had."""
+    if not is_container(returned):
+        return
+    if isinstance(returned, Record):
+        kind, name = returned.kind, name_of(returned.kind)
+        what = f"`{definition.syntax.name.value}` returns an object of the class `{name}`"
+        if not is_named_tuple(kind) and not is_plain_dataclass(kind):
+            message = f"{what}, which is not made of its attributes alone"
+            reader.fail(message, definition.syntax.name, "return its arrays: a dict, a named tuple, a dataclass")
+        if kind not in at_hand and home_of(kind) is None:
+            message = f"{what}, which the emitted module can't import"
+            reader.fail(message, definition.syntax.name, f"define `{name}` at the top of a module, or return a dict")
+    for part in returned:
+        _check_objects(reader, part, definition, at_hand)
 
 
 def _name_results(function: Graph, count: int) -> None:
@@ -187,31 +254,45 @@ def _passed(graph: Graph, structures: Sequence[Any], passes: Sequence[Pass]) -> 
             body.results[:], body.gradients[:] = wanted[: len(body.results)], wanted[len(body.results) :]
         kept = each(graph, kept)
     verify(graph, kept)
-    now = dict(zip(values, kept, strict=True))
-    return [mapped(item, lambda leaf: now[leaf] if isinstance(leaf, Value) else leaf) for item in structures]
+    return _replaced(structures, values, kept)
+
+
+def _settled(graph: Graph, structures: Sequence[Any]) -> list[Any]:
+    """Let writes into arrays happen in place, and return the structures of results with what stands for their values now."""
+    values = [leaf for leaf in leaves(tuple(structures)) if isinstance(leaf, Value)]
+    kept = write_in_place(graph, values)
+    verify(graph, kept)
+    return _replaced(structures, values, kept)
+
+
+def _replaced(structures: Sequence[Any], values: Sequence[Value], now: Sequence[Value]) -> list[Any]:
+    found = dict(zip(values, now, strict=True))
+    return [mapped(item, lambda leaf: found[leaf] if isinstance(leaf, Value) else leaf) for item in structures]
 
 
 def _differentiated(
     definition: Definition,
     signature: Signature,
     graph: Graph,
-    arguments: dict[str, Value],
+    arguments: dict[str, Any],
     returned: Any,
     results: Sequence[Value],
-    wrt: tuple[str, ...],
-    bare: bool,
+    wrt: Wrt,
+    written: tuple[str, ...],
     options: Options,
 ) -> Differentiated:
     own_parameters = len(graph.parameters)
-    wanted = [arguments[name] for name in wrt if _is_differentiable(signature, name)]
+    chosen = [leaf for each in wrt.structures for leaf in leaves(each) if isinstance(leaf, Value) and leaf.type.is_real]
+    wanted = list(dict.fromkeys(chosen))
     gradients = differentiate(graph, wanted, list(dict.fromkeys(results)))
     upstream = graph.parameters[own_parameters:]
     verify(graph, results)
     passes = (*PASSES, *(COMPACT if options.style == "compact" else ()))
     returned, *kept = _passed(graph, [returned, *(gradients[value] for value in wanted)], passes)
+    returned, *kept = _settled(graph, [returned, *kept])
     final = dict(zip(wanted, kept, strict=True))
     parameters = parameters_of(definition)
-    static = {name: known.value for name, known in signature.parameters.items() if isinstance(known, Static)}
+    known = [each for name, item in signature.parameters.items() for each in places_of(name, item)]
     return Differentiated(
         name=definition.syntax.name.value,
         place=_harmless(shown_place(definition.source.file, definition.line)),
@@ -220,41 +301,26 @@ def _differentiated(
         parameters=arguments,
         keyword_only=frozenset(parameter.name for parameter in parameters if parameter.keyword_only),
         defaults=_written_defaults(definition, arguments),
-        static=static,
+        static={place: leaf.value for place, leaf in known if _is_told(leaf)},
         returned=returned,
         upstream=upstream,
-        gradients={name: final[arguments[name]] if _is_differentiable(signature, name) else None for name in wrt},
-        bare=bare,
+        wrt=wrt.structures,
+        places=wrt.places,
+        gradients=tuple(mapped(each, final.get) for each in wrt.structures),
+        bare=wrt.bare,
+        written=written,
     )
 
 
-def _is_differentiable(signature: Signature, name: str) -> bool:
-    known = signature.parameters[name]
-    return not isinstance(known, Static) and known.is_real
+def _is_told(leaf: Any) -> bool:
+    return isinstance(leaf, Static) and not isinstance(leaf.value, Opaque)
 
 
-def _chosen_parameters(definition: Definition, signature: Signature, options: Options) -> tuple[tuple[str, ...], bool]:
-    """Return the parameters whose gradients are returned, and whether there is one by itself."""
-    if options.wrt is None:
-        chosen = tuple(name for name in signature.parameters if _is_differentiable(signature, name))
-        if not chosen:
-            message = f"`{definition.syntax.name.value}` has no parameter that holds real numbers"
-            raise SignatureError(definition.source.problem(message, definition.syntax.name))
-        return chosen, False
-    names = (options.wrt,) if isinstance(options.wrt, str) else options.wrt
-    for name in names:
-        if name not in signature.parameters:
-            message = f"wrt names `{name}`, which is not a parameter of `{definition.syntax.name.value}`"
-            hint = f"its parameters are {', '.join(signature.parameters)}"
-            raise SignatureError(definition.source.problem(message, definition.syntax.name, hint))
-    return names, isinstance(options.wrt, str)
-
-
-def _check_target(definition: Definition, signature: Signature, options: Options) -> None:
+def _check_target(definition: Definition, arguments: dict[str, Any], options: Options) -> None:
     if options.target == "math":
-        for name, known in signature.parameters.items():
-            if not isinstance(known, Static) and not known.weak:
-                message = f"the target math is for Python floats, and `{name}` is an array"
+        for place, leaf in (each for name, item in arguments.items() for each in places_of(name, item)):
+            if isinstance(leaf, Value) and not leaf.type.weak:
+                message = f"the target math is for Python floats, and `{place}` is an array"
                 raise SignatureError(definition.source.problem(message, definition.syntax.name, "use the target numpy"))
 
 
@@ -279,7 +345,7 @@ def _harmless(text: str) -> str:
     return "".join(letter if letter.isprintable() or letter == "\n" else repr(letter)[1:-1] for letter in escaped)
 
 
-def _written_defaults(definition: Definition, arguments: dict[str, Value]) -> dict[str, Any]:
+def _written_defaults(definition: Definition, arguments: dict[str, Any]) -> dict[str, Any]:
     """Return the defaults that can be written as numbers."""
     defaults = {}
     for parameter in parameters_of(definition):

@@ -13,16 +13,21 @@ from typing import Any
 import libcst as cst
 import numpy as np
 
-from flatgrad.annotations import annotated_type, shapes_from_text
+from flatgrad.annotated_classes import annotated_class, as_ast, is_users_class
+from flatgrad.annotations import Annotated, Attributes, Optional, form_of
+from flatgrad.annotations import Static as Static
 from flatgrad.errors import Problem, SignatureError
 from flatgrad.frontend.constants import NotConstant, evaluate
-from flatgrad.frontend.parameter_uses import Use, uses_of_parameters
+from flatgrad.frontend.parameter_uses import uses_of_parameters
 from flatgrad.frontend.source import Definition, NameUnknown
-from flatgrad.frontend.static_objects import Partial, StaticCall, StaticFunction
-from flatgrad.graph.size import Expression, Size, Symbol, minus, plus, symbolic, times
-from flatgrad.graph.values import FLOAT, Type
+from flatgrad.frontend.used_parts import Use
+from flatgrad.given_shapes import Given, shapes_from_mapping, shapes_from_text
+from flatgrad.graph.size import Expression, Size, Symbol, symbolic
+from flatgrad.graph.values import Type
 from flatgrad.infer import type_of
-from flatgrad.parts import is_static_argument
+from flatgrad.parameter_types import Known, Missing, ParameterTypes
+from flatgrad.parts import OWN_ALGEBRA, Opaque, inside, is_static_argument, is_static_part
+from flatgrad.structures import structure_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,25 +43,14 @@ class Parameter:
         return self.syntax.default
 
 
-@dataclass(frozen=True, slots=True)
-class Static:
-    """An argument that is known when the code is written."""
-
-    value: Any
-
-
 @dataclass(slots=True)
 class Signature:
-    """A `Type` or a `Static` for each parameter, in order. `notes` says what was taken for granted."""
+    """A `Type`, a `Static` or a structure of these for each parameter, in order. `notes` says what was taken for granted."""
 
-    parameters: dict[str, Type | Static]
+    parameters: dict[str, Any]
     notes: list[str] = field(default_factory=list)
     # the number of each symbol that arguments were given for
     sizes: dict[Symbol, int] = field(default_factory=dict)
-
-
-# arrays whose operators mean something else
-OWN_ALGEBRA = (np.matrix, np.ma.MaskedArray)
 
 
 def parameters_of(definition: Definition) -> list[Parameter]:
@@ -87,13 +81,14 @@ def signature_of_arguments(
         if parameter.name in pinned or is_static_argument(argument):
             signature.parameters[parameter.name] = Static(argument)
             continue
-        try:
-            known = isinstance(argument, int | float | np.ndarray | np.generic) and not isinstance(
-                argument, OWN_ALGEBRA
-            )
-            found = type_of(argument) if known else None
-        except ValueError:
-            found = None
+        if inside(argument) is not None:
+
+            def leaf(place: str, part: Any) -> Type | Static:
+                return _leaf(signature, part, is_pinned=place in pinned)
+
+            signature.parameters[parameter.name] = structure_of(parameter.name, argument, leaf)
+            continue
+        found = _found(argument)
         if found is None or found.dtype.kind not in "fbiu":
             kind, hint = _refused(argument) if found is None else (f"{found.dtype} values", GIVE_NUMBERS)
             message = f"the argument `{parameter.name}` is {kind}"
@@ -104,6 +99,26 @@ def signature_of_arguments(
         )
         signature.parameters[parameter.name] = Type(found.dtype, sizes, found.weak)
     return signature
+
+
+def _found(argument: Any) -> Type | None:
+    """Return the type of a number or an array, or None where it has none."""
+    known = isinstance(argument, int | float | np.ndarray | np.generic) and not isinstance(argument, OWN_ALGEBRA)
+    try:
+        return type_of(argument) if known else None
+    except ValueError:
+        return None
+
+
+def _leaf(signature: Signature, part: Any, *, is_pinned: bool) -> Type | Static:
+    """Return what is known of a leaf of a container: what no code is written for may stand in it, unused."""
+    if is_pinned or is_static_part(part):
+        return Static(part)
+    found = _found(part)
+    if found is None or found.dtype.kind not in "fbiu":
+        return Static(part if isinstance(part, Opaque) else Opaque(type(part).__name__))
+    sizes = tuple(_observed(signature, {}, size, None) for size in np.shape(part))
+    return Type(found.dtype, sizes, found.weak)
 
 
 GIVE_NUMBERS = "give a float, an int or a NumPy array of real numbers"
@@ -117,6 +132,9 @@ def _refused(argument: Any) -> tuple[str, str]:
         name = getattr(argument, "__name__", "it")
         hint = "give a function that takes what it uses of the object as arguments, by a lambda or functools.partial"
         return f"`{name}`, a method of a {type(owner).__name__}", hint
+    if isinstance(argument, np.random.Generator | np.random.RandomState):
+        hint = "draw before the call, and pass what was drawn; or make it in the function: np.random.default_rng(seed)"
+        return "a generator of random numbers", hint
     if isinstance(argument, np.ufunc):
         return "a function that np.frompyfunc has made", "give the Python function itself"
     if callable(argument):
@@ -127,8 +145,10 @@ def _refused(argument: Any) -> tuple[str, str]:
 def _names_of_axes(definition: Definition, parameter: Parameter, rank: int) -> list[str | None]:
     """Return the names that the annotation gives to the axes, where it speaks of such an array."""
     annotation = parameter.syntax.annotation
-    found = annotated_type(annotation.annotation, definition) if annotation is not None else None
-    if found is None or found.shape is None or len(found.shape) != rank:
+    found = form_of(as_ast(annotation.annotation), definition.names) if annotation is not None else None
+    if isinstance(found, Optional):
+        found = found.form
+    if not isinstance(found, Annotated) or found.shape is None or len(found.shape) != rank:
         return [None] * rank
     return [str(size) if isinstance(size, str) and size.isidentifier() else None for size in found.shape]
 
@@ -157,75 +177,85 @@ def signature_of_annotations(
     """Return the signature that annotations, `shapes` and defaults tell.
 
     `pinned` parameters are numbers that decide what code is written: they have their defaults. `shapes` is text such as
-    ``"X=(n,d) labels=int(n,)"``, or a mapping from names to shapes. Raises SignatureError for a parameter that is used as an
-    array and whose rank is not known.
+    ``"X=(n,d) labels=int(n,) params.W=(d,h)"``, or a mapping from names to shapes. Raises SignatureError for a parameter that
+    is used as an array and whose rank is not known, and for parts of a parameter that are used and not known.
     """
     signature = Signature({})
-    symbols: dict[str, Size] = {}
     parameters = parameters_of(definition)
-    given = shapes_from_text(shapes, definition) if isinstance(shapes, str) else _from_mapping(shapes or {}, definition)
-    unknown = [name for name in given if name not in {parameter.name for parameter in parameters}]
+    names = [parameter.name for parameter in parameters]
+    given = shapes_from_text(shapes) if isinstance(shapes, str) else shapes_from_mapping(shapes or {})
+    unknown = [name for name in given if name not in names]
     if unknown:
         raise SignatureError(f"shapes has `{unknown[0]}`, which is not a parameter of `{definition.syntax.name.value}`")
-    uses = uses_of_parameters(definition, [parameter.name for parameter in parameters])
-    assumed: list[str] = []
+    uses = uses_of_parameters(definition, names)
+    types = ParameterTypes(pinned)
     problems: list[Problem] = []
     for parameter in parameters:
-        if parameter.name in pinned:
-            signature.parameters[parameter.name] = _default(definition, parameter)
-            continue
-        annotation = parameter.syntax.annotation
-        found = given.get(parameter.name)
-        if found is None and annotation is not None:
-            found = annotated_type(annotation.annotation, definition)
-        if found is not None and found.shape is not None:
-            if found.static:
-                signature.parameters[parameter.name] = _default(definition, parameter)
-                continue
-            sizes = tuple(_size(size, symbols) for size in found.shape)
-            signature.parameters[parameter.name] = Type(found.dtype, sizes, found.weak)
-        elif parameter.default is not None and found is None:
-            signature.parameters[parameter.name] = _default_or_float(definition, parameter)
-        elif found is not None:
-            problems.append(_rank_problem(parameter, Use(definition.source, parameter.syntax)))
-        elif parameter.name in uses.as_functions:
-            problems.append(_function_problem(definition, parameter, uses.as_functions[parameter.name]))
-        elif parameter.name in uses.as_arrays:
-            problems.append(_rank_problem(parameter, uses.as_arrays[parameter.name]))
-        else:
-            signature.parameters[parameter.name] = FLOAT
-            assumed.append(parameter.name)
+        name, missing = parameter.name, len(types.missing)
+        known = _known(definition, parameter, given.get(name, Given()), is_pinned=name in pinned)
+        known.used = uses[name]
+        signature.parameters[name] = types.of((name,), known)
+        if len(types.missing) > missing:
+            problems.append(_problem(definition, parameter, types.missing[missing:]))
     if problems:
         raise SignatureError(problems)
-    if assumed:
-        signature.notes.append(f"taken as float: {', '.join(assumed)} (say otherwise with shapes, as in x=(n,))")
+    if types.assumed:
+        signature.notes.append(f"taken as float: {', '.join(types.assumed)} (say otherwise with shapes, as in x=(n,))")
     return signature
 
 
-def _from_mapping(shapes: Mapping[str, Any], definition: Definition) -> dict[str, Any]:
-    text = " ".join(
-        f"{name}={shape}" if isinstance(shape, str) else f"{name}=({','.join(map(str, shape))},)".replace("(,)", "()")
-        for name, shape in shapes.items()
+def _known(definition: Definition, parameter: Parameter, given: Given, *, is_pinned: bool) -> Known:
+    """Return what annotation and default tell of a parameter."""
+    known = Known(given=given)
+    if parameter.syntax.annotation is not None:
+        known.form = form_of(as_ast(parameter.syntax.annotation.annotation), definition.names)
+    elif given.leaf is None:
+        bound = _bound(definition, parameter)
+        if isinstance(bound, Static):
+            known.given = Given(bound)
+        else:
+            known.form = bound
+    # the default of what is annotated as a number or an array is not needed, and may not be told
+    needs_default = known.form is None or not isinstance(known.form, Annotated) or known.form.static
+    if parameter.default is not None and given.leaf is None and (needs_default or is_pinned):
+        known.default = default_value(definition, parameter)
+    return known
+
+
+def _bound(definition: Definition, parameter: Parameter) -> Attributes | Static | None:
+    """Return the object, or the class, that the first parameter of a method stands for."""
+    params = definition.syntax.params
+    owner, *path = definition.display.split(".")
+    if not path or parameter.syntax is not next(iter((*params.posonly_params, *params.params)), None):
+        return None
+    decorators = {getattr(each.decorator, "value", "") for each in definition.syntax.decorators}
+    try:
+        found: Any = definition.names.find(owner)
+    except NameUnknown:
+        return None
+    if len(path) > 1 or not is_users_class(found) or "staticmethod" in decorators:
+        return None
+    if "classmethod" in decorators:
+        return Static(found)
+    described = annotated_class(found)
+    return None if described is None else Attributes(described)
+
+
+def _problem(definition: Definition, parameter: Parameter, missing: list[Missing]) -> Problem:
+    """Return what has to be said of a parameter, with all its parts at once."""
+    name, first = parameter.name, missing[0]
+    use = first.use or Use(definition.source, parameter.syntax)
+    if first.path == (name,) and first.kind == "array":
+        return _rank_problem(parameter, use)
+    if first.path == (name,) and first.kind == "function":
+        return _function_problem(definition, parameter, use)
+    text = " ".join(dict.fromkeys(each.text for each in missing))
+    message = f"what `{name}` holds is not known: {', '.join(dict.fromkeys(each.place for each in missing))}"
+    hint = (
+        f"annotate `{name}`, as with a dataclass or TypedDict whose fields are annotated, or give what is missing, with sizes, "
+        f'`float` or values for the dots: --shapes "{text}"'
     )
-    return shapes_from_text(text, definition)
-
-
-def _size(size: int | str, symbols: dict[str, Size]) -> Size:
-    if isinstance(size, int):
-        return size
-    if size == "_":
-        return symbolic()
-    if not size.isidentifier():
-        return _computed(ast.parse(size, mode="eval").body, symbols)
-    return symbols.setdefault(size, symbolic(size))
-
-
-def _computed(node: ast.expr, symbols: dict[str, Size]) -> Size:
-    """Return the size that an annotation such as ``4*h`` computes from others."""
-    if isinstance(node, ast.BinOp):
-        combine = {ast.Add: plus, ast.Sub: minus, ast.Mult: times}[type(node.op)]
-        return combine(_computed(node.left, symbols), _computed(node.right, symbols))
-    return _size(int(node.value) if isinstance(node, ast.Constant) else ast.unparse(node), symbols)  # type: ignore[arg-type]
+    return use.problem(message, hint)
 
 
 def _rank_problem(parameter: Parameter, use: Use) -> Problem:
@@ -243,21 +273,6 @@ def _function_problem(definition: Definition, parameter: Parameter, use: Use) ->
         f"`{parameter.name}` is a function, and it is not known which one",
         f"give it a default, or write the code for arguments: flatgrad.emit({function}, {given})",
     )
-
-
-def _default(definition: Definition, parameter: Parameter) -> Static:
-    if parameter.default is None:
-        message = f"`{parameter.name}` decides what code is written, and has no default"
-        raise SignatureError(
-            definition.source.problem(message, parameter.syntax, f"give it a default: {parameter.name}=...")
-        )
-    return Static(default_value(definition, parameter))
-
-
-def _default_or_float(definition: Definition, parameter: Parameter) -> Type | Static:
-    value = default_value(definition, parameter)
-    is_static = is_static_argument(value) or isinstance(value, StaticFunction | StaticCall | Partial)
-    return Static(value) if is_static else type_of(value)
 
 
 def default_value(definition: Definition, parameter: Parameter) -> Any:

@@ -9,7 +9,8 @@ import flatgrad
 PACKAGE = Path(flatgrad.__file__).parent
 # from the bottom up; what stands in one line may not import from one another, but for the modules of one folder
 LAYERS = """
-errors garbage hashing parts version declarations files
+errors garbage hashing version declarations files
+parts
 functions graph options
 markers nn checks
 registry
@@ -18,10 +19,14 @@ binding
 infer
 builder
 frontend
-annotations
+annotated_classes
+annotations structures
+given_shapes
+parameter_types
 signature
 differentiation passes interpret
 emission
+chosen
 pipeline
 arguments
 calling

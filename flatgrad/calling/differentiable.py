@@ -9,12 +9,13 @@ from __future__ import annotations
 import functools
 import inspect
 import io
+import itertools
 import os
 import sys
 import threading
 from collections.abc import Callable, Mapping
 from operator import attrgetter
-from types import FunctionType
+from types import FunctionType, MethodType
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, cast, overload
 
 from flatgrad.calling.dispatch import ASKED, dispatching
@@ -27,6 +28,7 @@ from flatgrad.errors import FlatgradError
 from flatgrad.functions.origin import Origin, origin_of
 from flatgrad.functions.plain import plain_function
 from flatgrad.options import Options
+from flatgrad.parts import flat, is_real, places, with_leaves
 
 if TYPE_CHECKING:
     from flatgrad.calling.specialise import Built
@@ -140,29 +142,42 @@ class Differentiable(Generic[P, R]):
             return Source(emit_from_annotations(definition, self._options, shapes)[0].text)
 
     def _check_for(self, arguments: tuple[Any, ...]) -> Check:
+        from flatgrad.checks.derivatives import copies
         from flatgrad.checks.differences import compared
 
         state = self._state
         made = state.built_for(arguments, None)
+        by_name = state.by_name(arguments)
+        leaves = {place: leaf for name, argument in by_name.items() for place, leaf in places(name, argument)}
+
+        def given(leaves: Mapping[str, Any]) -> dict[str, Any]:
+            others = iter(leaves.values())
+            return {name: with_leaves(argument, others) for name, argument in by_name.items()}
+
         try:
-            value, gradients = self._derived(made, arguments)
+            # the function may write into its arguments
+            value, gradients = self._derived(made, tuple(given(copies(leaves)).values()))
         except Exception as error:
-            raise state.explained(error, arguments) from None
-        return compared(state.run, state.by_name(arguments), value, gradients, self.__name__)
+            own = state.explained(error, arguments)
+            raise own from own.__cause__
+        return compared(lambda leaves: state.run(given(leaves)), leaves, value, gradients, self.__name__)
 
     def _derived(self, made: Built, arguments: tuple[Any, ...]) -> tuple[Any, Any]:
         """Return the value, and the gradients by name: or, where they need upstream gradients, what takes those."""
 
         def named(gradients: Any) -> dict[str, Any]:
             each = (gradients,) if isinstance(self._options.wrt, str) else gradients
-            return {name: one for name, one in zip(made.wrt, each, strict=True) if one is not None}
+            by_place = [leaf for place, one in zip(made.wrt, each, strict=True) for leaf in places(place, one)]
+            return {place: one for place, one in by_place if one is not None}
 
         if not made.split:
             value, gradients = self._state.taking_all(made, "value_and_grad")(*arguments)
             return value, named(gradients)
         value, saved = self._state.taking_all(made, "forward")(*arguments)
-        pullback = pullback_of(value, saved, made.functions["backward"], self.__name__)
-        return value, lambda *upstream: named(pullback(*upstream))
+        pullback = pullback_of(value, saved, (made.functions["backward"], made.real), self.__name__)
+        # what is written as a number has no gradient, though it is one
+        flags = [flag for part, flag in zip(flat(value), made.real, strict=True) if is_real(part)]
+        return value, lambda *upstream: named(pullback(*itertools.compress(upstream, flags)))
 
     def _emit_for(self, arguments: tuple[Any, ...]) -> Source:
         return Source(self._state.built_for(arguments, None).text)
@@ -203,7 +218,7 @@ class Differentiable(Generic[P, R]):
     @overload
     def __get__(self, instance: object, owner: type) -> Callable[..., R]: ...
     def __get__(self, instance: object, owner: type) -> Any:
-        return self if instance is None else BoundMethod(self._function, instance)
+        return self if instance is None else BoundMethod(self, instance)
 
     def __copy__(self) -> Differentiable[P, R]:
         # as functions do
@@ -286,12 +301,15 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
 
 
-def differentiable(function: Any, options: Options, source: str | None = None) -> Differentiable[Any, Any]:
-    """Return a function with its gradients. Raises UnsupportedError for what is not a plain function."""
+def differentiable(function: Any, options: Options, source: str | None = None) -> Any:
+    """Return a function or a method of an object with its gradients. Raises UnsupportedError for anything else."""
+    if isinstance(function, BoundMethod | MethodType):
+        inner = function._differentiable if isinstance(function, BoundMethod) else function.__func__
+        return BoundMethod(differentiable(inner, options, source), function.__self__)
     if isinstance(function, Differentiable):
         if options == function._options and source is None:
             return function
         origin = function._origin if source is None else origin_of(function._function, source)
         return Differentiable(function._function, options, origin)
-    plain = plain_function(function.__call__ if isinstance(function, BoundMethod) else function)
+    plain = plain_function(function)
     return Differentiable(plain, options, origin_of(plain, source))

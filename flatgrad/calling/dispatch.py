@@ -39,7 +39,8 @@ LOOKED_UP = """\
     try:
         $value, $result = $run({call})
     except $Error as $error:
-        raise $state.explained($error, ({arguments})) from None
+        $own = $state.explained($error, ({arguments}))
+        raise $own from $own.__cause__
     return {returned}
 """
 KIND = (

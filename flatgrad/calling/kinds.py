@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from flatgrad.functions.world import Meaning
-from flatgrad.parts import flat, is_function, is_static_argument
+from flatgrad.parts import attributes_of, check_depth, classes_in, flat, is_function, is_static_argument
 
 # functions that are looked at with little work when they come again; they are kept alive
 KEPT_FUNCTIONS = 32
@@ -30,21 +30,57 @@ def kind_of(argument: Any, asked: frozenset[str]) -> Any:
         return (argument.shape, argument.dtype, kind)
     if isinstance(argument, np.generic):
         return ((), argument.dtype)
+    if kind is float or kind is int:
+        return kind
     if is_static_argument(argument):
         return _static_kind(argument, asked)
-    return kind
+    return _kind_of_container(argument, asked, 0)
+
+
+def _kind_of_container(argument: Any, asked: frozenset[str], depth: int) -> Any:
+    """Return the part of the key for a container: its class, its keys, and the same of its parts."""
+    check_depth(argument, depth)
+    kind: Any = type(argument)
+    if kind is dict:
+        return (dict, tuple(argument), *[_kind_of_part(part, asked, depth) for part in argument.values()])
+    if kind is list or kind is tuple:
+        return (kind, *[_kind_of_part(part, asked, depth) for part in argument])
+    attributes = attributes_of(argument)
+    if attributes is None:
+        return kind
+    parts = [_kind_of_part(part, asked, depth) for part in attributes.values()]
+    return (kind, _watched(kind, asked).digest(), tuple(attributes), *parts)
+
+
+def _kind_of_part(part: Any, asked: frozenset[str], depth: int) -> Any:
+    """Return the part of the key for a part of a container: of a whole number, its value."""
+    kind = type(part)
+    if kind is np.ndarray:
+        return (part.shape, part.dtype)
+    if kind is float:
+        return float
+    if kind is int:
+        return (int, part)
+    if kind is dict or kind is list:
+        return _kind_of_container(part, asked, depth + 1)
+    if isinstance(part, np.ndarray | np.generic) or is_static_argument(part):
+        return kind_of(part, asked)
+    return (kind, repr(part)) if isinstance(part, int) else _kind_of_container(part, asked, depth + 1)
 
 
 def number_of(argument: Any, asked: frozenset[str]) -> Any:
     """Return the same for an argument whose number has decided what was written."""
-    return (type(argument), repr(argument)) if isinstance(argument, int | float) else kind_of(argument, asked)
+    if isinstance(argument, int | float):
+        return (type(argument), repr(argument))
+    numbers = tuple(repr(part) for part in flat(argument) if isinstance(part, float))
+    return (kind_of(argument, asked), numbers) if numbers else kind_of(argument, asked)
 
 
 def functions_in(arguments: Iterable[Any]) -> Iterator[Any]:
-    """Yield the functions among arguments, those in tuples too."""
-    return (
-        part for argument in arguments if is_static_argument(argument) for part in flat(argument) if is_function(part)
-    )
+    """Yield the functions among arguments, those in containers too, and the classes of objects."""
+    for argument in arguments:
+        yield from classes_in(argument)
+        yield from (part for part in flat(argument) if is_function(part))
 
 
 def names_asked_by(function: Any, asked: frozenset[str]) -> frozenset[str]:

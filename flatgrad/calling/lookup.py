@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
+import traceback
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from types import FunctionType
 from typing import Any, cast
 
 from flatgrad.calling.kinds import functions_in, kind_of, names_asked_by, number_of
+from flatgrad.calling.overlaps import OverlapError, check_overlaps
 from flatgrad.calling.specialise import Built, Specialiser
 from flatgrad.declarations import listeners
 from flatgrad.errors import FlatgradError, ShapeError, SignatureError
@@ -112,10 +114,10 @@ class State:
         return self._found(self.joint, arguments, entry, split=False)
 
     def find_split(self, arguments: tuple[Any, ...]) -> Entry:
-        """Return the forward function for such arguments, and the backward function."""
+        """Return the forward function for such arguments, and the backward function with what it takes gradients of."""
 
         def entry(made: Built) -> Entry:
-            return self.taking_all(made, "forward"), made.functions["backward"]
+            return self.taking_all(made, "forward"), (made.functions["backward"], made.real)
 
         return self._found(self.split, arguments, entry, split=True)
 
@@ -132,7 +134,8 @@ class State:
                     found = entry(self.built_for(arguments, split))
                 except ShapeError as error:
                     # NumPy says what does not match, at the user's own line
-                    raise self.explained(error, arguments) from None
+                    own = self.explained(error, arguments)
+                    raise own from own.__cause__
                 # by now the key may have to say more than before
                 key = self._key(arguments)
                 if self._kinds_of_functions(arguments) == kinds:
@@ -183,7 +186,7 @@ class State:
                     raise error.with_traceback(None) from None
                 self.renew()
                 if self._world_with(functions).digest == world.digest:
-                    self._note(frozenset(pin for pin in pins if isinstance(pin, str)))
+                    self._note(frozenset(_parameter_of(pin) for pin in pins if isinstance(pin, str)))
                     self.latest = made
                     return made
         raise SignatureError(f"what `{self.function.__name__}` refers to changes while code is written for it")
@@ -200,7 +203,18 @@ class State:
         run = made.functions[purpose]
         if made.keyword_only or tuple(made.parameters) != self.parameters:
             run = _adapted(self.parameters, tuple(made.parameters), tuple(made.keyword_only))(run)
+        if made.written and purpose != "backward":
+            return self._checking(run, made.written)
         return run
+
+    def _checking(self, run: Callable[..., Any], written: tuple[str, ...]) -> Callable[..., Any]:
+        """Return an emitted function that looks at the arguments first, because it writes into some of them."""
+
+        def checked(*arguments: Any) -> Any:
+            check_overlaps(self.function.__name__, self.by_name(arguments), written)
+            return run(*arguments)
+
+        return checked
 
     def run(self, arguments: dict[str, Any]) -> Any:
         """Call the user's function with arguments by name."""
@@ -209,14 +223,23 @@ class State:
         return self.function(*values[: self.positional], **keywords)
 
     def explained(self, error: Exception, arguments: tuple[Any, ...]) -> Exception:
-        """Return the error that the user's own function raises for these arguments, behind the emitted lines.
+        """Return the error that the user's own function raises for copies of these arguments, behind the emitted lines.
 
-        Where it raises none, the error came from the backward pass: it is returned.
+        Where it raises none, the error came from the backward pass: it is returned. So it is where a run can be seen from
+        outside.
         """
         # the first part of the traceback is the dispatching function, which raises the result
         emitted = error.__traceback__.tb_next if error.__traceback__ is not None else None
+        if isinstance(error, OverlapError):
+            return error.with_traceback(None)
+        if any(frame.f_globals.get("__seen__") for frame, _ in traceback.walk_tb(emitted)):
+            # a second run could be seen
+            return error.with_traceback(emitted)
+        from flatgrad.checks.derivatives import copies
+
+        given = copies(self.by_name(arguments))
         try:
-            self.run(self.by_name(arguments))
+            self.run(given)
         except Exception as own:
             # without the line here and the one in `run`
             place = own.__traceback__
@@ -242,6 +265,11 @@ def _adapted(
     text = f"lambda run: lambda {', '.join(number.values())}: run({', '.join(given)})"
     adapter: Callable[[Callable[..., Any]], Callable[..., Any]] = eval(text)
     return adapter
+
+
+def _parameter_of(place: str) -> str:
+    """Return the parameter that a place is in."""
+    return place.partition(".")[0].partition("[")[0]
 
 
 def _state_of(owner: Any) -> Any:

@@ -1,29 +1,30 @@
-"""Decorated methods of objects: they can be called, and have no gradients.
+"""Decorated methods of objects: they can be called, and asked for gradients, with the object in the place of `self`.
 
-In: a function and the object that it is a method of. Out: `BoundMethod`. Layer: above `dispatch`, below `differentiable`.
+In: a decorated function and the object that it is a method of. Out: `BoundMethod`. Layer: above `dispatch`, below
+`differentiable`.
 """
 
 from __future__ import annotations
 
 import inspect
-from types import FunctionType, MethodType
+from types import MethodType
 from typing import TYPE_CHECKING, Any
 
 from flatgrad.calling.dispatch import ASKED
-from flatgrad.errors import UnsupportedError
-
-
-class NoGradientError(UnsupportedError, AttributeError):
-    """What has no gradient is asked for one: `hasattr` says so too."""
 
 
 class BoundMethod:
-    """A decorated method of an object: it can be called, and has no gradients."""
+    """A decorated method of an object.
 
-    __slots__ = ("__call__", "__dict__", "__weakref__")
+    Its gradients are those of the decorated function: of the object, where that holds real numbers, and of the arguments.
+    """
 
-    def __init__(self, function: FunctionType, instance: object) -> None:
+    __slots__ = ("__call__", "__dict__", "__weakref__", "_differentiable")
+
+    def __init__(self, differentiable: Any, instance: object) -> None:
+        function = differentiable.__wrapped__
         object.__setattr__(self, "__call__", MethodType(function, instance))
+        self._differentiable = differentiable
         self.__doc__ = function.__doc__
         self.__module__ = function.__module__
 
@@ -38,9 +39,12 @@ class BoundMethod:
 
     def __getattr__(self, name: str) -> Any:
         method = object.__getattribute__(self, "__call__")
-        if name in (*ASKED, "emit", "source"):
-            message = f"`{method.__name__}` is a method of a {type(method.__self__).__name__}, not a function"
-            raise NoGradientError(message, "write a def that takes what it uses of the object as parameters")
+        if name in ASKED:
+            return MethodType(getattr(self._differentiable, name), method.__self__)
+        if name == "emit":
+            return MethodType(self._differentiable._emit, method.__self__)
+        if name in ("source", "source_for", "options"):
+            return getattr(self._differentiable, name)
         return getattr(method, name)
 
     def __eq__(self, other: object) -> bool:

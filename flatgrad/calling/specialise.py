@@ -24,6 +24,7 @@ from flatgrad.functions.fingerprint import Token, digest_of, token_of
 from flatgrad.functions.origin import Origin, segment_of, shown_place
 from flatgrad.functions.world import World
 from flatgrad.options import Options
+from flatgrad.parts import inside, is_static_argument, places
 from flatgrad.version import __version__
 
 if TYPE_CHECKING:
@@ -51,10 +52,22 @@ class Built:
     """An emitted module that has been compiled.
 
     `functions` are by purpose: "value_and_grad", or "forward" and "backward". `ties` are axes that it takes to be
-    of one size.
+    of one size, `written` the places of arrays in the arguments that it writes into. `real` tells which parts of the
+    result have an upstream gradient.
     """
 
-    __slots__ = ("functions", "gradients", "keyword_only", "parameters", "split", "text", "ties", "wrt")
+    __slots__ = (
+        "functions",
+        "gradients",
+        "keyword_only",
+        "parameters",
+        "real",
+        "split",
+        "text",
+        "ties",
+        "written",
+        "wrt",
+    )
 
     def __init__(self, name: str, text: str, filename: str | None, facts: Mapping[str, Any]) -> None:
         self.text = text
@@ -63,8 +76,11 @@ class Built:
         self.keyword_only: list[str] = facts["keyword_only"]
         self.ties: Ties = [[(name, axis) for name, axis in group] for group in facts["ties"]]
         self.wrt: tuple[str, ...] = tuple(facts["wrt"])
-        self.gradients = gradients_class(name, self.wrt)
+        self.real: tuple[bool, ...] = tuple(facts["real"])
+        self.written: tuple[str, ...] = tuple(facts["written"])
+        self.gradients = gradients_class(name, tuple(facts["fields"]))
         namespace = built(text, name, filename)
+        namespace["__seen__"] = facts["seen"]
         purposes = ("forward", "backward") if self.split else ("value_and_grad",)
         self.functions: dict[str, Callable[..., Any]] = {
             purpose: namespace[f"{name}_{purpose}"] for purpose in purposes
@@ -72,7 +88,10 @@ class Built:
 
     def holds(self, arguments: Mapping[str, Any]) -> bool:
         """Tell whether the axes that are taken to be of one size are."""
-        return all(len({_number(arguments, pin) for pin in group}) == 1 for group in self.ties)
+        if not self.ties:
+            return True
+        leaves = _leaves(arguments)
+        return all(len({_number(leaves, pin) for pin in group}) == 1 for group in self.ties)
 
 
 class Specialiser:
@@ -86,7 +105,9 @@ class Specialiser:
         segment = origin.segment(code)
         place = shown_place(origin.file, code.co_firstlineno)
         defaults = token_of((function.__defaults__, function.__kwdefaults__))
-        self._fixed = digest_of(VERSIONS, segment, place, defaults, options.wrt, options.style, options.target)
+        # what is written may import from the module of the function
+        module = function.__module__
+        self._fixed = digest_of(VERSIONS, segment, place, module, defaults, options.wrt, options.style, options.target)
 
     def built_for(self, arguments: Mapping[str, Any], world: World, split: bool | None) -> tuple[Built, Pins]:
         """Return the emitted functions for such arguments, and the numbers that decided. Raises FlatgradError."""
@@ -137,7 +158,11 @@ class Specialiser:
             "parameters": emitted.parameters,
             "keyword_only": emitted.keyword_only,
             "wrt": emitted.wrt,
+            "fields": emitted.fields,
+            "real": emitted.real,
+            "written": emitted.written,
             "ties": ties,
+            "seen": emitted.seen,
         }
         filename = cache.store(digest, emitted.name, emitted.text, facts)
         made = Built(emitted.name, emitted.text, filename, facts)
@@ -200,7 +225,8 @@ def _found(digest: str, name: str) -> Built | Pins | None:
 
 
 def _digest(token: Token, arguments: Mapping[str, Any], pins: Pins) -> str:
-    return digest_of(token, sorted((str(pin), repr(_number(arguments, pin))) for pin in pins))
+    leaves = _leaves(arguments) if pins else {}
+    return digest_of(token, sorted((str(pin), repr(_number(leaves, pin))) for pin in pins))
 
 
 def _keep_pins(digest: str, name: str, pins: Pins) -> None:
@@ -212,8 +238,13 @@ def _pins_from(facts: Mapping[str, Any]) -> Pins:
     return frozenset(pin if isinstance(pin, str) else (pin[0], pin[1]) for pin in facts["pins"])
 
 
-def _number(arguments: Mapping[str, Any], pin: str | tuple[str, int]) -> Any:
-    return arguments[pin] if isinstance(pin, str) else np.shape(arguments[pin[0]])[pin[1]]
+def _leaves(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments, and the leaves of containers among them, by their places."""
+    return {place: leaf for name, argument in arguments.items() for place, leaf in places(name, argument)}
+
+
+def _number(leaves: Mapping[str, Any], pin: str | tuple[str, int]) -> Any:
+    return leaves[pin] if isinstance(pin, str) else np.shape(leaves[pin[0]])[pin[1]]
 
 
 def _kind(argument: Any) -> Token:
@@ -224,7 +255,18 @@ def _kind(argument: Any) -> Token:
         return ("array", subclass, argument.dtype.str, [size == 1 for size in argument.shape])
     if kind in (int, float):
         return kind.__name__
-    return ("value", token_of(argument))
+    if is_static_argument(argument):
+        return ("value", token_of(argument))
+    parts = inside(argument)
+    if parts is None:
+        # an argument that is refused, or a part of one that may not be used
+        return ("other", kind.__module__, kind.__qualname__)
+    keys = [token_of(key) for key in parts]
+    return ("container", kind.__module__, kind.__qualname__, keys, [_kind_of_part(part) for part in parts.values()])
+
+
+def _kind_of_part(part: Any) -> Token:
+    return ("value", token_of(part)) if isinstance(part, int) else _kind(part)
 
 
 def _rules() -> Token:

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from flatgrad.parts import flat, is_float, is_real
+from flatgrad.parts import flat, is_float, is_real, with_leaves
 
 Floats = NDArray[np.floating[Any]]
 Direction = tuple[NDArray[np.intp], Floats]  # elements, by their places in the flat array, and their signs
@@ -95,7 +95,9 @@ class Line:
     def _parts(self, moved: NDArray[Any]) -> list[NDArray[Any]]:
         """Return the real parts of the value at another argument. Raises what the function raises."""
         others = copies({name: each for name, each in self.arguments.items() if name != self.name})
-        own = moved.item() if self.is_python else moved[()] if np.isscalar(self.arguments[self.name]) else moved
+        # a copy: the function may write into it
+        own = moved.copy("K")
+        own = own.item() if self.is_python else own[()] if np.isscalar(self.arguments[self.name]) else own
         parts = list(flat(self.run({name: others.get(name, own) for name in self.arguments})))
         return [np.asarray(parts[place], float if type(parts[place]) is int else None) for place in self.places]
 
@@ -253,15 +255,11 @@ def _extrapolated(values: Sequence[float], noises: Sequence[float], order: int) 
 
 def copies(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Return copies of a function's arguments, so that it can't modify those of the user."""
-    return {name: _copied(argument) for name, argument in arguments.items()}
+    return {name: with_leaves(argument, map(_copied, flat(argument))) for name, argument in arguments.items()}
 
 
 def _copied(argument: Any) -> Any:
     """Return a copy. That of an array has its strides, because sums may be rounded otherwise in another order."""
-    if isinstance(argument, list | tuple) and type(argument) in (list, tuple):
-        return type(argument)(map(_copied, argument))
-    if isinstance(argument, dict):
-        return {key: _copied(each) for key, each in argument.items()}
     if not isinstance(argument, np.ndarray) or argument.dtype.hasobject:
         return argument
     if argument.flags.forc or type(argument) is not np.ndarray:

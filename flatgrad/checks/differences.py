@@ -29,7 +29,7 @@ from flatgrad.checks.derivatives import (
     directions,
     slope_along,
 )
-from flatgrad.parts import flat, is_float, is_real
+from flatgrad.parts import flat, inside, is_float, is_real
 
 Gradients = Mapping[str, Any]
 
@@ -162,9 +162,11 @@ def _random_weights(parts: Sequence[Any]) -> list[Floats]:
 
 
 def _same_bits(one: Any, other: Any) -> bool:
-    if isinstance(one, tuple | list):
-        same_length = isinstance(other, tuple | list) and len(one) == len(other)
-        return same_length and all(map(_same_bits, one, other))
+    parts = inside(one)
+    if parts is not None:
+        others = inside(other)
+        same_keys = type(one) is type(other) and others is not None and list(parts) == list(others)
+        return same_keys and all(_same_bits(part, (others or {})[key]) for key, part in parts.items())
     one, other = np.asarray(one), np.asarray(other)
     if one.dtype != other.dtype or one.shape != other.shape:
         return False

@@ -32,7 +32,7 @@ from flatgrad.infer import makes_number
 from flatgrad.registry import lookup
 from flatgrad.rules.placing import placed, placed_together
 from flatgrad.rules.program import named
-from flatgrad.rules.writing import added
+from flatgrad.rules.writing import added, assigned
 
 # a sum of more parts than this is written in several steps: one line of thousands of terms can't be compiled
 LONGEST_SUM = 50
@@ -210,11 +210,16 @@ class Backward:
         parts = self.parts.get(value, [])
         if value.rank:
             buffer = next((part for part in parts if self.buffers.get(part) is value), None)
+            # a gradient that writes have been made into goes on to be written into
+            buffer = buffer or next((part for part in parts if self._is_written(part)), None)
             if buffer is not None:
                 parts.remove(buffer)
             return buffer
         parts = self._placed_together(self.parts.pop(value, []), value)
         return self._sum(parts, pinned=False) if parts else None
+
+    def _is_written(self, part: Value) -> bool:
+        return part in self.graph.upstream or (part.node is not None and part.node.function in (assigned, added))
 
     def _sum_up(self, value: Value) -> None:
         """Make the gradient of a value from its parts, in one assignment; no part, no gradient."""

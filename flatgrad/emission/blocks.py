@@ -122,8 +122,9 @@ class Blocks(Writer):
 
     def _pass_accumulators(self, forward: Node, body: Graph) -> None:
         for outer, inner in received(forward, body).items():
-            if outer in self.accumulators:
-                self.accumulators.setdefault(inner, self.accumulators[outer])
+            array = outer.copy_of or outer
+            if array in self.accumulators:
+                self.accumulators.setdefault(inner, self.accumulators[array])
 
     def _computed_again(self, region: Region) -> list[Line]:
         """Let what is computed again be written as its expression, and return the lines for what is read often."""

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from flatgrad.emission.blocks import Blocks
 from flatgrad.emission.expressions import AND, COMPARED, CONDITIONAL, NOT, OR, Text
 from flatgrad.emission.lines import is_expression
+from flatgrad.emission.marks import is_handler
 from flatgrad.emission.writer import Line, indented
 from flatgrad.graph.regions import BACKWARD, branch, is_undefined, received
 from flatgrad.graph.values import Constant, Graph, Node, Value
@@ -25,6 +26,10 @@ class Branches(Blocks):
     """Writes branches, and what `Blocks` writes."""
 
     def _forward_lines(self, graph: Graph, node: Node) -> list[Line]:
+        if node.function is branch and is_handler(node):
+            body = node.bodies[0]
+            self._enter(node, body)
+            return self.forward(body, body.nodes)
         if node.function is branch and not is_expression(node):
             return self._branch(graph, node)
         return super()._forward_lines(graph, node)

@@ -16,9 +16,9 @@ from flatgrad.emission.keeping import Region, Regions, counts_turns, needed_agai
 from flatgrad.emission.names import Names
 from flatgrad.emission.writer import Line, indented
 from flatgrad.errors import UnsupportedError
-from flatgrad.graph.regions import LoopParts, is_undefined
+from flatgrad.graph.regions import LoopParts, is_undefined, nested
 from flatgrad.graph.values import Graph, Node, Value, problem_at
-from flatgrad.rules.program import EFFECTS
+from flatgrad.rules.program import BLOCKS, EFFECTS
 
 KEPT_ONCE = "# the state is kept once in so many turns; the backward pass runs the turns between again"
 RUN_AGAIN = "# the turns from here on, again"
@@ -55,6 +55,7 @@ class Checkpoints(Calls):
 
     def _kept_once(self, graph: Graph, node: Node, region: Region) -> list[Line]:
         parts, body = LoopParts(node), node.bodies[0]
+        _require_repeatable(node)
         for output in node.outputs:
             # before the variables of the loop, so that the result has the user's name
             self._named(output)
@@ -152,6 +153,17 @@ class Checkpoints(Calls):
             # what the user prints is printed once
             return []
         return super()._forward_lines(graph, node)
+
+
+def _require_repeatable(node: Node) -> None:
+    """Refuse a loop whose turns would not be the same when they are run again."""
+    hint = "leave out `checkpointed`, or move this out of the loop"
+    for graph in nested(node.bodies[0]):
+        for each in graph.nodes:
+            if each.function in BLOCKS or (each.function in EFFECTS and each.outputs):
+                what = "what differs from call to call" if each.function not in BLOCKS else "a `with` or `try` block"
+                message = f"{what} can't be run again in a checkpointed loop"
+                raise UnsupportedError(problem_at(each.location or node.location, message, hint))
 
 
 def _not_negative(turns: str, absolute: str) -> str:

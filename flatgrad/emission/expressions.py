@@ -9,6 +9,7 @@ from __future__ import annotations
 import keyword
 import operator
 import re
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -17,10 +18,11 @@ import numpy as np
 from flatgrad.emission.spelling import PLACEHOLDER, Spelling
 from flatgrad.graph.regions import edited
 from flatgrad.graph.size import is_one, resolved
-from flatgrad.graph.values import Constant, List, Node, Slice, Value
+from flatgrad.graph.values import Constant, Dict, List, Node, Record, Slice, Value
 from flatgrad.markers import stop_gradient
 from flatgrad.rules.creation import size_of_axis
-from flatgrad.rules.program import conjunction, disjunction, formatted, literal, named
+from flatgrad.rules.listing import listed
+from flatgrad.rules.program import Made, Member, conjunction, disjunction, literal, named
 from flatgrad.rules.static import axes_count
 
 CONDITIONAL, OR, AND, NOT, COMPARED, BIT_OR, BIT_XOR, BIT_AND, SHIFT, SUM, PRODUCT, UNARY, POWER, ATOM = range(1, 15)
@@ -58,7 +60,7 @@ class Printer:
         """Return the text of an operation."""
         function = node.function
         if function in INFIX:
-            return self._infix(node, *INFIX[function])
+            return self.infix(node, *INFIX[function])
         if function in PREFIX:
             return self._prefix(node, *PREFIX[function])
         special = SPECIAL.get(function)
@@ -71,7 +73,7 @@ class Printer:
         spelled = self.spelling.of(node)
         if "{" in spelled:
             return self._filled(node, spelled)
-        return f"{spelled}({self._arguments(node, 0)})", ATOM
+        return f"{spelled}({self.arguments(node, 0)})", ATOM
 
     def operand(self, item: Any, at_least: int) -> str:
         """Return the text of an operand, in parentheses where it binds less than it must."""
@@ -111,6 +113,11 @@ class Printer:
         """Return the text of something that is known when the code is written."""
         if isinstance(item, List):
             return f"[{', '.join(self.item(part)[0] for part in item)}]", ATOM
+        if isinstance(item, Dict):
+            pairs = (f"{self.item(key)[0]}: {self.item(part)[0]}" for key, part in item.items.items())
+            return f"{{{', '.join(pairs)}}}", ATOM
+        if isinstance(item, Record):
+            return f"{self.spelling.of_class(item.kind)}({', '.join(self._fields(item))})", ATOM
         if isinstance(item, tuple):
             inner = ", ".join(self.item(part)[0] for part in item)
             return f"({inner}{',' * (len(item) == 1)})", ATOM
@@ -130,9 +137,16 @@ class Printer:
             return f"{self.spelling.np()}.{item.__name__}", ATOM
         if isinstance(item, type):
             return self.spelling.builtin(item.__name__), ATOM
+        if isinstance(item, Member):
+            return self.member(item), ATOM
+        if isinstance(item, Made):
+            return f"{self.member(item.function)}({', '.join(self.static(arg)[0] for arg in item.args)})", ATOM
         if item is None or item is Ellipsis:
             return ("None" if item is None else "..."), ATOM
         raise AssertionError(f"no text for {item!r}")
+
+    def _fields(self, record: Record) -> list[str]:
+        return [f"{name}={self.item(part)[0]}" for name, part in record.attributes.items()]
 
     def dtype(self, dtype: np.dtype[Any]) -> str:
         """Return the text of a dtype."""
@@ -147,7 +161,8 @@ class Printer:
         dtype = "" if usual and array.size else f", dtype={self.dtype(array.dtype)}"
         return f"{self.spelling.np()}.array({numbers}{dtype})", ATOM
 
-    def _infix(self, node: Node, symbol: str, precedence: int) -> Text:
+    def infix(self, node: Node, symbol: str, precedence: int) -> Text:
+        """Return the text of an operation that is written between its operands."""
         left, right = [node.filled(structure) for _, structure in node.call]
         if symbol == "**":
             # a power of a power gets parentheses that it does not need, for the reader
@@ -210,9 +225,10 @@ class Printer:
                 f"{owner}.{name}({', '.join(self.operand(node.filled(part), CONDITIONAL) for part in arguments[0][1])})",
                 ATOM,
             )
-        return f"{owner}.{name}({self._arguments(node, 1)})", ATOM
+        return f"{owner}.{name}({self.arguments(node, 1)})", ATOM
 
-    def _arguments(self, node: Node, first: int) -> str:
+    def arguments(self, node: Node, first: int) -> str:
+        """Return the text of the arguments of a call from the one with this number on."""
         texts = []
         for k, (name, structure) in enumerate(node.call):
             if k >= first and not (k >= node.positional and node.forward is not None and _is_default(name, structure)):
@@ -260,8 +276,12 @@ class Printer:
             array, axis.number if isinstance(axis, Constant) else axis, from_user=node.forward is None
         )
 
+    def _listed(self, node: Node) -> Text:
+        (items,) = node.arguments.values()
+        return f"[{', '.join(self.item(item)[0] for item in items)}]", ATOM
+
     def _axis_size(self, array: Value, axis: int, *, from_user: bool = False) -> Text:
-        if axis in (0, -array.rank) and not from_user:
+        if axis in (0, -array.rank) and (array.type.is_list or not from_user):
             return f"{self.spelling.builtin('len')}({self.item(array)[0]})", ATOM
         return f"{self.operand(array, ATOM)}.shape[{axis}]", ATOM
 
@@ -277,16 +297,16 @@ class Printer:
         sizes = [self._axis_size(array, a)[0] for a in counted]
         return " * ".join(sizes), ATOM if len(sizes) == 1 else PRODUCT
 
-    def _formatted(self, node: Node) -> Text:
-        pieces: list[Any] = []
-        for part in node.arguments.values():
-            if isinstance(part, str):
-                pieces.append(part.replace("{", "{{").replace("}", "}}"))
-                continue
-            item, conversion, spec = part
-            text = self.item(item)[0]
-            pieces.append(("{", text, f"!{conversion}" if conversion else "", f":{spec}" if spec else "", "}"))
-        return formatted_text(pieces), ATOM
+    def member(self, member: Member) -> str:
+        """Return the text of something that is imported."""
+        if member.module == "builtins":
+            return self.spelling.builtin(member.name)
+        if member.module == "numpy":
+            return f"{self.spelling.np()}.{member.name}"
+        if member.module.partition(".")[0] in sys.stdlib_module_names:
+            return f"{self.spelling.module(member.module)}.{member.name}"
+        first, *rest = member.name.split(".")
+        return ".".join([self.spelling.member(member.module, first), *rest])
 
     def _same(self, node: Node) -> Text:
         operand = node.filled(node.call[0][1])
@@ -354,8 +374,8 @@ def _escaped(text: str, quote: str) -> str:
 SPECIAL: dict[Callable[..., Any], Callable[[Printer, Node], Text]] = {
     operator.getitem: Printer._subscript,
     size_of_axis: Printer._size_of_axis,
+    listed: Printer._listed,
     axes_count: Printer._axes_count,
-    formatted: Printer._formatted,
     named: Printer._same,
     literal: Printer._same,
     stop_gradient: Printer._same,

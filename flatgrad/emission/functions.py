@@ -45,6 +45,8 @@ class FunctionWriter:
             names.parameter(value, name)
             self.printer.name(value, name)
         self.blocks = Checkpoints(regions, names, self.printer, functions)
+        # what the backward function calls all that it takes of the forward pass
+        self.kept = "saved"
         self.forward: list[Line] = []
         self.backward: list[Line] = []
 
@@ -53,7 +55,9 @@ class FunctionWriter:
         nodes = self.graph.nodes
         if split:
             # what the backward function takes
-            self.names.taken.add("saved")
+            while self.kept in self.names.reserved:
+                self.kept += "_"
+            self.names.taken.add(self.kept)
         self.forward = self.blocks.forward(self.graph, [node for node in nodes if not is_backward(node)])
         self.blocks.tapes.protect()
         for value in self.regions.upstream:
@@ -131,6 +135,9 @@ def written_helper(writer: FunctionWriter) -> list[str]:
     returned = ", ".join(writer.printer.item(value)[0] for value in graph.results)
     hinted = not shapes
     given = ", ".join(text + (": float" if hinted else "") for text in writer.parameters)
+    if not graph.results:
+        words = "Called for its effects." + (f" {shapes}." if shapes else "")
+        return [_function(f"def {name}({given}):", words, writer.forward, "").rstrip()]
     if not graph.upstream:
         words = f"Return {returned}." + (f" {shapes}." if shapes else "")
         return [_function(f"def {name}({given}):", words, writer.forward, f"return {returned}")]
@@ -141,8 +148,8 @@ def written_helper(writer: FunctionWriter) -> list[str]:
     upstream = "".join(f", {writer.printer.item(value)[0]}" for value in graph.upstream)
     gradients = ", ".join(writer.printer.item(value)[0] for value in graph.gradients)
     names = ", ".join(f"grad_{writer.names.of[value]}" for value in graph.wrt)
-    lines = [*([Line(f"{bare(saved)} = saved")] if saved != "()" else []), *writer.backward]
-    backward = _function(f"def {name}_backward(saved{upstream}):", f"Return {names}.", lines, f"return {gradients}")
+    lines = [*([Line(f"{bare(saved)} = {writer.kept}")] if saved != "()" else []), *writer.backward]
+    backward = _function(f"def {name}_backward({writer.kept}{upstream}):", f"Return {names}.", lines, f"return {gradients}")
     return [forward, backward]
 
 

@@ -32,7 +32,7 @@ _BROKEN_GROUP = Tag(Kind.GROUP, broken=True)
 _OPEN_IF_BROKEN: tuple[Element, ...] = (Tag(Kind.IF_BROKEN), "(", END)
 _CLOSE_IF_BROKEN: tuple[Element, ...] = (Tag(Kind.IF_BROKEN), ")", END)
 _ASSIGNMENT = re.compile(r"(?:[-+*/@%&|^]|//|\*\*|<<|>>)?=")
-_PLAIN = ("import", "pass", "else", "break", "continue", "global", "nonlocal", "try", "finally")
+_PLAIN = ("import", "pass", "else", "break", "continue", "global", "nonlocal", "try", "finally", "except")
 
 
 def laid_out(statement: str, indent: int = 0, width: int = 120, comment: str = "") -> list[str]:
@@ -72,6 +72,10 @@ class _Statement:
             return [[*self._assert(), *self._comment]]
         if word == "return":
             return [["return ", *self._value(self._tokens[1:], pairs=True)]]
+        if word == "with":
+            return [[*self._with(), *self._comment]]
+        if word == "raise" and "from" in (token.text for token in self._tokens):
+            return [[*self._raise(), *self._comment]]
         if word in ("if", "elif", "while", "raise"):
             block = self._tokens[-1].text == ":"
             test = expression_of(self._tokens[1 : -1 if block else None])
@@ -110,6 +114,22 @@ class _Statement:
         for message in messages:
             elements += [", ", *self._parenthesized(message, always=True)]
         return elements
+
+    def _with(self) -> list[Element]:
+        texts = [token.text for token in self._tokens]
+        if "as" in texts:
+            end = texts.index("as")
+            name = "".join(texts[end + 1 :])
+            return ["with ", *self._breaker.elements(expression_of(self._tokens[1:end]), OUTSIDE), f" as {name}"]
+        items, _ = items_of(self._tokens[1:-1])
+        if len(items) > 1:
+            return ["with ", *self._tuple(items), ":"]
+        return ["with ", *self._parenthesized(expression_of(self._tokens[1:-1])), ":"]
+
+    def _raise(self) -> list[Element]:
+        position = [token.text for token in self._tokens].index("from")
+        exception, cause = self._tokens[1:position], self._tokens[position + 1 :]
+        return ["raise ", *self._parenthesized(expression_of(exception)), " from ", *self._parenthesized(expression_of(cause))]
 
     def _loop(self) -> list[Element]:
         position = [token.text for token in self._tokens].index("in")

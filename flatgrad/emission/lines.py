@@ -178,6 +178,7 @@ def _taken_inside(graph: Graph) -> set[Value]:
             body = node.bodies[0]
             pairs = zip(node.arguments["upstream"], body.upstream, body.gradients, strict=True)
             taken.update(outer for outer, inner, gradient in pairs if inner is gradient)
+            taken.update(first for first in node.arguments["first"] if first is not None)
     return taken
 
 

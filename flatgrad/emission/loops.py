@@ -193,7 +193,7 @@ class Loops(Branches):
         assert node.forward is not None
         into, first, upstream = (node.arguments[name] for name in ("into", "first", "upstream"))
         lines = []
-        inside = received(node.forward, body)
+        inside = {outer.copy_of or outer: inner for outer, inner in received(node.forward, body).items()}
         for outer, known, gradient in zip(into, first, node.outputs[len(upstream) :], strict=True):
             if known is not None:
                 start = self._text(known)

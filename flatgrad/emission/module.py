@@ -5,8 +5,9 @@ In: differentiated functions. Out: the source of a module. Layer: top of `emissi
 
 from __future__ import annotations
 
+import builtins
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,43 +22,60 @@ from flatgrad.emission.functions import (
 from flatgrad.emission.keeping import Regions
 from flatgrad.emission.layout import laid_out
 from flatgrad.emission.names import Names
-from flatgrad.emission.shapes_text import shapes_text
+from flatgrad.emission.shapes_text import shapes_text, wrapped
 from flatgrad.emission.spelling import Import, Spelling, import_lines
 from flatgrad.emission.static_text import static_text
+from flatgrad.emission.structures_text import GradientTexts, classes_at_hand, flat_parameters, modules_for, unpacking
 from flatgrad.emission.templates import rendered
 from flatgrad.emission.writer import Line
 from flatgrad.errors import UnsupportedError
 from flatgrad.graph.regions import nested, nested_in_function
 from flatgrad.graph.values import Constant, Graph, Value, leaves
+from flatgrad.structures import is_container, spelled
+
+BUILTINS = frozenset(dir(builtins))
+# what a docstring names of what the code is written for
+MOST_SHOWN = 6
+LONGEST_LINE = 112
 
 
 @dataclass(slots=True)
 class Differentiated:
     """A function with its backward pass, ready to be written.
 
-    `returned` is the structure of what the function returns. `gradients` has the gradient of each parameter in `wrt`, or
-    None for one that has none; `bare` says that the only one is returned by itself. `upstream` holds the gradients that
-    come in, one for each real result. `static` are the arguments that the code is written for.
+    `parameters` and `returned` are structures: of what the function takes, and of what it returns. `wrt` is what the
+    gradients belong to, `places` where that stands in the arguments, and `gradients` the same structures with a gradient
+    for each leaf, or None for one that has none; `bare` says that the only one is returned by itself. `upstream` holds the
+    gradients that come in, one for each real result. `static` is what the code is written for, by its place; `written` are
+    the places of arrays that the function itself writes into.
     """
 
     name: str
     place: str
     documentation: str
     graph: Graph
-    parameters: dict[str, Value]
+    parameters: dict[str, Any]
     keyword_only: frozenset[str]
     defaults: dict[str, Any]
     static: dict[str, Any]
     returned: Any
     upstream: list[Value]
-    gradients: dict[str, Value | None]
+    wrt: tuple[Any, ...]
+    places: tuple[str, ...]
+    gradients: tuple[Any, ...]
     bare: bool
+    written: tuple[str, ...] = ()
 
     @property
     def results(self) -> list[Value]:
         """Every value that the emitted code returns."""
         returned = [leaf for leaf in leaves(self.returned) if isinstance(leaf, Value)]
-        return returned + [gradient for gradient in self.gradients.values() if gradient is not None]
+        return returned + self.returned_gradients
+
+    @property
+    def returned_gradients(self) -> list[Value]:
+        """Every gradient that the emitted code returns."""
+        return [leaf for leaf in leaves(self.gradients) if isinstance(leaf, Value)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,30 +133,36 @@ class _Module:
     def __init__(self, function: Differentiated, style: str, target: str) -> None:
         self.function = function
         graph = function.graph
-        graph.gradients = [gradient for gradient in function.gradients.values() if gradient is not None]
+        graph.gradients = function.returned_gradients
         helpers = functions_called(graph)
         parameters = set(function.parameters)
         parameters |= {value.name for each in helpers for value in each.parameters if value.name is not None}
-        self.spelling = Spelling(target, parameters)
         self.constants = self._module_constants()
-        names = _function_names(function.name, helpers)
+        names = _function_names(function.name, helpers, parameters | set(self.constants))
+        texts = {text for name in (function.name, *names.values()) for text in _names_of_passes(name)}
+        hidden = {value.name for each in (graph, *helpers) for value in _variables(each) if value.name in BUILTINS}
+        self.spelling = Spelling(target, parameters | set(self.constants) | texts | hidden)
+        self.spelling.classes.update(classes_at_hand(function.parameters))
+        for module in modules_for(function.wrt, function.gradients):
+            self.spelling.module(module)
         main = Regions(graph, function.results, function.upstream, style, target)
         own = {each: Regions(each, [*each.results, *each.gradients], each.upstream, style, target) for each in helpers}
         for regions in (*own.values(), main):
             FunctionWriter(regions, {}, self.spelling, names, Names((), ())).write()
-        taken = {text for name in names.values() for text in (name, f"{name}_forward", f"{name}_backward")}
+        taken = {text for name in names.values() for text in _names_of_passes(name)}
         reserved = self.spelling.names() | set(self.constants) | taken
         self.helpers = [self._writer(own[each], _parameters_of(each), names, reserved) for each in helpers]
         self.main = self._writer(main, function.parameters, names, reserved)
         self.names, self.printer = self.main.names, self.main.printer
+        self.gradients = GradientTexts(self.printer, self.names)
 
     def _writer(
-        self, regions: Regions, parameters: dict[str, Value], functions: dict[Graph, str], reserved: set[str]
+        self, regions: Regions, parameters: dict[str, Any], functions: dict[Graph, str], reserved: set[str]
     ) -> FunctionWriter:
         graphs = nested_in_function(regions.root.graph)
         wished = {value.name for graph in graphs for value in graph.values() if value.name is not None}
         names = Names(reserved, wished | set(parameters) | set(self.constants))
-        return FunctionWriter(regions, parameters, self.spelling, functions, names)
+        return FunctionWriter(regions, flat_parameters(parameters, names), self.spelling, functions, names)
 
     def parts(self, *, split: bool) -> ModuleParts:
         """Write the functions, and return them with what they need around them."""
@@ -178,43 +202,52 @@ class _Module:
         function = self.function
         value_text = self._structure(function.returned)
         gradients = self._gradients_text()
+        ending = [*self.gradients.lines, Line(f"return {value_text}, {gradients}")]
+        read = [*self.main.forward, *self.main.backward, *ending]
         return rendered(
             "value_and_grad.py.jinja",
             signature="\n".join(laid_out(f"def {function.name}_value_and_grad({self._parameters(joint=True)}):")),
-            docstring=self._docstring(f"Return {value_text} and {gradients}."),
-            forward=lines_of(self.main.forward),
+            docstring=self._docstring(f"Return {value_text} and {self._gradients_words()}."),
+            forward=lines_of([*self._unpacking(read), *self.main.forward]),
             backward=lines_of(self.main.backward),
-            returned="\n".join(laid_out(f"return {value_text}, {gradients}", 4)),
+            returned="\n".join(lines_of(ending)),
         )
 
     def _pair(self) -> list[str]:
         function = self.function
-        saved = self.main.saved()
-        saved_text = tuple_of(saved)
         value_text = self._structure(function.returned)
-        value_words = value_text[1:-1] if isinstance(function.returned, tuple) else value_text
+        value_words = value_text[1:-1] if type(function.returned) is tuple else value_text
         upstream = ", ".join(self.names.name(value) for value in function.upstream)
         gradients = self._gradients_text()
-        body = [Line(f"{bare(saved_text)} = saved")] if saved else []
+        saved = [*self.main.saved(), *self.gradients.roots]
+        saved_text = tuple_of(saved)
+        body = [Line(f"{bare(saved_text)} = {self.main.kept}")] if saved else []
+        ending = Line(f"return {value_text}, {saved_text}")
         forward_text = rendered(
             "pass.py.jinja",
             signature="\n".join(laid_out(f"def {function.name}_forward({self._parameters(joint=False)}):")),
             docstring=self._docstring(f"Return {value_words} and what {function.name}_backward needs.", closing=""),
-            body=lines_of(self.main.forward),
-            returned="\n".join(laid_out(f"return {value_text}, {saved_text}", 4)),
+            body=lines_of([*self._unpacking([*self.main.forward, ending]), *self.main.forward]),
+            returned="\n".join(lines_of([ending])),
         )
         backward_text = rendered(
             "pass.py.jinja",
-            signature="\n".join(laid_out(f"def {function.name}_backward(saved, {upstream}):")),
-            docstring=f'    """Return {gradients.strip("()").rstrip(",")}."""',
-            body=lines_of([*body, *self.main.backward]),
+            signature="\n".join(laid_out(f"def {function.name}_backward({self.main.kept}, {upstream}):")),
+            docstring=f'    """Return {bare(self._gradients_words()).strip("()").rstrip(",")}."""',
+            body=lines_of([*body, *self.main.backward, *self.gradients.lines]),
             returned="\n".join(laid_out(f"return {bare(gradients)}", 4)),
         )
         return [forward_text, backward_text]
 
+    def _unpacking(self, lines: Sequence[Line]) -> list[Line]:
+        """Return the lines that give names to the leaves of containers that other lines read."""
+        function = self.function
+        leaf_names = {value: name for name, value in self.main.parameters.items() if name not in function.parameters}
+        return unpacking(function.parameters, leaf_names, [line.text for line in lines])
+
     def _parameters(self, *, joint: bool) -> str:
         function = self.function
-        hinted = all(value.type.weak for value in function.parameters.values())
+        hinted = all(isinstance(item, Value) and item.type.weak for item in function.parameters.values())
         texts: list[str] = []
         keyword_only: list[str] = []
         defaulted = True
@@ -238,10 +271,14 @@ class _Module:
             paragraphs += [*function.documentation.split("\n"), ""]
         arrays = shapes_text(self.function.parameters)
         if function.static:
-            chosen = ", ".join(f"{name}={static_text(value)}" for name, value in function.static.items())
-            paragraphs += [f"Written for {chosen}.", ""]
+            chosen = [f"{place}={static_text(value)}" for place, value in function.static.items()]
+            more = [f"and {len(chosen) - MOST_SHOWN} more"] if len(chosen) > MOST_SHOWN else []
+            paragraphs += [f"Written for {', '.join(chosen[:MOST_SHOWN] + more)}.", ""]
+        if function.written:
+            paragraphs += [f"Writes into {', '.join(f'`{place}`' for place in function.written)}.", ""]
         if arrays:
-            paragraphs += [f"{arrays}. {closing}".rstrip()] if len(arrays) <= 40 else [f"{arrays}.", closing]
+            lines = wrapped(f"{arrays}.", LONGEST_LINE)
+            paragraphs += [f"{arrays}. {closing}".rstrip()] if len(arrays) <= 40 else [*lines, closing]
         while paragraphs and not paragraphs[-1]:
             paragraphs.pop()
         if not paragraphs:
@@ -251,27 +288,54 @@ class _Module:
             '    """' + "\n".join("    " + line if k and line else line for k, line in enumerate(lines)) + '\n    """'
         )
 
+    def _gradients_words(self) -> str:
+        """Return the gradients as a docstring names them: a container by one name."""
+        function = self.function
+        texts = [
+            "grad_" + "_".join(spelled(place)) if is_container(gradient) else self.gradients.text(place, None, gradient)
+            for place, gradient in zip(function.places, function.gradients, strict=True)
+        ]
+        return texts[0] if function.bare else tuple_of(texts)
+
     def _gradients_text(self) -> str:
-        gradients = self.function.gradients
-        texts = ["None" if value is None else self.printer.item(value)[0] for value in gradients.values()]
-        return texts[0] if self.function.bare else tuple_of(texts)
+        function = self.function
+        parts = zip(function.places, function.wrt, function.gradients, strict=True)
+        texts = [self.gradients.text(place, structure, gradient) for place, structure, gradient in parts]
+        return texts[0] if function.bare else tuple_of(texts)
 
     def _structure(self, structure: Any) -> str:
         return self.printer.item(structure)[0]
 
 
-def _function_names(main: str, helpers: Sequence[Graph]) -> dict[Graph, str]:
-    """Return a name in the module for each function that is called; a second one of the same name gets a number."""
-    taken = {main}
+def _names_of_passes(name: str) -> tuple[str, ...]:
+    """Return the names that the passes of a function have."""
+    return name, f"{name}_forward", f"{name}_backward", f"{name}_value_and_grad"
+
+
+def _names_written(function: Graph, name: str) -> tuple[str, ...]:
+    """Return the names in the module that a function which is called has."""
+    return (f"{name}_forward", f"{name}_backward") if function.upstream else (name,)
+
+
+def _variables(function: Graph) -> Iterator[Value]:
+    return (value for graph in nested_in_function(function) for value in graph.values())
+
+
+def _function_names(main: str, helpers: Sequence[Graph], known: set[str]) -> dict[Graph, str]:
+    """Return a name in the module for each function that is called; a second one of the same name gets a number.
+
+    What the parameters and constants in `known` are called is left to them.
+    """
+    taken = {*known, *_names_of_passes(main)}
     names: dict[Graph, str] = {}
     for graph in helpers:
         wanted = graph.name if graph.name.isidentifier() else "inner"
         order = 1
         name = wanted
-        while name in taken:
+        while name in names.values() or not taken.isdisjoint(_names_written(graph, name)):
             order += 1
             name = f"{wanted}_{order}"
-        taken.add(name)
+        taken.update(_names_written(graph, name))
         names[graph] = name
     return names
 

@@ -60,6 +60,12 @@ class Names:
         self.taken.add(free)
         return free
 
+    def fresh_variable(self, name: str) -> str:
+        """Return the name of a variable of the user's, or one like it where another has it."""
+        free = self._free(name, wished=True)
+        self.taken.add(free)
+        return free
+
     def unread(self) -> str:
         """Return a name for what nothing reads."""
         return "_" if "_" not in self.taken else self.fresh("unread")

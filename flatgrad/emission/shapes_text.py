@@ -5,21 +5,40 @@ In: the sizes of a function's arguments. Out: texts such as `(n, d)`. Layer: emi
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flatgrad.graph.size import Expression, Symbol, resolved
 from flatgrad.graph.values import Value
+from flatgrad.structures import places_of
 
 SIZE_NAMES = "nmkpqrsuvw"
 
 
-def shapes_text(parameters: Mapping[str, Value]) -> str:
-    """Return the shapes of arguments as text: `x: (n, d), b: (d,)`; "" where all are Python numbers."""
-    if all(value.type.weak for value in parameters.values()):
+def shapes_text(parameters: Mapping[str, Any]) -> str:
+    """Return the shapes of arguments, and of the arrays in them, as text: `x: (n, d), params["b"]: (d,)`.
+
+    It is "" where all are Python numbers.
+    """
+    places = [each for name, item in parameters.items() for each in places_of(name, item)]
+    values = {place: leaf for place, leaf in places if isinstance(leaf, Value)}
+    if all(value.type.weak for value in values.values()):
         return ""
-    labels = _SizeNames([size for value in parameters.values() for size in value.shape])
-    return ", ".join(f"{name}: {labels.described(value)}" for name, value in parameters.items())
+    labels = _SizeNames([size for value in values.values() for size in value.shape])
+    return ", ".join(f"{place}: {labels.described(value)}" for place, value in values.items())
+
+
+def wrapped(entries: str, width: int) -> list[str]:
+    """Return a text of entries with commas between them in lines, broken behind a shape."""
+    lines: list[str] = [""]
+    for entry in re.split(r"(?<=[)t]), (?=\w)", entries):
+        if lines[-1] and len(lines[-1]) + len(entry) + 2 > width:
+            lines[-1] += ","
+            lines.append(entry)
+        else:
+            lines[-1] += f"{', ' * bool(lines[-1])}{entry}"
+    return lines
 
 
 class _SizeNames:

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import libcst as cst
 import numpy as np
 
+from flatgrad.emission.record_classes import home_of
 from flatgrad.errors import Problem, UnsupportedError
 from flatgrad.functions.fingerprint import global_names
 from flatgrad.graph.values import Node, problem_at
@@ -47,6 +48,8 @@ class Spelling:
         self.modules: dict[str, str] = {}
         self.members: dict[tuple[str, str], str] = {}
         self.helpers: dict[str, str] = {}
+        # classes of objects that are at hand, as they are written
+        self.classes: dict[Any, str] = {}
         self._texts: dict[Any, str] = {}
 
     def of(self, node: Node) -> str:
@@ -105,6 +108,14 @@ class Spelling:
     def member(self, module: str, name: str) -> str:
         """Return the name of something imported from a module."""
         return self.members.setdefault((module, name), self._free(name))
+
+    def of_class(self, kind: Any) -> str:
+        """Return the text of a class of the user's: that of an object at hand, or a name to import it by."""
+        if kind in self.classes:
+            return self.classes[kind]
+        home = home_of(kind)
+        assert home is not None, kind
+        return self.member(*home)
 
     def _free(self, name: str) -> str:
         while name in self.taken:

@@ -14,13 +14,18 @@ import numpy as np
 
 from flatgrad.emission.expressions import ATOM, INFIX, Printer, Text
 from flatgrad.emission.keeping import Regions
+from flatgrad.emission.kept_text import head_of_except, head_of_with
 from flatgrad.emission.lines import PLACING
+from flatgrad.emission.marks import Block, head_of_part
 from flatgrad.emission.names import Names
 from flatgrad.graph.regions import accumulated
 from flatgrad.graph.values import AUGMENTED, Constant, Graph, List, Node, Statement, Value
+from flatgrad.passes.memory import DONE, WRITES
 from flatgrad.rules.indexing import repeats
+from flatgrad.rules.listing import appended
 from flatgrad.rules.placing import placed
-from flatgrad.rules.program import assertion, named
+from flatgrad.rules.program import BLOCKS, PARTS, assertion, caught, closed, entered, named, tried
+from flatgrad.rules.writing import assigned
 
 # a longer forward line is cut short in the comment that repeats it
 LONGEST_COMMENT = 100
@@ -64,12 +69,19 @@ class Writer:
         own = [node for node in nodes if node in self.own]
         following = {node: behind.statement for node, behind in zip(own, own[1:], strict=False)}
         result: list[Line] = []
+        blocks: list[Block[Line]] = []
         before: Statement | None = None
         for node in nodes:
             if node not in self.own:
                 self.printer.texts[node.output] = self._inside(node)
                 continue
             statement = node.statement
+            if node.function in BLOCKS:
+                if node.function in (entered, tried) and statement is not None and statement is not before:
+                    result += [Line(comment) for comment in map(comment_text, statement.comments) if comment]
+                result = self._marked(node, blocks, result)
+                before = statement
+                continue
             lines = self._forward_lines(graph, node) + self._kept(graph, node.outputs)
             if statement is not None and statement is not before:
                 result += [Line(comment) for comment in map(comment_text, statement.comments) if comment]
@@ -81,6 +93,34 @@ class Writer:
                 lines[at] = lines[at]._replace(comment=trailing)
             result += lines
         return result
+
+    def _marked(self, node: Node, blocks: list[Block[Line]], lines: list[Line]) -> list[Line]:
+        """Open or end a block or a part of one, and return the lines that go on there."""
+        if node.function is closed:
+            block = blocks.pop()
+            block.parts.append(lines)
+            return block.outer + (_written_block(block) if block.heads else lines)
+        if node.function in PARTS:
+            blocks[-1].parts.append(lines)
+            blocks[-1].heads.append(self._except(node) if node.function is caught else head_of_part(node))
+            return []
+        heads = [head_of_part(node)]
+        if node.function is entered:
+            heads = [f"{head_of_with(self.printer, node)}{self._as_name(node.outputs)}:"]
+            if blocks and blocks[-1].is_joined_by(node.statement, lines):
+                blocks[-1].heads[0] = f"{blocks[-1].heads[0][:-1]}, {heads[0].removeprefix('with ')}"
+                heads = []
+        blocks.append(Block(lines, node.statement, node, heads))
+        return []
+
+    def _except(self, node: Node) -> str:
+        return f"{head_of_except(self.printer, node)}{self._as_name(node.outputs[1:])}:"
+
+    def _as_name(self, outputs: Sequence[Value]) -> str:
+        read = [value for value in outputs if value in self.read]
+        for value in read:
+            self.printer.name(value, self.names.name(value))
+        return "".join(f" as {self.names.name(value)}" for value in read)
 
     def backward(self, graph: Graph, nodes: Iterable[Node]) -> list[Line]:
         """Write backward nodes of a graph, and return their lines in groups under the forward line that they belong to."""
@@ -104,11 +144,11 @@ class Writer:
 
     def _forward_lines(self, graph: Graph, node: Node) -> list[Line]:
         self.written[node] = self._line(node)
-        return [Line(self.written[node])]
+        return [Line(self.written[node])] if self.written[node] else []
 
     def _backward_lines(self, graph: Graph, node: Node) -> list[Line]:
         self.written[node] = self._line(node)
-        return [Line(text) for text in self.written[node].split("\n")]
+        return [Line(text) for text in self.written[node].split("\n") if text]
 
     def _inside(self, node: Node) -> Text:
         text, precedence = self._expression(node)
@@ -121,6 +161,8 @@ class Writer:
     def _line(self, node: Node) -> str:
         if node.function in PLACING:
             return self._placed(node)
+        if node.function in WRITES:
+            return self._write(node)
         text = self._statement(node)
         if text is not None:
             return text
@@ -181,6 +223,25 @@ class Writer:
             lines.append(self._added(name, index, self.printer.item(part)[0], sign))
         self.printer.name(node.output, name)
         return "\n".join(lines)
+
+    def _write(self, node: Node) -> str:
+        """Write an assignment into an array; the array goes by the same name behind it."""
+        x, values, *rest = node.arguments.values()
+        target = self.printer.texts[node.output] = self.printer.item(x)
+        if x in self.names.of:
+            self.names.of[node.output] = self.names.of[x]
+        if node.form == DONE:
+            return ""
+        if node.function is appended:
+            return f"{target[0]}.append({self.printer.item(values)[0]})"
+        (index,) = rest
+        if node.function is assigned:
+            text, sign = self.printer.item(values)[0], "="
+            if not (isinstance(index, tuple) and not isinstance(index, List) and len(index) == 1):
+                return f"{target[0]}[{self.printer.index(index)}] = {text}"
+        else:
+            text, sign = self._signed(values, index)
+        return self._added(target[0], index, text, sign)
 
     def _added(self, name: str, index: Any, values: str, sign: str) -> str:
         if isinstance(index, tuple) and len(index) == 1 and not isinstance(index, List):
@@ -250,6 +311,17 @@ class Writer:
         readers = self.regions.of[graph].lines.readers(primal)
         feeds = dict.fromkeys(self._target(host) for host in readers if not host.bodies)
         return list(feeds) if len(feeds) <= 5 else []
+
+
+def _written_block(block: Block[Line]) -> list[Line]:
+    """Return the lines of a block."""
+    if block.is_dropped:
+        return block.left
+    trailing = comment_text(block.statement.trailing) if block.statement is not None else ""
+    lines: list[Line] = []
+    for head, part in zip(block.heads, block.parts, strict=True):
+        lines += [Line(head, "" if lines else trailing), *indented(part or [Line("pass")])]
+    return lines
 
 
 def _header_in(lines: Sequence[Line]) -> int:

@@ -19,12 +19,18 @@ def _name_of(function: cst.BaseExpression) -> str:
 
 
 class AssignedNames(cst.CSTVisitor):
-    """Collects the names that a statement would bind, and whether it would return, or leave a block in another way."""
+    """Collects the names that a statement would bind, and whether it would return, or leave a block in another way.
+
+    `changed` are the names of what it would change in place.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.names: list[str] = []
+        self.changed: list[str] = []
         self.returns = False
+        # whether a `return` gives a value
+        self.gives = False
         self.leaves = False
 
     def visit_AssignTarget_target(self, node: cst.AssignTarget) -> None:
@@ -35,6 +41,8 @@ class AssignedNames(cst.CSTVisitor):
 
     def visit_AugAssign_target(self, node: cst.AugAssign) -> None:
         self.collect(node.target)
+        if isinstance(node.target, cst.Name):
+            self.changed.append(node.target.value)
 
     def visit_NamedExpr_target(self, node: cst.NamedExpr) -> None:
         self.collect(node.target)
@@ -77,6 +85,7 @@ class AssignedNames(cst.CSTVisitor):
 
     def visit_Return(self, node: cst.Return) -> None:
         self.returns = self.leaves = True
+        self.gives |= node.value is not None
 
     def visit_Break(self, node: cst.Break) -> None:
         self.leaves = True
@@ -88,8 +97,13 @@ class AssignedNames(cst.CSTVisitor):
         """Add the names in a target."""
         if isinstance(target, cst.Name):
             self.names.append(target.value)
-        elif isinstance(target, cst.Subscript | cst.Attribute | cst.StarredElement):
+        elif isinstance(target, cst.StarredElement):
             self.collect(target.value)
+        elif isinstance(target, cst.Subscript | cst.Attribute):
+            while isinstance(target, cst.Subscript | cst.Attribute):
+                target = target.value
+            if isinstance(target, cst.Name):
+                self.changed.append(target.value)
         elif isinstance(target, cst.Tuple | cst.List):
             for element in target.elements:
                 self.collect(element.value)

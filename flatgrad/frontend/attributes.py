@@ -1,8 +1,9 @@
-"""Reads attributes: of arrays, of modules, of what is known when the code is written. Fills EXPRESSIONS. Layer: beside `reader`."""
+"""Reads attributes: of arrays, of modules, of objects and classes, of what is known when the code is written. Fills EXPRESSIONS. Layer: beside `reader`."""
 
 from __future__ import annotations
 
 import difflib
+import sys
 import types
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,13 +12,19 @@ from typing import Any
 import libcst as cst
 import numpy as np
 
+from flatgrad.frontend.classes import held_names, is_enumeration, is_users_class, name_of
 from flatgrad.frontend.constants import READ_MODULES
-from flatgrad.frontend.expressions import array_constant
+from flatgrad.frontend.containers import bound_method
+from flatgrad.frontend.expressions import array_constant, item_of
+from flatgrad.frontend.iterators import Deferred
 from flatgrad.frontend.known import plain_number
-from flatgrad.frontend.reader import Reader, described, reads
+from flatgrad.frontend.objects import Super, attribute_of, is_instance, kind_of, own_attributes, set_attribute
+from flatgrad.frontend.passing import Bound, is_object, of_sys
+from flatgrad.frontend.reader import NOTHING, Reader, described, reads
 from flatgrad.frontend.source import NameUnknown
 from flatgrad.frontend.static_objects import StaticModule
-from flatgrad.graph.values import Constant, List, Slice, Value
+from flatgrad.frontend.unpacking import assigns
+from flatgrad.graph.values import Constant, List, Record, Slice, Value
 from flatgrad.infer import type_of
 
 # attributes of an array that are read as functions of it
@@ -34,11 +41,33 @@ class Method:
 
 @reads(cst.Attribute)
 def read_attribute(reader: Reader, syntax: cst.Attribute) -> Any:
-    owner = reader.expression(syntax.value)
-    name = syntax.attr.value
+    return attribute(reader, reader.expression(syntax.value), syntax.attr.value, syntax)
+
+
+def known_attribute(reader: Reader, owner: Any, name: str, syntax: cst.CSTNode) -> Any:
+    """Return an attribute of an item, NOTHING where it has none."""
+    if isinstance(owner, Super) or is_instance(owner) or (is_users_class(owner) and not is_enumeration(owner)):
+        found = attribute_of(reader, owner, name, syntax)
+        if found is NOTHING or (isinstance(found, Value | tuple) and isinstance(owner, Record)):
+            return reader.refreshed(found)
+        return item_of(reader, found, name, syntax)
+    has = hasattr(np.ndarray, name) if isinstance(owner, Value) else hasattr(owner, name)
+    return attribute(reader, owner, name, syntax) if has else NOTHING
+
+
+def attribute(reader: Reader, owner: Any, name: str, syntax: cst.CSTNode) -> Any:
+    """Return an attribute of an item; that there is none is reported at its place."""
+    if is_object(owner):
+        return Bound(owner, name)
+    if owner is sys and not reader.inlined:
+        return of_sys(reader, name, syntax)
     if isinstance(owner, Value):
         return _attribute_of_value(reader, owner, name, syntax)
-    if isinstance(owner, tuple | Slice | Method):
+    if isinstance(owner, Super) or is_instance(owner) or (is_users_class(owner) and not is_enumeration(owner)):
+        return _attribute_of_object(reader, owner, name, syntax)
+    if isinstance(owner, tuple | frozenset | Deferred):
+        return bound_method(reader, owner, name, syntax)
+    if isinstance(owner, Slice | Method):
         reader.fail(f"`.{name}` of {described(owner)} can't be read", syntax)
     found = plain_number(reader, _member(reader, owner, name, syntax), syntax)
     if isinstance(owner, StaticModule | types.ModuleType) and not reader.inlined:
@@ -50,7 +79,42 @@ def read_attribute(reader: Reader, syntax: cst.Attribute) -> Any:
     return found
 
 
-def _member(reader: Reader, owner: Any, name: str, syntax: cst.Attribute) -> Any:
+def _attribute_of_object(reader: Reader, owner: Any, name: str, syntax: cst.CSTNode) -> Any:
+    """Return an attribute of an object, a class or a `super()`."""
+    found = known_attribute(reader, owner, name, syntax)
+    if found is NOTHING:
+        known, what = _known_attributes(owner)
+        near = difflib.get_close_matches(name, known, n=1)
+        reader.fail(f"{what} has no `{name}`", syntax, f"did you mean `{near[0]}`?" if near else "")
+    return found
+
+
+def _known_attributes(owner: Any) -> tuple[list[str], str]:
+    """Return the attributes that an object has, and what it is."""
+    if isinstance(owner, Super):
+        return [], "super()"
+    if is_instance(owner):
+        return [*own_attributes(owner), *held_names(kind_of(owner))], f"a {name_of(kind_of(owner))}"
+    return held_names(owner), f"the class `{name_of(owner)}`"
+
+
+@assigns(cst.Attribute)
+def assign_attribute(reader: Reader, target: cst.Attribute, item: Any) -> None:
+    """Assign an attribute of an object that the function has made."""
+    set_attribute(reader, reader.expression(target.value), target.attr.value, item, target)
+
+
+def augmented_attribute(reader: Reader, target: cst.Attribute, change: Callable[[Any], Any]) -> None:
+    """Read `owner.name += ...`: `change` makes of what the attribute is what it is behind that."""
+    owner, name = reader.expression(target.value), target.attr.value
+    before = attribute(reader, owner, name, target)
+    after = change(before)
+    if after is not before:
+        # an array that is changed in place stays the attribute that it is
+        set_attribute(reader, reader.refreshed(owner), name, after, target)
+
+
+def _member(reader: Reader, owner: Any, name: str, syntax: cst.CSTNode) -> Any:
     """Return the attribute of something that is known when the code is written."""
     try:
         return owner.member(name) if isinstance(owner, StaticModule) else getattr(owner, name)
@@ -66,7 +130,7 @@ def _spelled(module: types.ModuleType, name: str) -> str:
     return f"{'np' if module is np else module.__name__}.{name}"
 
 
-def _member_of_module(reader: Reader, owner: Any, name: str, found: Any, syntax: cst.Attribute) -> Any:
+def _member_of_module(reader: Reader, owner: Any, name: str, found: Any, syntax: cst.CSTNode) -> Any:
     """Return what a module holds: the numbers of the user's own become constants of the emitted module."""
     is_known = isinstance(owner, types.ModuleType) and owner.__name__.partition(".")[0] in READ_MODULES
     if isinstance(found, int | float):
@@ -78,7 +142,9 @@ def _member_of_module(reader: Reader, owner: Any, name: str, found: Any, syntax:
     return List(found) if isinstance(found, list) else found
 
 
-def _attribute_of_value(reader: Reader, owner: Value, name: str, syntax: cst.Attribute) -> Any:
+def _attribute_of_value(reader: Reader, owner: Value, name: str, syntax: cst.CSTNode) -> Any:
+    if owner.type.is_list:
+        return Method(owner, name)
     if name == "shape":
         return reader.apply(syntax, np.shape, owner, form=".shape")
     if name == "ndim":
@@ -89,5 +155,6 @@ def _attribute_of_value(reader: Reader, owner: Value, name: str, syntax: cst.Att
         return reader.apply(syntax, PROPERTIES[name], owner, form=f".{name}")
     if not hasattr(np.ndarray, name):
         near = difflib.get_close_matches(name, dir(np.ndarray), n=1)
-        reader.fail(f"an array has no `{name}`", syntax.attr, f"did you mean `{near[0]}`?" if near else "")
+        place = syntax.attr if isinstance(syntax, cst.Attribute) else syntax
+        reader.fail(f"an array has no `{name}`", place, f"did you mean `{near[0]}`?" if near else "")
     return Method(owner, name)

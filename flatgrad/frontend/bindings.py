@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from flatgrad.frontend.constants import (
     ARRAY_METHODS,
+    CONTAINER_METHODS,
     HARMLESS_BUILTINS,
     READ_MODULES,
     STANDARD_MODULES,
@@ -171,7 +172,10 @@ class Bindings:
     def _link(self, target: ast.expr, value: ast.expr) -> None:
         """Take note that names may stand for one object, or for parts of one: a change of one is a change of the other."""
         targets = [part.id for part in ast.walk(target) if isinstance(part, ast.Name)]
-        values = [part.id for part in ast.walk(value) if isinstance(part, ast.Name)]
+        made_by = [part.func for part in ast.walk(value) if isinstance(part, ast.Call)]
+        # an object is not its class
+        classes = [part for part in made_by if isinstance(part, ast.Name) and self.is_class(part.id)]
+        values = [part.id for part in ast.walk(value) if isinstance(part, ast.Name) and part not in classes]
         for one in targets:
             for other in values:
                 if not self.imported(other):
@@ -192,6 +196,18 @@ class Bindings:
                     pending.append(other)
 
 
+def _bound_by(node: ast.AST) -> Iterator[str]:
+    """Yield the names that a piece of syntax binds by itself."""
+    if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
+        yield node.id
+    elif isinstance(node, AnyDef | ast.ClassDef):
+        yield node.name
+    elif isinstance(node, ast.alias):
+        yield node.asname or node.name.partition(".")[0]
+    elif isinstance(node, ast.ExceptHandler | ast.MatchAs | ast.MatchStar) and node.name is not None:
+        yield node.name
+
+
 class _Changes:
     """Finds what a statement of the top level may change in place, also by way of the functions that it defines."""
 
@@ -205,6 +221,7 @@ class _Changes:
             node = pending.pop()
             if isinstance(node, Scope):
                 names = local | _local_names(node)
+                self._note_rebound(node)
                 for part in [node.body] if isinstance(node, ast.Lambda) else node.body:
                     self._visit(part, names, in_function=True)
                 pending += [node.args, *getattr(node, "decorator_list", ())]
@@ -212,19 +229,26 @@ class _Changes:
             self._note(node, local, in_function)
             pending += ast.iter_child_nodes(node)
 
+    def _note_rebound(self, scope: Scope) -> None:
+        """Note the names of the file that a function assigns; one that is global there may be read only."""
+        statements = [node for node in ast.walk(scope) if isinstance(node, ast.Global)]
+        if statements:
+            assigned = {name for node in ast.walk(scope) for name in _bound_by(node)}
+            for statement in statements:
+                for name in assigned.intersection(statement.names):
+                    self.bindings.rebound_by_functions.setdefault(name, statement)
+
     def _note(self, node: ast.AST, local: frozenset[str], in_function: bool) -> None:
         bindings = self.bindings
         dynamic = DYNAMIC if in_function else (*DYNAMIC, "locals", "vars")
-        if isinstance(node, ast.Global):
-            for name in node.names:
-                bindings.rebound_by_functions.setdefault(name, node)
-        elif isinstance(node, ast.Name) and node.id in (() if node.id in bindings.by_name else dynamic):
+        if isinstance(node, ast.Name) and node.id in (() if node.id in bindings.by_name else dynamic):
             bindings.unclear.append((bindings._order + 1, node))
         elif isinstance(node, ast.Subscript | ast.Attribute) and not isinstance(node.ctx, ast.Load):
             self._mark(node, local, node)
         elif isinstance(node, ast.Call):
             owner = root_name(node.func)
-            is_method = isinstance(node.func, ast.Attribute) and node.func.attr not in ARRAY_METHODS
+            harmless = ARRAY_METHODS | CONTAINER_METHODS
+            is_method = isinstance(node.func, ast.Attribute) and node.func.attr not in harmless
             if is_method and owner is not None and not bindings.imported(owner) and not bindings.is_class(owner):
                 self._mark(node.func, local, node)
             if self._changes_arguments(node, in_function):
@@ -246,7 +270,7 @@ class _Changes:
         if any(keyword.arg in ("out", None) for keyword in call.keywords):
             return True
         function = call.func
-        if isinstance(function, ast.Attribute) and function.attr in ARRAY_METHODS:
+        if isinstance(function, ast.Attribute) and function.attr in ARRAY_METHODS | CONTAINER_METHODS:
             return False
         name = root_name(function)
         if name is None or name not in self.bindings.by_name:

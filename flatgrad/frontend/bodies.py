@@ -16,14 +16,16 @@ import libcst as cst
 from flatgrad.builder import Builder, StaticNeeded
 from flatgrad.errors import FlatgradError, Problem
 from flatgrad.frontend.callees import Callee, LocalFunction
-from flatgrad.frontend.effects import TEXT
 from flatgrad.frontend.inputs import Inputs, detached, number_of, sizes_of
+from flatgrad.frontend.iterators import Deferred
 from flatgrad.frontend.keys import key_of
-from flatgrad.frontend.known import is_static
-from flatgrad.frontend.reader import Poisoned, Reader, Unfinished, described, is_number, shares_memory
+from flatgrad.frontend.known import is_static, whole_parameters
+from flatgrad.frontend.memory import Memory
+from flatgrad.frontend.reader import Poisoned, Reader, Unfinished, described, is_number
 from flatgrad.frontend.recursion import deep_recursion
 from flatgrad.frontend.static_objects import Partial
-from flatgrad.graph.regions import REGIONS, call, close, nested, outer_values
+from flatgrad.frontend.texts import TEXT
+from flatgrad.graph.regions import call, close, nested, outer_values
 from flatgrad.graph.size import SizeUnknown, symbols_of
 from flatgrad.graph.values import Constant, Graph, Node, Value, leaves, mapped
 from flatgrad.rules.program import EFFECTS
@@ -107,20 +109,6 @@ def _needed(inputs: Inputs, error: StaticNeeded) -> int:
     raise unknown
 
 
-def whole_parameters(value: Value) -> Iterator[Value]:
-    """Yield the int parameters that a whole number is computed from."""
-    pending, seen = [value], {value}
-    while pending:
-        each = pending.pop()
-        if not each.type.weak or each.type.dtype.kind != "i" or isinstance(each, Constant):
-            continue
-        if each.node is None:
-            yield each
-            continue
-        pending += [part for part in each.node.inputs if part not in seen]
-        seen.update(each.node.inputs)
-
-
 def _key(callee: Callee, items: Mapping[str, Any]) -> Any:
     return (callee.identity, key_of(tuple(items.values())), key_of(tuple(callee.free.values())))
 
@@ -129,7 +117,7 @@ def _read(
     reader: Reader, callee: Callee, items: Mapping[str, Any], inputs: Inputs, frame: Frame, syntax: cst.CSTNode
 ) -> Body:
     parameters = inputs.dynamic()[1]
-    graph = Graph(callee.name, list(parameters))
+    graph = Graph(callee.written_name, list(parameters))
     statics = mapped_items(items, lambda leaf: None if isinstance(leaf, Value) and leaf in parameters else leaf)
     graph.origin = (callee.identity, key_of((*statics, *_static_parts(callee.free))))
     _require_progress(reader, frame, inputs.values, syntax)
@@ -141,13 +129,8 @@ def _read(
 
 
 def mapped_items(items: Mapping[str, Any], change: Any) -> tuple[Any, ...]:
-    """Return the items of parameters with `change` applied to their leaves, those of ** parameters as pairs."""
-    return tuple(
-        tuple((key, mapped(part, change)) for key, part in item.items())
-        if isinstance(item, dict)
-        else mapped(item, change)
-        for item in items.values()
-    )
+    """Return the items of parameters with `change` applied to their leaves."""
+    return tuple(mapped(item, change) for item in items.values())
 
 
 def _static_parts(free: Mapping[str, Any]) -> tuple[Any, ...]:
@@ -158,13 +141,13 @@ def _returned(inner: Reader, callee: Callee, leaf: Any) -> Any:
     """Return a part of what a function returns, for the caller."""
     if leaf is Unfinished:
         raise Poisoned
-    if isinstance(leaf, LocalFunction | Partial):
+    if isinstance(leaf, LocalFunction | Partial | Deferred):
         raise ReturnsFunction
     if isinstance(leaf, Value):
         if leaf.type == TEXT:
             inner.fail(f"`{callee.name}` returns text that depends on data", callee.definition.syntax.name)
         return sizes_of(inner, leaf) if isinstance(leaf.known, tuple) else leaf
-    if isinstance(leaf, dict) or type(leaf).__module__.startswith("flatgrad.frontend."):
+    if type(leaf).__module__.startswith("flatgrad.frontend."):
         inner.fail(f"`{callee.name}` returns {described(leaf)}", callee.definition.syntax.name, "return a tuple")
     return leaf
 
@@ -172,8 +155,16 @@ def _returned(inner: Reader, callee: Callee, leaf: Any) -> Any:
 def _reader(reader: Reader, callee: Callee, builder: Builder, frame: Frame) -> Reader:
     inner = type(reader)(builder, callee.definition.names, callee.definition.source)
     inner.calls = (*reader.calls, frame)
+    inner.conditional = reader.conditional or reader.depth > 0
     inner.constants = reader.constants
     inner.numbers = reader.numbers
+    inner.written = reader.written
+    if builder is reader.builder:
+        inner.memory, inner.is_in_line = reader.memory, True
+    else:
+        inner.memory = Memory(reader.memory)
+    if inner.memory:
+        builder.content = inner.current
     inner.variables.update({name: _told_apart(inner, item) for name, item in callee.free.items()})
     return inner
 
@@ -225,28 +216,26 @@ def in_line(reader: Reader, callee: Callee, given: Mapping[str, Any], syntax: cs
     frame = Frame(_key(callee, given), any(frame.settled for frame in reader.calls))
     _require_progress(reader, frame, _leaves_of(given), syntax)
     inner = _reader(reader, callee, reader.builder, frame)
-    inner.shared = reader.shared
     expression = callee.expression
     statement = reader.builder.statement
     with called_at(reader, syntax), deep_recursion():
         if expression is not None:
             inner.own_names = inner.source.variables_of(callee.definition.syntax)
+            inner.definition = callee.definition.syntax
             inner.variables.update(given)
             returned = inner.expression(expression)
         else:
-            # a parameter is a second name for the caller's array
-            inner.shared.update(leaf for leaf in _leaves_of(given) if isinstance(leaf, Value))
             returned = inner.function(callee.definition.syntax, given, is_procedure=callee.is_procedure)
     reader.builder.statement = statement
+    reader.builder.content = reader.current if reader.memory else None
     if any(leaf is Unfinished for leaf in leaves(returned)):
         raise Poisoned
     return returned
 
 
 def _leaves_of(items: Mapping[str, Any]) -> list[Any]:
-    """Return the leaves of the items of parameters, those of ** parameters too."""
-    parts = [part for item in items.values() for part in (item.values() if isinstance(item, dict) else [item])]
-    return [leaf for part in parts for leaf in leaves(part)]
+    """Return the leaves of the items of parameters."""
+    return [leaf for item in items.values() for leaf in leaves(item)]
 
 
 def call_node(reader: Reader, body: Body, syntax: cst.CSTNode) -> Any:
@@ -262,7 +251,7 @@ def call_node(reader: Reader, body: Body, syntax: cst.CSTNode) -> Any:
 
     structure = mapped(body.returned, result)
     graph.results = list(results)
-    arguments = closed(graph, body.inputs.dynamic()[0])
+    arguments = closed(graph, _needed_arguments(body))
     if not results and not any(node.function in EFFECTS for each in nested(graph) for node in each.nodes):
         return structure
     node = call_of(reader, graph, arguments, graph.results, syntax)
@@ -271,9 +260,30 @@ def call_node(reader: Reader, body: Body, syntax: cst.CSTNode) -> Any:
         output.known = inner.known
         if is_number(reader, inner):
             reader.numbers.add(output)
-        elif not _is_fresh(inner):
-            reader.shared.update([output, *(value for value in arguments if not value.type.weak)])
+    _relate(reader, body, arguments, outputs)
     return mapped(structure, lambda leaf: outputs[leaf] if isinstance(leaf, Value) and leaf in outputs else leaf)
+
+
+def _needed_arguments(body: Body) -> list[Value]:
+    """Return the arguments of a function. Of the parts of objects and dicts, those that it does not read are left out."""
+    graph, inputs = body.graph, body.inputs
+    read = {value for each in nested(graph) for node in each.nodes for value in node.inputs} | set(graph.results)
+    kept = [pair for pair in zip(*inputs.dynamic(), strict=True) if pair[1] in read or pair[1] not in inputs.parts]
+    graph.parameters[:] = [parameter for _, parameter in kept]
+    return [value for value, _ in kept]
+
+
+def _relate(reader: Reader, body: Body, arguments: Sequence[Value], outputs: Mapping[Value, Value]) -> None:
+    """Note which arguments, and which other results, the results of a call may be."""
+    memory = reader.memory
+    given = dict(zip(body.graph.parameters, arguments, strict=True))
+    roots = {output: memory.root(inner) for inner, output in outputs.items() if not is_number(reader, inner)}
+    for number, (output, root) in enumerate(roots.items()):
+        may_be = [root, *memory.related(root)]
+        memory.is_one_of(output, [memory.root(given[each]) for each in may_be if each in given])
+        for other, other_root in list(roots.items())[:number]:
+            if other_root in may_be:
+                memory.relate(output, other)
 
 
 def closed(graph: Graph, arguments: Sequence[Value]) -> list[Value]:
@@ -308,8 +318,3 @@ def call_of(
     node = reader.builder.node(call, {"arguments": tuple(arguments)}, types, location=place)
     node.bodies = (graph,)
     return node
-
-
-def _is_fresh(value: Value) -> bool:
-    """Tell whether a result is certainly not the memory of an argument."""
-    return value.type.weak or not (value.node is None or value.node.function in REGIONS or shares_memory(value))

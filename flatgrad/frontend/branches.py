@@ -7,7 +7,7 @@ leaves on some of its paths only, flags say so, and what stands behind is read i
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import libcst as cst
@@ -15,11 +15,14 @@ import libcst as cst
 from flatgrad.frontend.assigned import AssignedNames
 from flatgrad.frontend.joining import Join, used_outside
 from flatgrad.frontend.known import as_number, is_static
+from flatgrad.frontend.memory import age_of, mark
 from flatgrad.frontend.reader import (
     BROKE,
     DONE,
+    ITEM,
     LEFT,
     NOTHING,
+    RAISED,
     RESULT,
     RETURNED,
     Guarded,
@@ -34,23 +37,26 @@ from flatgrad.frontend.reader import (
     statements_of,
 )
 from flatgrad.frontend.truth import SAFE, condition
-from flatgrad.frontend.unsettled import ITEM
 from flatgrad.graph.regions import branch, close, outer_values
+from flatgrad.graph.size import SizeUnknown
 from flatgrad.graph.values import Graph, Value
 from flatgrad.rules.program import EFFECTS, conjunction, disjunction
 
 
 @dataclass
 class Side:
-    """One side of a branch: its body, and the variables at the end of it."""
+    """One side of a branch: its body, and the variables and the memory at the end of it."""
 
     graph: Graph
     variables: dict[str, Any]
+    memory: dict[Any, Any] = field(default_factory=dict)
+    # what is older was there before the branch
+    began: int = field(default_factory=mark)
 
 
 def side(reader: Reader, name: str, read: Callable[[], None], known: Mapping[str, Any] | None = None) -> Side:
     """Read one side of a branch into a graph of its own; `known` variables differ from those before it."""
-    made = Side(Graph(name), {**reader.variables, **(known or {})})
+    made = Side(Graph(name), {**reader.variables, **(known or {})}, dict(reader.memory))
     resume(reader, made, read)
     return made
 
@@ -58,15 +64,17 @@ def side(reader: Reader, name: str, read: Callable[[], None], known: Mapping[str
 def resume(reader: Reader, made: Side, read: Callable[[], None]) -> None:
     """Read more of a side."""
     builder = reader.builder
-    outer = builder.graph, reader.variables, builder.statement
+    outer, memory = (builder.graph, reader.variables, builder.statement), dict(reader.memory)
     builder.graph, reader.variables = made.graph, made.variables
+    reader.memory.set_to(made.memory)
     reader.depth += 1
     try:
         read()
     finally:
         reader.depth -= 1
-        made.variables = reader.variables
+        made.variables, made.memory = reader.variables, dict(reader.memory)
         builder.graph, reader.variables, builder.statement = outer
+        reader.memory.set_to(memory)
 
 
 def branched(
@@ -89,16 +97,54 @@ def branched(
         return
     extent: list[Readable] = [syntax]
     first = side(reader, "then", lambda: reader.block(then), known[0])
+    if has_raised(first):
+        guard(reader, test, (first.graph, Graph("else")), syntax)
+        reader.variables.update(known[1])
+        branched(reader, False, then, otherwise, syntax)
+        return
     if first.variables[LEFT] is True:
         rest = reader.rest()
         extent += rest
         otherwise = [*otherwise, *rest]
     second = side(reader, "else", lambda: reader.block(otherwise), known[1])
+    if has_raised(second):
+        guard(reader, test, (Graph("then"), second.graph), syntax)
+        follow(reader, first)
+        return
     if second.variables[LEFT] is True and first.variables[LEFT] is not True:
         rest = reader.rest()
         extent += rest
         resume(reader, first, lambda: reader.block(rest))
     join(reader, test, first, second, syntax, extent)
+
+
+def has_raised(made: Side) -> bool:
+    """Tell whether a side ends in a `raise`, on each of its paths."""
+    return made.variables[LEFT] is True and made.variables.get(RESULT) is RAISED
+
+
+def guard(reader: Reader, test: Value, graphs: tuple[Graph, Graph], syntax: Readable) -> None:
+    """Append a branch of which one side raises: what is behind it is behind the other side."""
+    place = place_of(syntax)
+    if reader.inlined:
+        reader.fail("a rule can't have a branch on data", place, "use np.where")
+    arguments = {"condition": test, "closed": close_together(graphs)}
+    node = reader.builder.node(branch, arguments, [], location=reader.source.location(place))
+    node.bodies = graphs
+
+
+def follow(reader: Reader, made: Side) -> None:
+    """Go on where a side ends: it is the only one from which something follows."""
+    reader.builder.graph.nodes += made.graph.nodes
+    reader.variables = made.variables
+    reader.memory.set_to(made.memory)
+
+
+def place_of(syntax: Readable) -> cst.CSTNode:
+    """Return the piece of the source that is read."""
+    while isinstance(syntax, Step):
+        syntax = syntax.syntax[0]
+    return syntax
 
 
 def join(
@@ -111,13 +157,12 @@ def join(
     form: str = "",
 ) -> None:
     """Append the node of a branch whose sides have been read, and set the variables to what they are behind it."""
-    place = syntax
-    while isinstance(place, Step):
-        place = place.syntax[0]
+    place = place_of(syntax)
     if reader.inlined:
         reader.fail("a rule can't have a branch on data", place, "use np.where")
-    joined = Join(reader, test, lambda: _words(reader, place))
+    joined = Join(reader, test, lambda: _words(reader, place), (now_in(reader, first), now_in(reader, second)))
     is_used = used_outside(reader, extent)
+    memory = joined_memory(reader, joined, first, second)
     variables: dict[str, Any] = {}
     for name in dict.fromkeys([*first.variables, *second.variables]):
         a, b = first.variables.get(name, NOTHING), second.variables.get(name, NOTHING)
@@ -132,6 +177,8 @@ def join(
         if item is not NOTHING:
             variables[name] = item
     reader.variables = variables
+    joined.relate()
+    reader.memory.set_to(memory)
     if not joined.pairs and not has_effects(first.graph) and not has_effects(second.graph):
         return
     first.graph.results += [pair[0] for pair in joined.pairs.values()]
@@ -143,6 +190,46 @@ def join(
     node.outputs = tuple([output for _, _, output in joined.pairs.values()])
     for output in node.outputs:
         output.node = node
+
+
+def now_in(reader: Reader, made: Side) -> Callable[[Any], Any]:
+    """Return what tells what the arrays and containers of an item hold at the end of a side. It raises Unknown."""
+
+    def now(item: Any) -> Any:
+        if not made.memory:
+            return item
+        found: list[Any] = []
+        memory, builder = reader.memory, reader.builder
+        is_array = isinstance(item, Value)
+        resume(
+            reader,
+            made,
+            lambda: found.append(memory.current(builder, item) if is_array else memory.refreshed(builder, item)),
+        )
+        return found[0]
+
+    return now
+
+
+def joined_memory(reader: Reader, joined: Join, first: Side, second: Side) -> dict[Any, Any]:
+    """Return what is held behind a branch by what was there before it."""
+    memory = reader.memory
+    behind = dict(memory)
+    # what was made on one side only is seen through the variables behind it
+    keys = [key for key in dict.fromkeys([*first.memory, *second.memory]) if age_of(key) < first.began]
+    for key in keys:
+        before = memory.version(key, NOTHING)
+        ends = [each.memory.get(key, before) for each in (first, second)]
+        if not reader.is_in_line:
+            # no one sees what is held behind a return
+            ends = [
+                NOTHING if made.variables.get(RETURNED) is True else end
+                for made, end in zip((first, second), ends, strict=True)
+            ]
+        held = joined.held(key, *ends)
+        if held is not NOTHING and held is not before:
+            behind[key] = held
+    return behind
 
 
 def close_together(graphs: Sequence[Graph]) -> tuple[Value, ...]:
@@ -185,7 +272,7 @@ _WORDS: dict[type[cst.CSTNode], str] = {
 @performs(cst.If)
 def read_if(reader: Reader, syntax: cst.If) -> None:
     reader.at_statement(syntax)
-    test = condition(reader, reader.expression(syntax.test), syntax.test)
+    test = _test(reader, syntax)
     then = statements_of(syntax.body)
     if isinstance(syntax.orelse, cst.If):
         if test is False:
@@ -196,6 +283,25 @@ def read_if(reader: Reader, syntax: cst.If) -> None:
     else:
         otherwise = statements_of(syntax.orelse.body) if syntax.orelse is not None else []
     branched(reader, test, then, otherwise, syntax)
+
+
+def _test(reader: Reader, syntax: cst.If) -> bool | Value:
+    """Return the condition of an `if`; one that guards against sizes is left to the emitted code where they are not known."""
+    item = reader.expression(syntax.test)
+    try:
+        return condition(reader, item, syntax.test)
+    except SizeUnknown:
+        sides = [syntax.body, *([syntax.orelse.body] if isinstance(syntax.orelse, cst.Else) else [])]
+        if reader.inlined or not isinstance(item, Value) or not any(map(_raises, sides)):
+            raise
+        return item
+
+
+def _raises(body: cst.BaseSuite) -> bool:
+    """Tell whether the last statement of a block is a `raise`."""
+    last = body.body[-1]
+    small = last.body[-1] if isinstance(last, cst.SimpleStatementLine) else last
+    return isinstance(small, cst.Raise)
 
 
 @performs(Guarded)
@@ -275,7 +381,8 @@ def _combined(reader: Reader, left: Any, place: cst.CSTNode, syntax: cst.Boolean
     made = side(reader, "then" if is_and else "else", lambda: right.append(reader.expression(syntax.right)))
     (other,) = right
     both_truths = _is_truth(left) and _is_truth(other)
-    if both_truths and made.variables == reader.variables and _is_safe(made.graph):
+    is_pure = made.variables == reader.variables and made.memory == reader.memory
+    if both_truths and is_pure and _is_safe(made.graph):
         reader.builder.graph.nodes += made.graph.nodes
         if is_static(other):
             return left if bool(as_number(other)) == is_and else not is_and

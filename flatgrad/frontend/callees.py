@@ -5,22 +5,24 @@ In: what the name of a function stands for. Out: `Callee`. Layer: above `reader`
 
 from __future__ import annotations
 
+import ast
 import functools
 import os
+import re
 import sys
 import types
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import libcst as cst
 
 from flatgrad.frontend.assigned import AssignedNames
 from flatgrad.frontend.live import definition_of_code
-from flatgrad.frontend.reader import Poisoned, Reader, Unfinished, statements_of
+from flatgrad.frontend.reader import Poisoned, Reader, Unfinished, statements_of, visible_variables
 from flatgrad.frontend.source import LAMBDA, Definition, Names, NameUnknown, definition_at
 from flatgrad.frontend.static import function_definition
-from flatgrad.frontend.static_objects import Partial, StaticCall, StaticFunction
+from flatgrad.frontend.static_objects import Partial, StaticCall, StaticClass, StaticFunction
 from flatgrad.graph.values import Constant, mapped
 from flatgrad.infer import type_of, unwrapped
 from flatgrad.markers import custom_vjp
@@ -56,12 +58,25 @@ class StaticCustom:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Callee:
-    """A function to read. `identity` tells it from others; `free` are the variables that it takes from the function around it."""
+    """A function to read. `identity` tells it from others; `free` are the variables that it takes from the function around it.
+
+    `owner` is the name of the class that it is a method of.
+    """
 
     name: str
     definition: Definition
     identity: Any
     free: Mapping[str, Any] = field(default_factory=dict)
+    owner: str = ""
+
+    @property
+    def written_name(self) -> str:
+        """The name of the function in emitted code: `Linear.forward` becomes `linear`, `Linear.reset` `linear_reset`."""
+        if not self.owner:
+            return self.name
+        words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", self.owner).lower().strip("_")
+        method = self.name.strip("_")
+        return words if method in ("call", "forward") else f"{words}_{method}"
 
     @property
     def expression(self) -> cst.BaseExpression | None:
@@ -76,7 +91,7 @@ class Callee:
 
     @property
     def is_procedure(self) -> bool:
-        """Whether the function has no `return`: it is called for its effects."""
+        """Whether the function returns nothing: it is called for its effects."""
         return not _has_return(self.definition.syntax)
 
 
@@ -97,7 +112,7 @@ def is_known(function: Any) -> bool:
 def _has_return(syntax: cst.FunctionDef) -> bool:
     found = AssignedNames()
     syntax.body.visit(found)
-    return found.returns
+    return found.gives
 
 
 def is_followed(function: Any) -> bool:
@@ -124,13 +139,47 @@ def callee_of(function: Any) -> Callee:
     if isinstance(function, LocalFunction):
         return _local(function)
     if isinstance(function, StaticFunction):
-        return Callee(function.name, function_definition(function), function)
+        definition = function_definition(function)
+        if function.owner is not None:
+            definition = replace(definition, names=MethodNames(definition.names, function.owner))
+        return Callee(function.name, definition, function, owner=_class_around(definition))
     if not isinstance(function, types.FunctionType):
         function = function.__wrapped__
     definition = definition_of_code(function)
     # what functools.wraps has named after another function is known by that name
     name = function.__name__ if function.__name__.isidentifier() else LAMBDA
-    return Callee(name, definition, function)
+    return Callee(name, definition, function, owner=_class_around(definition) if name == function.__code__.co_name else "")
+
+
+def _class_around(definition: Definition) -> str:
+    """Return the name of the class that a function is a method of, "" for a function that needs no object."""
+    source, syntax = definition.source, definition.syntax
+    if source.is_lambda(syntax):
+        return ""
+    place = source.place_of(syntax)
+    around = place.qualname.split(".")[:-1]
+    plain = any(isinstance(each, ast.Name) and each.id == "staticmethod" for each in place.node.decorator_list)
+    return "" if plain or not around or around[-1] == "<locals>" else around[-1]
+
+
+class MethodNames:
+    """What the names of a method stand for: those of its file, and the class that `super()` starts from."""
+
+    def __init__(self, names: Names, owner: StaticClass) -> None:
+        self.names = names
+        self.owner = owner
+
+    def find(self, name: str) -> object:
+        """Return the object that a name stands for. Raises NameUnknown."""
+        return self.owner if name == "__class__" else self.names.find(name)
+
+    def home(self, name: str) -> str | None:
+        """Return the module of the user's from which others can import what a name stands for; None where there is none."""
+        return self.names.home(name)
+
+    def imported(self, module: str, member: str, *, whole: bool) -> object:
+        """Return what an import inside of the method brings. Raises NameUnknown."""
+        return self.names.imported(module, member, whole=whole)
 
 
 def _local(function: LocalFunction) -> Callee:
@@ -144,7 +193,8 @@ def _local(function: LocalFunction) -> Callee:
     own = reader.source.variables_of(syntax)
     used = NamesUsed()
     syntax.visit(used)
-    free = {name: reader.variables[name] for name in used.names if name in reader.variables and name not in own}
+    variables = visible_variables(reader)
+    free = {name: variables[name] for name in used.names if name in variables and name not in own}
     if isinstance(reader, ImportReader):
         free = {name: _cell(name, item) for name, item in free.items()}
     return Callee(function.name, definition, (reader.source, syntax), free)
@@ -168,11 +218,19 @@ class EnclosingNames:
 
     def find(self, name: str) -> object:
         """Return the object that a name stands for. Raises NameUnknown."""
-        if self.reader.variables.get(name) is Unfinished:
+        if visible_variables(self.reader).get(name) is Unfinished:
             raise Poisoned
         if name in self.reader.own_names:
             raise NameUnknown(f"`{name}` of the enclosing function has no value here", "assign it before the call")
         return self.names.find(name)
+
+    def home(self, name: str) -> str | None:
+        """Return the module of the user's from which others can import what a name stands for; None where there is none."""
+        return None if name in self.reader.own_names else self.names.home(name)
+
+    def imported(self, module: str, member: str, *, whole: bool) -> object:
+        """Return what an import inside of the function brings. Raises NameUnknown."""
+        return self.names.imported(module, member, whole=whole)
 
 
 class NamesUsed(cst.CSTVisitor):

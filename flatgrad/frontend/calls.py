@@ -6,53 +6,85 @@ import difflib
 import math
 import operator
 import types
+from collections.abc import Callable
+from functools import partial
 from typing import Any, NoReturn
 
 import libcst as cst
 import numpy as np
 
+from flatgrad.frontend.array_writes import WRITING_CALLS, WRITING_METHODS, into_out, is_given_out, read_writing_call
 from flatgrad.frontend.attributes import Method
-from flatgrad.frontend.callees import is_known
+from flatgrad.frontend.callees import ImportReader, is_known
+from flatgrad.frontend.classes import is_users_class
+from flatgrad.frontend.construction import constructed
 from flatgrad.frontend.effects import EXPRESSION_STATEMENTS, read_print
-from flatgrad.frontend.functions import applied, innermost, is_applied, unbound
+from flatgrad.frontend.functions import applied, innermost, is_applied, performed, unbound
+from flatgrad.frontend.iterators import BoundMethod, Deferred
 from flatgrad.frontend.known import (
-    as_number,
     decides,
     is_static,
     refuse_methods,
     static_call,
 )
-from flatgrad.frontend.reader import Reader, called, described, reads
-from flatgrad.frontend.static_objects import StaticClass
+from flatgrad.frontend.list_values import call_list_method
+from flatgrad.frontend.objects import CALL_READERS, is_instance
+from flatgrad.frontend.passing import is_passed, read_passed
+from flatgrad.frontend.reader import NOTHING, Reader, called, described, reads
+from flatgrad.frontend.special_methods import built_in, callable_of, without_objects
+from flatgrad.frontend.texts import filled_in, is_format, shown
 from flatgrad.frontend.unpacking import parts
+from flatgrad.frontend.views import is_own_array
 from flatgrad.functions.plain import INNER
-from flatgrad.graph.values import Constant, List, Slice, Value, leaves
-from flatgrad.infer import as_python
+from flatgrad.graph.values import Dict, Value, leaves
+from flatgrad.parts import Opaque
 from flatgrad.registry import Record, lookup, records
-from flatgrad.rules.creation import size_of_axis
+from flatgrad.rules.diagonals import is_square
 from flatgrad.rules.indexing import repeats
 from flatgrad.rules.static import is_constant, new_axes
 
 # pure functions that may be called when the code is written, on what is known then
 STATIC_FUNCTIONS: frozenset[Any] = frozenset({
-    len, tuple, list, min, max, sum, abs, int, float, bool, str, isinstance, range, sorted, reversed, enumerate, zip,
-    slice, round, divmod, pow, any, all, np.finfo, np.iinfo, np.dtype, np.issubdtype, np.float16, np.float32,
-    np.float64, np.int8, np.int16, np.int32, np.int64, np.uint8, np.bool_, np.array, np.asarray, np.shape, np.ndim,
-    np.size, math.prod,
+    abs, int, float, bool, str, repr, range, slice, round, divmod, pow, ord, chr, operator.itemgetter,
+    operator.attrgetter, np.finfo, np.iinfo, np.dtype, np.issubdtype, np.float16, np.float32, np.float64, np.int8,
+    np.int16, np.int32, np.int64, np.uint8, np.bool_, np.array, np.asarray, np.shape, np.ndim, np.size, math.prod,
 })  # fmt: skip
 
 # functions whose calls are read in ways of their own
-READ_SPECIALLY: frozenset[Any] = frozenset(
-    {is_constant, new_axes, repeats, isinstance, len, np.ndim, np.iscomplexobj, tuple, list, sum, print}
-)
+READ_SPECIALLY: frozenset[Any] = frozenset({is_constant, is_square, new_axes, repeats, np.ndim, np.iscomplexobj, print})
 
-# methods of the dict of a ** parameter that may be called
-READ_OF_DICTS = ("get", "items", "keys", "values")
+CallReader = Callable[[Reader, list[Any], dict[str, Any], cst.CSTNode], Any]
+# what reads the calls of functions that go through their arguments, or make containers of them
+CALLS: dict[Any, CallReader] = {}
+# what reads the calls of methods of containers and iterators, by the class of the owner and the name
+METHODS: dict[tuple[type, str], CallReader] = {}
+# what reads the calls of objects that are made to be called, by their class: the object is the first argument
+GETTERS: dict[type, CallReader] = {}
+
+
+def calls(*functions: Any) -> Callable[[CallReader], CallReader]:
+    """Enter the decorated function into CALLS as what reads the calls of these functions."""
+
+    def enter(read: CallReader) -> CallReader:
+        CALLS.update(dict.fromkeys(functions, read))
+        return read
+
+    return enter
+
+
+# functions that make arrays to write into
+BUFFERS: frozenset[Any] = frozenset(
+    {np.zeros, np.ones, np.full, np.empty, np.zeros_like, np.ones_like, np.full_like, np.empty_like}
+)
+# functions that are called for what they change
+CHANGING: set[Any] = {setattr, object.__setattr__, object.__init__}
 
 
 @reads(cst.Call)
 def read_call(reader: Reader, syntax: cst.Call) -> Any:
-    function = reader.expression(syntax.func)
+    function = callable_of(reader, reader.expression(syntax.func), syntax)
+    if is_passed(function):
+        return read_passed(reader, function, *_arguments(reader, syntax), syntax)
     if not isinstance(function, Method):
         # before its arguments are read: what is wrong with them is another problem
         _require_known(reader, function, syntax)
@@ -64,19 +96,36 @@ def read_call(reader: Reader, syntax: cst.Call) -> Any:
 
 def read_call_statement(reader: Reader, syntax: cst.Call) -> None:
     """Keep a print, and what a user's function prints; anything else that is called for its effect might change an array."""
-    function = innermost(reader.expression(syntax.func))
+    called_here = callable_of(reader, reader.expression(syntax.func), syntax)
+    function = innermost(called_here)
     if function is print:
         read_print(reader, syntax)
+    elif is_passed(function):
+        read_passed(reader, function, *_arguments(reader, syntax), syntax, is_statement=True)
+    elif isinstance(function, Method) and function.value.type.is_list:
+        call_list_method(reader, function.value, function.name, *_arguments(reader, syntax), syntax)
+    elif isinstance(function, Method):
+        _call_method(reader, function, *_arguments(reader, syntax), syntax, is_statement=True)
+    elif isinstance(function, BoundMethod) or _is_read_here(function):
+        call(reader, called_here, *_arguments(reader, syntax), syntax)
     elif is_applied(function):
         args, kwargs = _arguments(reader, syntax)
-        made = unbound(reader, reader.expression(syntax.func), args, kwargs, syntax)
+        made = unbound(reader, called_here, args, kwargs, syntax)
         applied(reader, *made, syntax, is_statement=True)
     else:
-        reader.fail(
-            "a call whose result is not used can't be differentiated: it may change an array",
-            syntax,
-            "assign its result, or move it out of the function",
-        )
+        _require_known(reader, function, syntax)
+        args, kwargs = _arguments(reader, syntax)
+        if not is_given_out(function, args, kwargs):
+            _refuse_statement(reader, syntax)
+        call(reader, function, args, kwargs, syntax)
+
+
+def _refuse_statement(reader: Reader, syntax: cst.CSTNode) -> NoReturn:
+    reader.fail(
+        "a call whose result is not used can't be differentiated: it may change an array",
+        syntax,
+        "assign its result, or move it out of the function",
+    )
 
 
 EXPRESSION_STATEMENTS[cst.Call] = read_call_statement
@@ -96,53 +145,72 @@ def _arguments(reader: Reader, syntax: cst.Call) -> tuple[list[Any], dict[str, A
             kwargs[argument.keyword.value] = item
         else:
             args.append(item)
-    return args, kwargs
+    # what stands behind an argument may have changed it
+    return [reader.refreshed(item) for item in args], {name: reader.refreshed(item) for name, item in kwargs.items()}
 
 
 def _keywords(reader: Reader, item: Any, given: dict[str, Any], syntax: cst.Arg) -> dict[str, Any]:
     """Return the arguments in a dict that is passed on."""
-    if not isinstance(item, dict) or not all(isinstance(name, str) for name in item):
-        reader.fail("only the dict of a ** parameter can be passed on", syntax, "write the arguments one by one")
-    for name in item:
+    if not isinstance(item, Dict) or not all(isinstance(name, str) for name in item.keys):
+        reader.fail("only a dict with names as its keys can be passed on by **", syntax)
+    for name in item.keys:
         if name in given:
             reader.fail(f"got multiple values for argument {name!r}", syntax)
-    return item
+    return item.items
 
 
-def call(reader: Reader, function: Any, args: list[Any], kwargs: dict[str, Any], syntax: cst.Call) -> Any:
+def call(reader: Reader, function: Any, args: list[Any], kwargs: dict[str, Any], syntax: cst.CSTNode) -> Any:
     """Return what a call gives: worked out where all is known, a node of the graph otherwise."""
+    if isinstance(function, BoundMethod):
+        return call_method(reader, function, args, kwargs, syntax)
+    if type(function) in GETTERS:
+        return GETTERS[type(function)](reader, [function, *args], kwargs, syntax)
     function, positional, keywords = unbound(reader, function, args, kwargs, syntax)
     args, kwargs = list(positional), dict(keywords)
     if is_applied(function):
         return applied(reader, function, args, kwargs, syntax)
+    method = callable_of(reader, function, syntax)
+    if method is not function:
+        return call(reader, method, args, kwargs, syntax)
+    if is_users_class(function):
+        return constructed(reader, function, args, kwargs, syntax)
+    if args and is_instance(args[0]):
+        result = built_in(reader, function, args, syntax)
+        if result is not NOTHING:
+            return result
+    return _of_items(reader, function, args, kwargs, syntax)
+
+
+def _of_items(reader: Reader, function: Any, args: list[Any], kwargs: dict[str, Any], syntax: cst.CSTNode) -> Any:
+    """Return what a function gives that is no user's, nor one of their objects'."""
     if function is is_constant:
         return is_static(args[0])
-    if function in (new_axes, repeats):
+    if function in (is_square, new_axes, repeats):
         return function(*args)
-    if function is isinstance:
-        return _is_instance(*args)
+    if _is_read_here(function):
+        return _read_here(reader, function, args, kwargs, syntax)
+    if is_given_out(function, args, kwargs):
+        return into_out(
+            reader, function, args, kwargs, lambda args, kwargs: call(reader, function, args, kwargs, syntax), syntax
+        )
     for leaf in leaves((*args, *kwargs.values())):
         if decides(leaf):
             refuse_methods(reader, leaf, syntax)
     static = all(is_static(item) for item in (*args, *kwargs.values()))
-    if static and _is_pure(reader, function):
+    if static and _is_pure(reader, function) and not _is_for_writing(reader, function, args):
         result = static_call(reader, syntax, function, args, kwargs)
-        if not isinstance(result, np.ndarray):
+        if not _is_array(result):
             return result
-    if function is len and isinstance(args[0], tuple | dict):
-        return len(args[0])
-    if _is_of_dict(function):
-        return _from_dict(reader, function, args, syntax)
     if function in (np.ndim, np.iscomplexobj) and isinstance(args[0], Value):
         return args[0].rank if function is np.ndim else False
-    if function in (tuple, list, reversed) and isinstance(args[0], tuple):
-        ordered = reversed(args[0]) if function is reversed else args[0]
-        return (List if function is list else tuple)(ordered)
-    if function in (min, max) and len(args) > 2 and not kwargs:
-        # of several, as of two at a time
-        return call(reader, function, [call(reader, function, args[:-1], {}, syntax), args[-1]], {}, syntax)
-    if function is sum and isinstance(args[0], tuple):
-        return _sum(reader, args, syntax)
+    if function in (str, repr):
+        return shown(reader, args[0], function.__name__[0], syntax)
+    if is_format(function):
+        return filled_in(reader, function.__self__, args, kwargs, syntax)
+    if any(isinstance(leaf, Deferred) for leaf in leaves((*args, *kwargs.values()))):
+        reader.fail(f"{called(function)} does not go through iterators and views", syntax, "give it a list: list(...)")
+    args = without_objects(reader, args, syntax)
+    kwargs = dict(zip(kwargs, without_objects(reader, [*kwargs.values()], syntax), strict=True))
     record = lookup(function)
     if record is None:
         reader.fail(f"{called(function)} of data can't be differentiated", syntax)
@@ -156,16 +224,34 @@ def call(reader: Reader, function: Any, args: list[Any], kwargs: dict[str, Any],
     return reader.apply(syntax, function, *args, **kwargs)
 
 
-def _is_of_dict(function: Any) -> bool:
-    """Tell whether a function is a method that reads the dict of a ** parameter."""
-    return isinstance(getattr(function, "__self__", None), dict) and function.__name__ in READ_OF_DICTS
+CALL_READERS.update({"call": call, "perform": performed})
 
 
-def _from_dict(reader: Reader, method: Any, args: list[Any], syntax: cst.Call) -> Any:
-    if args and not is_static(args[0]):
-        reader.fail("the name of a ** argument has to be known when the code is written", syntax)
-    result = method(*map(as_number, args[:1]), *args[1:])
-    return result if method.__name__ == "get" else tuple(result)
+def _is_read_here(function: Any) -> bool:
+    """Tell whether a function is in CALLS, or changes an array."""
+    return type(function).__hash__ is not None and (function in CALLS or function in WRITING_CALLS)
+
+
+def _read_here(reader: Reader, function: Any, args: list[Any], kwargs: dict[str, Any], syntax: cst.CSTNode) -> Any:
+    for item in (*args, *kwargs.values()):
+        if isinstance(item, Opaque):
+            refuse_methods(reader, item, syntax)
+    if function in WRITING_CALLS:
+        read_writing_call(reader, function, args, kwargs, syntax)
+        return None
+    return CALLS[function](reader, args, kwargs, syntax)
+
+
+def call_method(
+    reader: Reader, method: BoundMethod, args: list[Any], kwargs: dict[str, Any], syntax: cst.CSTNode
+) -> Any:
+    """Return what a method of a container or an iterator gives, which may change its owner."""
+    owner = reader.refreshed(method.owner)
+    read = METHODS.get((type(owner), method.name))
+    if read is None:
+        hint = "make a new set: a | b, a - b" if isinstance(owner, frozenset) else ""
+        reader.fail(f"the method `{method.name}` of {described(owner)} can't be read", syntax, hint)
+    return read(reader, [owner, *args], kwargs, syntax)
 
 
 def _is_for_an_array(record: Record, place: int, argument: Any) -> bool:
@@ -188,6 +274,22 @@ def _of_the_same_module(reader: Reader, function: Any, args: list[Any]) -> Any:
     return twin if plain and getattr(twin, "__module__", None) == "math" else function
 
 
+def _is_array(result: Any) -> bool:
+    """Tell whether a call makes an array, or several."""
+    return isinstance(result, np.ndarray) or (
+        isinstance(result, tuple | list) and bool(result) and all(isinstance(part, np.ndarray) for part in result)
+    )
+
+
+def _is_for_writing(reader: Reader, function: Any, args: list[Any]) -> bool:
+    """Tell whether a function gives an array that is likely to be filled later, or a view of one that may be changed."""
+    if reader.inlined or isinstance(reader, ImportReader):
+        return False
+    record = lookup(function)
+    is_view = record is not None and record.view
+    return function in BUFFERS or (is_view and any(is_own_array(leaf) for leaf in leaves(tuple(args))))
+
+
 def _is_pure(reader: Reader, function: Any) -> bool:
     """Tell whether a function may be called when the code is written."""
     if reader.inlined or lookup(function) is not None or isinstance(function, np.ufunc):
@@ -196,36 +298,43 @@ def _is_pure(reader: Reader, function: Any) -> bool:
     return bound_to_text or function in STATIC_FUNCTIONS
 
 
-def _is_instance(item: Any, kinds: Any) -> bool:
-    if isinstance(item, Value) and not isinstance(item, Constant):
-        kind = {"f": float, "i": int, "b": bool}[item.dtype.kind] if item.type.weak else np.ndarray
-        return issubclass(kind, kinds)
-    return isinstance(as_number(item), kinds)
-
-
-def _sum(reader: Reader, args: list[Any], syntax: cst.Call) -> Any:
-    """Add the elements of a tuple or list, as the builtin does."""
-    items = list(args[0])
-    total = args[1] if len(args) > 1 else (items.pop(0) if items else 0)
-    for item in items:
-        total = reader.apply(syntax, operator.add, total, item)
-    return total
-
-
-def _call_method(reader: Reader, method: Method, args: list[Any], kwargs: dict[str, Any], syntax: cst.Call) -> Any:
+def _call_method(
+    reader: Reader,
+    method: Method,
+    args: list[Any],
+    kwargs: dict[str, Any],
+    syntax: cst.Call,
+    *,
+    is_statement: bool = False,
+) -> Any:
     name, value = method.name, method.value
+    if value.type.is_list:
+        return call_list_method(reader, value, name, args, kwargs, syntax)
     if value.type.weak:
         reader.fail(f"a Python number has no `{name}`", syntax.func)
+    if name in WRITING_METHODS:
+        return read_writing_call(reader, WRITING_METHODS[name], [value, *args], kwargs, syntax)
+    if is_statement and kwargs.get("out") is None:
+        _refuse_statement(reader, syntax)
     if name in ("reshape", "transpose") and args and not _is_tuple(args[0]):
         # these two take the parts of their tuple one by one as well
         args = [tuple(args)]
     for owner in (np, np.ndarray):
         function: Any = getattr(owner, name, None)
         if lookup(function) is not None:
-            return reader.apply(syntax, function, value, *args, form="method", **kwargs)
+            apply = partial(_apply_method, reader, function, value, syntax)
+            if kwargs.get("out") is not None:
+                return into_out(reader, function, args, kwargs, apply, syntax)
+            return apply(args, kwargs)
     return reader.fail(
         f"the method `{name}` has no rule", syntax.func, "flatgrad.registry.rule declares one for a function"
     )
+
+
+def _apply_method(
+    reader: Reader, function: Any, value: Value, syntax: cst.CSTNode, args: list[Any], kwargs: dict[str, Any]
+) -> Any:
+    return reader.apply(syntax, function, value, *args, form="method", **kwargs)
 
 
 def _is_tuple(argument: Any) -> bool:
@@ -236,15 +345,21 @@ def _is_tuple(argument: Any) -> bool:
 def _require_known(reader: Reader, function: Any, syntax: cst.Call) -> None:
     """Refuse a function that is neither an operation nor one that is read or called when the code is written."""
     function = innermost(function)
-    if is_applied(function):
+    if (
+        is_applied(function)
+        or is_users_class(function)
+        or isinstance(function, BoundMethod)
+        or type(function) in GETTERS
+    ):
         return
-    if isinstance(function, StaticClass):
-        _refuse_class(reader, function.name, syntax)
     if not callable(function) or type(function).__hash__ is None:
         reader.fail(f"{described(function)} is not a function that can be called here", syntax.func)
-    if lookup(function) is not None or function in READ_SPECIALLY or _is_pure(reader, function):
-        return
-    if _is_of_dict(function):
+    if (
+        lookup(function) is not None
+        or function in READ_SPECIALLY
+        or _is_read_here(function)
+        or _is_pure(reader, function)
+    ):
         return
     name = getattr(function, "__name__", str(function))
     _refuse_object(reader, function, syntax)
@@ -252,11 +367,6 @@ def _require_known(reader: Reader, function: Any, syntax: cst.Call) -> None:
     near = difflib.get_close_matches(name, known, n=3)
     hint = f"supported functions with such a name: {', '.join(sorted(near))}; " if near else ""
     reader.fail(f"{called(function)} has no rule", syntax.func, hint + "flatgrad.registry.rule declares one")
-
-
-def _refuse_class(reader: Reader, name: str, syntax: cst.Call) -> NoReturn:
-    hint = "use tuples and functions, or name each array by itself"
-    reader.fail(f"making an object of a class can't be differentiated: `{name}`", syntax.func, hint)
 
 
 def _is_of_the_user(function: Any) -> bool:
@@ -267,58 +377,8 @@ def _refuse_object(reader: Reader, function: Any, syntax: cst.Call) -> None:
     """Raise the error for a callable object of the user's."""
     name = getattr(function, "__name__", "it")
     kind = type(function).__name__
-    if isinstance(function, types.MethodType):
-        owner = type(function.__self__).__name__
-        hint = "write a function that takes what it uses of the object as parameters"
-        reader.fail(f"a method of an object can't be differentiated: `{name}` of {owner}", syntax.func, hint)
-    if isinstance(function, type) and function.__module__.partition(".")[0] not in ("builtins", "numpy"):
-        _refuse_class(reader, name, syntax)
     inner = next((each for each in INNER if _is_of_the_user(getattr(function, each, None))), None)
     if inner is not None and not isinstance(function, types.FunctionType):
         name = getattr(getattr(function, inner), "__name__", name)
         message = f"a decorator has made a {kind} of `{name}`, which can't be followed"
         reader.fail(message, syntax.func, f"call the function inside: its attribute `{inner}`")
-
-
-@reads(cst.Subscript)
-def read_subscript(reader: Reader, syntax: cst.Subscript) -> Any:
-    owner = reader.expression(syntax.value)
-    indices = [_index(reader, element.slice) for element in syntax.slice]
-    one = len(indices) == 1 and not isinstance(syntax.slice[0].comma, cst.Comma)
-    # a tuple among several indices picks as a list does
-    listed = [List(part) if isinstance(part, tuple) else part for part in indices]
-    index: Any = indices[0] if one else tuple(listed)
-    if isinstance(owner, Value):
-        if isinstance(owner.known, tuple) and is_static(index):
-            return _part_of_shape(reader, owner, as_number(index), syntax)
-        return reader.apply(syntax, operator.getitem, owner, index=index)
-    if isinstance(owner, tuple | str | range | dict) and is_static(index):
-        try:
-            return owner[as_python(as_number(index))]
-        except KeyError:
-            reader.fail(f"there is no {as_number(index)!r} among {', '.join(map(repr, owner))}", syntax)
-        except (IndexError, TypeError) as error:
-            reader.fail(f"{error}", syntax)
-    return reader.fail(f"{described(owner)} can't be indexed here", syntax)
-
-
-def _part_of_shape(reader: Reader, shape: Value, index: Any, syntax: cst.Subscript) -> Any:
-    assert shape.node is not None and isinstance(shape.known, tuple)
-    (array,) = shape.node.arguments.values()
-    if isinstance(index, Slice):
-        chosen = range(len(shape.known))[as_python(index)]
-        return tuple([reader.apply(syntax, size_of_axis, array, axis) for axis in chosen])
-    if not -len(shape.known) <= index < len(shape.known):
-        reader.fail(f"the shape has {len(shape.known)} sizes", syntax)
-    return reader.apply(syntax, size_of_axis, array, index)
-
-
-def _index(reader: Reader, syntax: cst.BaseSlice) -> Any:
-    if isinstance(syntax, cst.Index):
-        if syntax.star:
-            reader.refuse(syntax)
-        index = reader.expression(syntax.value)
-        return Slice(index.start, index.stop, index.step) if isinstance(index, slice) else index
-    assert isinstance(syntax, cst.Slice)
-    bounds = (syntax.lower, syntax.upper, syntax.step)
-    return Slice(*(None if bound is None else reader.expression(bound) for bound in bounds))

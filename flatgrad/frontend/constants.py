@@ -12,16 +12,19 @@ import importlib.util
 import math
 import operator
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
 from flatgrad.frontend.source import ForeignObject, NameUnknown
-from flatgrad.frontend.static_objects import StaticModule
+from flatgrad.frontend.static_objects import StaticClass, StaticModule
+from flatgrad.graph.values import Record
 
 # modules that are imported for what is in them; those of users and of other libraries never are
 READ_MODULES = ("flatgrad", "math", "numpy", "operator")
+# modules of the standard library whose calls are kept in the forward pass: imported for that, too
+KEPT_MODULES = ("contextlib", "logging", "sys", "time", "warnings")
 # modules whose objects stand in annotations and decorators, where the name is enough
 STANDARD_MODULES = (
     "__future__",
@@ -35,6 +38,8 @@ STANDARD_MODULES = (
     "typing",
 )
 NAMED_MODULES = (*STANDARD_MODULES, "jaxtyping", "typing_extensions")
+# modules of the standard library whose functions are read where they are called
+FOLLOWED_MODULES = ("collections", "copy", "dataclasses", "enum", "functools", "itertools", "types")
 
 UNARY: dict[type[ast.unaryop], Callable[[Any], Any]] = {
     ast.UAdd: operator.pos,
@@ -99,6 +104,8 @@ ARRAY_METHODS = _words(
     "all any argmax argmin argsort astype clip copy cumprod cumsum diagonal dot flatten item max mean min prod ravel "
     "repeat reshape round squeeze std sum swapaxes take tolist trace transpose var"
 )
+# methods of lists, dicts and strings that change nothing
+CONTAINER_METHODS = _words("copy count get index items join keys lower replace split strip upper values")
 ARRAY_ATTRIBUTES = frozenset({"T", "dtype", "imag", "ndim", "real", "shape", "size"})
 IMMUTABLE = (bool, int, float, complex, str, bytes, type(None), type(Ellipsis), np.generic)
 # an array beyond this is not a constant to write into code, and may not fit into memory
@@ -160,11 +167,13 @@ def is_pure(function: object) -> bool:
 
 def is_immutable(value: object) -> bool:
     """Tell whether no statement can change a value in place."""
+    if isinstance(value, Record) and not value.kind.is_frozen:
+        return False
     if isinstance(value, tuple | frozenset):
         return all(map(is_immutable, value))
     # a function or a class stays the function that it is, whatever is set on it
     return isinstance(value, IMMUTABLE) or not isinstance(
-        value, list | dict | set | np.ndarray | types.ModuleType | StaticModule
+        value, list | dict | set | np.ndarray | types.ModuleType | types.SimpleNamespace | StaticModule
     )
 
 
@@ -256,10 +265,12 @@ def _attribute(node: ast.Attribute, lookup: Lookup) -> object:
         return ForeignObject(f"{owner.dotted_name}.{node.attr}")
     if isinstance(owner, StaticModule):
         return owner.member(node.attr)
-    if isinstance(owner, types.ModuleType | np.finfo | np.iinfo):
+    if isinstance(owner, types.ModuleType | types.SimpleNamespace | np.finfo | np.iinfo):
         return getattr(owner, node.attr)
     if isinstance(owner, np.ndarray | np.generic) and node.attr in ARRAY_ATTRIBUTES:
         return getattr(owner, node.attr)
+    if isinstance(owner, Record) and node.attr in owner.names:
+        return owner.attributes[node.attr]
     if isinstance(owner, int | float | complex) and node.attr in ("real", "imag"):
         return getattr(owner, node.attr)
     raise NotConstant(node, NOT_CONSTANT)
@@ -272,6 +283,41 @@ def _subscript(node: ast.Subscript, lookup: Lookup) -> object:
     return owner[index]
 
 
+def _comprehended(node: ast.ListComp | ast.SetComp | ast.GeneratorExp, lookup: Lookup) -> Any:
+    made = [evaluate(node.elt, inner) for inner in _turns(node.generators, lookup)]
+    return set(made) if isinstance(node, ast.SetComp) else made
+
+
+def _dict_comprehended(node: ast.DictComp, lookup: Lookup) -> dict[Any, Any]:
+    return {evaluate(node.key, inner): evaluate(node.value, inner) for inner in _turns(node.generators, lookup)}
+
+
+def _turns(clauses: list[ast.comprehension], lookup: Lookup) -> Iterator[Lookup]:
+    """Yield what names stand for in each turn of a comprehension."""
+    if not clauses:
+        yield lookup
+        return
+    first, *rest = clauses
+    for item in evaluate(first.iter, lookup):
+        bound = dict(_bound(first.target, item))
+
+        def inner(name: str, bound: dict[str, Any] = bound) -> object:
+            return bound[name] if name in bound else lookup(name)
+
+        if all(evaluate(condition, inner) for condition in first.ifs):
+            yield from _turns(rest, inner)
+
+
+def _bound(target: ast.expr, item: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(target, ast.Name):
+        yield target.id, item
+    elif isinstance(target, ast.Tuple | ast.List) and not any(isinstance(part, ast.Starred) for part in target.elts):
+        for part, inner in zip(target.elts, item, strict=True):
+            yield from _bound(part, inner)
+    else:
+        raise NotConstant(target, NOT_CONSTANT)
+
+
 def _slice(node: ast.Slice, lookup: Lookup) -> slice:
     return slice(*(part and evaluate(part, lookup) for part in (node.lower, node.upper, node.step)))
 
@@ -282,20 +328,27 @@ def _call(node: ast.Call, lookup: Lookup) -> object:
     options = {keyword.arg: evaluate(keyword.value, lookup) for keyword in node.keywords if keyword.arg}
     if len(options) < len(node.keywords) or "out" in options:
         raise NotConstant(node, NOT_CONSTANT)
+    if isinstance(function, StaticClass):
+        return function.instance(arguments, options)
     if _is_too_large(function, [*arguments, *options.values()]):
         raise NotConstant(node, "is too large for a constant")
     return function(*arguments, **options)
 
 
-def _callee(node: ast.expr, lookup: Lookup) -> Callable[..., Any]:
+def _callee(node: ast.expr, lookup: Lookup) -> Any:
     """Return a function that may be called. Raises NotConstant for one that does more than return a value."""
     if isinstance(node, ast.Attribute) and node.attr in ARRAY_METHODS:
         owner = evaluate(node.value, lookup)
         if isinstance(owner, np.ndarray | np.generic):
             method: Callable[..., Any] = getattr(owner, node.attr)
             return method
-    function: Callable[..., Any] = evaluate(node, lookup)
-    if not is_pure(function):
+    if isinstance(node, ast.Attribute) and node.attr in CONTAINER_METHODS:
+        owner = evaluate(node.value, lookup)
+        if type(owner) in (list, dict, tuple, str):
+            method = getattr(owner, node.attr)
+            return method
+    function: Any = evaluate(node, lookup)
+    if not is_pure(function) and not isinstance(function, StaticClass) and function is not types.SimpleNamespace:
         raise NotConstant(node, f"calls `{ast.unparse(node)}`, which is not run to read the file")
     return function
 
@@ -334,4 +387,8 @@ EVALUATORS: dict[type[ast.AST], Callable[[Any, Lookup], Any]] = {
     ast.Subscript: _subscript,
     ast.Slice: _slice,
     ast.Call: _call,
+    ast.ListComp: _comprehended,
+    ast.SetComp: _comprehended,
+    ast.GeneratorExp: _comprehended,
+    ast.DictComp: _dict_comprehended,
 }

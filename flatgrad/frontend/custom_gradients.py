@@ -15,11 +15,12 @@ import libcst as cst
 from flatgrad.builder import Builder
 from flatgrad.errors import ShapeError
 from flatgrad.frontend.assigned import AssignedNames
-from flatgrad.frontend.bodies import Body, call_of, called_at, closed, in_line, read_body
+from flatgrad.frontend.bodies import Body, Frame, call_of, called_at, closed, in_line, read_body
 from flatgrad.frontend.callees import StaticCustom, callee_of, is_followed
 from flatgrad.frontend.inputs import Inputs, detached
+from flatgrad.frontend.memory import WritesToCaller
 from flatgrad.frontend.parameters import bound_items
-from flatgrad.frontend.reader import Poisoned, Reader, Unfinished, described, is_number, performs, statements_of
+from flatgrad.frontend.reader import Poisoned, Reader, Unfinished, described, is_number, statements_of
 from flatgrad.frontend.recursion import deep_recursion
 from flatgrad.frontend.unpacking import bind
 from flatgrad.graph.regions import edited
@@ -49,7 +50,10 @@ def custom_call(
     with called_at(reader, syntax):
         own, forward = callee_of(function.function), callee_of(function.forward)
     given = bound_items(reader, own, args, kwargs, syntax)
-    body = read_body(reader, forward, dict(bound_items(reader, forward, list(given.values()), {}, syntax)), syntax)
+    try:
+        body = read_body(reader, forward, dict(bound_items(reader, forward, list(given.values()), {}, syntax)), syntax)
+    except WritesToCaller:
+        reader.fail("a function with a gradient of its own can't change its arguments", syntax, "let it return the result")
     if not isinstance(body.returned, tuple) or len(body.returned) != 2:
         _fail_inside(reader, body, "has to return two things: the value, and what the backward pass needs", syntax)
     out, residuals = body.returned
@@ -63,7 +67,8 @@ def custom_call(
     body.graph.custom = _backward_graph(reader, function.backward, given, body, outputs, syntax)
     node = call_of(reader, body.graph, arguments, outputs, syntax)
     made = dict(zip(outputs, node.outputs, strict=True))
-    reader.shared.update(value for value in (*arguments, *node.outputs) if not value.type.weak)
+    for output in node.outputs:
+        reader.memory.is_one_of(output, [reader.memory.root(each) for each in (*arguments, *node.outputs)])
     reader.numbers.update(output for value, output in made.items() if is_number(reader, value))
     return mapped(out, lambda leaf: made[leaf] if _is_dynamic(leaf) else detached(leaf))
 
@@ -103,9 +108,12 @@ def _backward_graph(
     outer.calls = reader.calls
     items = bound_items(outer, callee, [kept, gradient], {}, syntax)
     inner = Reader(outer.builder, callee.definition.names, callee.definition.source)
-    inner.calls = reader.calls
+    inner.calls = (*reader.calls, Frame(callee.identity))
     with called_at(reader, syntax), deep_recursion():
-        returned = inner.function(callee.definition.syntax, items)
+        try:
+            returned = inner.function(callee.definition.syntax, items)
+        except WritesToCaller:
+            reader.fail("a backward pass can't change its arguments", syntax, "make copies of them")
     backward = Body(graph, Inputs(frozenset()), returned, inner)
     if any(leaf is Unfinished for leaf in leaves(returned)):
         raise Poisoned
@@ -206,20 +214,23 @@ def _edited(reader: Reader, x: Value, read: Callable[[Value], Any], syntax: cst.
     node = builder.node(edited, arguments, [x.type], location=reader.source.location(syntax))
     node.bodies = (graph,)
     node.output.known = x.known
-    reader.shared.update([x, node.output])
+    reader.memory.is_one_of(node.output, [reader.memory.root(x)])
     if is_number(reader, x):
         reader.numbers.add(node.output)
     return node.output
 
 
-@performs(cst.With)
-def read_with(reader: Reader, syntax: cst.With) -> None:
-    """Read a block that edits a gradient; no other `with` has a meaning in a backward pass."""
+def is_edit_block(reader: Reader, syntax: cst.With) -> bool:
+    """Tell whether a `with` block edits a gradient."""
+    made = syntax.items[0].item
+    return isinstance(made, cst.Call) and reader.expression(made.func) is insert_grad_of
+
+
+def read_edit_block(reader: Reader, syntax: cst.With) -> None:
+    """Read a block that edits a gradient."""
     item = syntax.items[0]
     made = item.item
-    marker = reader.expression(made.func) if isinstance(made, cst.Call) else None
-    if marker is not insert_grad_of or not isinstance(made, cst.Call):
-        reader.refuse(syntax)
+    assert isinstance(made, cst.Call)
     variable = made.args[0].value if len(made.args) == 1 else None
     if len(syntax.items) > 1 or not isinstance(variable, cst.Name):
         reader.fail("insert_grad_of takes one variable, by its name", made)

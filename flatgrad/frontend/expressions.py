@@ -2,30 +2,40 @@
 
 from __future__ import annotations
 
+import logging
 import operator
+import re
+import types
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
 import libcst as cst
 import numpy as np
 
-from flatgrad.frontend.known import (
-    decides,
-    is_spelled_out,
-    is_static,
-    plain,
-    plain_number,
-    refuse_methods,
-    static_call,
+from flatgrad.frontend.containers import (
+    combined,
+    contains,
+    is_plain,
+    known_key,
+    mapping_of,
+    new_dict,
+    new_list,
+    same_item,
 )
+from flatgrad.frontend.known import decides, is_spelled_out, is_static, plain, plain_number, refuse_methods, static_call
+from flatgrad.frontend.passing import generator_of, logger_constant
 from flatgrad.frontend.reader import NOTHING, Poisoned, Reader, Undefined, Unfinished, reads
 from flatgrad.frontend.source import NameUnknown
-from flatgrad.frontend.truth import COMPARISON, truth
+from flatgrad.frontend.special_methods import compared as compared_objects
+from flatgrad.frontend.special_methods import operated, same_object
+from flatgrad.frontend.texts import OF_TEXTS, is_text
+from flatgrad.frontend.truth import COMPARISON
 from flatgrad.frontend.unpacking import assign, parts
-from flatgrad.graph.values import BOOLEAN, Constant, List, Value, leaves
+from flatgrad.graph.values import BOOLEAN, Constant, Dict, List, Record, Value
 from flatgrad.infer import type_of
 from flatgrad.registry import lookup
-from flatgrad.rules.program import conjunction
+from flatgrad.rules.program import Made, conjunction
 
 BINARY: dict[str, Callable[..., Any]] = {
     "Add": operator.add, "Subtract": operator.sub, "Multiply": operator.mul, "Divide": operator.truediv,
@@ -35,10 +45,6 @@ BINARY: dict[str, Callable[..., Any]] = {
 }  # fmt: skip
 UNARY: dict[str, Callable[..., Any]] = {
     "Minus": operator.neg, "Plus": operator.pos, "BitInvert": operator.invert, "Not": operator.not_,
-}  # fmt: skip
-# comparisons that only have a meaning on what is known when the code is written
-STATIC_COMPARISON: dict[str, Callable[..., Any]] = {
-    "Is": operator.is_, "IsNot": operator.is_not, "In": lambda a, b: a in b, "NotIn": lambda a, b: a not in b,
 }  # fmt: skip
 
 
@@ -50,8 +56,8 @@ def read_name(reader: Reader, syntax: cst.Name) -> Any:
         if item is Unfinished:
             raise Poisoned
         if isinstance(item, Undefined):
-            return item.used(reader, name, syntax)
-        return item
+            item = item.used(reader, name, syntax)
+        return reader.refreshed(item)
     if name in reader.own_names:
         reader.fail(f"`{name}` has no value here", syntax, "assign it on each path that leads here")
     try:
@@ -73,11 +79,27 @@ def item_of(reader: Reader, found: Any, name: str, syntax: cst.CSTNode) -> Any:
         return found
     if isinstance(found, np.ndarray | np.generic):
         return array_constant(reader, found, name, syntax)
-    if isinstance(found, tuple | list) and not hasattr(found, "_fields"):
-        numbered = enumerate(found)
-        items = [part if _is_data(part) else item_of(reader, part, f"{name}_{k}", syntax) for k, part in numbered]
-        return List(items) if isinstance(found, list | List) else tuple(items)
-    return found
+    if isinstance(found, List | Dict | Record):
+        return reader.refreshed(found)
+    if isinstance(found, logging.Logger | Made):
+        return logger_constant(reader, found, name)
+    if isinstance(found, np.random.Generator | np.random.RandomState):
+        return generator_of(reader, found, name, syntax)
+    if type(found) in (tuple, list):
+        items = [_part_of(reader, part, f"{name}_{k}", syntax) for k, part in enumerate(found)]
+        return List(items) if isinstance(found, list) else tuple(items)
+    if isinstance(found, tuple) and hasattr(found, "_fields"):
+        pairs = zip(found._fields, found, strict=True)
+        return Record.of(type(found), {key: _part_of(reader, part, f"{name}_{key}", syntax) for key, part in pairs})
+    if type(found) in (dict, OrderedDict, types.MappingProxyType):
+        return Dict.of({key: _part_of(reader, part, f"{name}_{key}", syntax) for key, part in found.items()})
+    return frozenset(found) if type(found) is set else found
+
+
+def _part_of(reader: Reader, part: Any, name: str, syntax: cst.CSTNode) -> Any:
+    """Return the item for a part of a container that was found outside of the function."""
+    stem = re.sub(r"\W", "_", name)
+    return part if _is_data(part) else item_of(reader, part, stem, syntax)
 
 
 def _is_data(part: Any) -> bool:
@@ -146,10 +168,29 @@ def read_tuple(reader: Reader, syntax: cst.Tuple) -> Any:
 
 @reads(cst.List)
 def read_list(reader: Reader, syntax: cst.List) -> Any:
-    return List(_elements(reader, syntax))
+    return new_list(reader, _elements(reader, syntax))
 
 
-def _elements(reader: Reader, syntax: cst.Tuple | cst.List) -> list[Any]:
+@reads(cst.Set)
+def read_set(reader: Reader, syntax: cst.Set) -> Any:
+    items = _elements(reader, syntax)
+    return frozenset(known_key(reader, item, syntax, "item of a set") for item in items)
+
+
+@reads(cst.Dict)
+def read_dict(reader: Reader, syntax: cst.Dict) -> Any:
+    items: dict[Any, Any] = {}
+    for element in syntax.elements:
+        if isinstance(element, cst.StarredDictElement):
+            items.update(mapping_of(reader, reader.expression(element.value), element.value))
+        else:
+            assert isinstance(element, cst.DictElement)
+            key = known_key(reader, reader.expression(element.key), element.key)
+            items[key] = reader.expression(element.value)
+    return new_dict(reader, items)
+
+
+def _elements(reader: Reader, syntax: cst.Tuple | cst.List | cst.Set) -> list[Any]:
     items: list[Any] = []
     for element in syntax.elements:
         item = reader.expression(element.value)
@@ -157,32 +198,7 @@ def _elements(reader: Reader, syntax: cst.Tuple | cst.List) -> list[Any]:
             items += parts(reader, item, element)
         else:
             items.append(item)
-    reader.shared.update(leaf for leaf in leaves(tuple(items)) if isinstance(leaf, Value))
     return items
-
-
-@reads(cst.ListComp, cst.GeneratorExp)
-def read_comprehension(reader: Reader, syntax: cst.ListComp | cst.GeneratorExp) -> Any:
-    """Read a comprehension over things that are known when the code is written, one element after another."""
-    loop = syntax.for_in
-    if loop.inner_for_in is not None or loop.asynchronous is not None or not isinstance(loop.target, cst.Name):
-        reader.fail("only a comprehension with one loop over one name can be read", loop)
-    name = loop.target.value
-    items = reader.expression(loop.iter)
-    if isinstance(items, Value):
-        reader.fail("a comprehension over an array can't be differentiated", loop.iter, "use array operations")
-    if decides(items):
-        refuse_methods(reader, items, loop.iter)
-    hidden = reader.variables.get(name, NOTHING)
-    result: list[Any] = []
-    for item in items:
-        reader.variables[name] = item
-        if all(truth(reader, reader.expression(test.test), test.test) for test in loop.ifs):
-            result.append(reader.expression(syntax.elt))
-    reader.variables.pop(name, None)
-    if hidden is not NOTHING:
-        reader.variables[name] = hidden
-    return List(result)
 
 
 @reads(cst.NamedExpr)
@@ -219,11 +235,18 @@ def read_binary(reader: Reader, syntax: cst.BinaryOperation) -> Any:
 
 def operation(reader: Reader, syntax: cst.CSTNode, function: Callable[..., Any], *operands: Any) -> Any:
     """Return what an operator gives: worked out where all is known, a node of the graph otherwise."""
+    by_class = operated(reader, function, operands, syntax)
+    if by_class is not NOTHING:
+        return by_class
+    if any(is_text(operand) for operand in operands) and function in OF_TEXTS:
+        return OF_TEXTS[function](reader, *operands, syntax)
+    if len(operands) == 2 and any(isinstance(operand, tuple) for operand in operands):
+        left, right = (_with_containers(reader, *pair, syntax) for pair in (operands, operands[::-1]))
+        if isinstance(left, tuple) or isinstance(right, tuple):
+            return combined(reader, function, left, right, syntax)
+        operands = (left, right)
     if all(is_static(operand) for operand in operands) and not any(is_spelled_out(reader, each) for each in operands):
         return static_call(reader, syntax, function, operands, {})
-    if function is operator.add and any(isinstance(operand, tuple) for operand in operands):
-        left, right = (parts(reader, operand, syntax) for operand in operands)
-        return List(left + right) if all(isinstance(operand, List) for operand in operands) else left + right
     if lookup(function) is None:
         reader.fail(f"the operator {function.__name__} can't be differentiated", syntax)
     for operand in operands:
@@ -234,6 +257,17 @@ def operation(reader: Reader, syntax: cst.CSTNode, function: Callable[..., Any],
     return reader.apply(syntax, function, *operands)
 
 
+def _with_containers(reader: Reader, item: Any, other: Any, syntax: cst.CSTNode) -> Any:
+    """Return an operand as it is where the other is a container: a shape is a tuple, and NumPy makes arrays of lists."""
+    if isinstance(item, Value) and isinstance(item.known, tuple):
+        return parts(reader, item, syntax)
+    # the operand behind it may have changed it
+    item = reader.refreshed(item)
+    if is_plain(item) and isinstance(other, Value) and other.rank and not isinstance(other.known, tuple):
+        return reader.apply(syntax, np.array, item)
+    return item
+
+
 @reads(cst.Comparison)
 def read_comparison(reader: Reader, syntax: cst.Comparison) -> Any:
     left = reader.expression(syntax.left)
@@ -241,12 +275,21 @@ def read_comparison(reader: Reader, syntax: cst.Comparison) -> Any:
     for comparison in syntax.comparisons:
         right = reader.expression(comparison.comparator)
         kind = type(comparison.operator).__name__
-        if kind in STATIC_COMPARISON:
-            compared = _static_comparison(reader, STATIC_COMPARISON[kind], left, right, syntax)
+        by_class = compared_objects(reader, COMPARISON.get(kind), left, right, syntax)
+        if by_class is not NOTHING:
+            compared = by_class
+        elif kind in ("In", "NotIn"):
+            compared = contains(reader, right, left, syntax) is (kind == "In")
+        elif kind in ("Is", "IsNot"):
+            compared = _is_same(reader, left, right, syntax) is (kind == "Is")
+        elif isinstance(left, tuple) and isinstance(right, tuple) and kind in ("Equal", "NotEqual"):
+            compared = same_item(reader, left, right, syntax) is (kind == "Equal")
         elif is_static(left) and is_static(right):
             compared = COMPARISON[kind](plain(left), plain(right))
             if isinstance(compared, np.ndarray):
                 compared = static_call(reader, syntax, COMPARISON[kind], (left, right), {})
+        elif (unknown := next(filter(decides, (left, right)), None)) is not None:
+            refuse_methods(reader, unknown, syntax)
         elif isinstance(left, str | None) or isinstance(right, str | None):
             compared = kind == "NotEqual"
         else:
@@ -270,11 +313,19 @@ def _dynamic_comparison(
     return reader.apply(syntax, compare, left, right)
 
 
-def _static_comparison(
-    reader: Reader, compare: Callable[..., bool], left: Any, right: Any, syntax: cst.Comparison
-) -> bool:
-    if is_static(left) and is_static(right):
-        return compare(plain(left), plain(right))
-    if compare in (operator.is_, operator.is_not) and (left is None or right is None):
-        return compare is operator.is_not
-    reader.fail("`is` and `in` on data can't be decided when the code is written", syntax, "use == or np.isin")
+def _is_same(reader: Reader, left: Any, right: Any, syntax: cst.Comparison) -> bool:
+    """Return what `left is right` is."""
+    if left is None or right is None:
+        return left is right
+    if isinstance(left, Record) or isinstance(right, Record):
+        same = same_object(left, right)
+        if same is not None:
+            return same
+    elif isinstance(left, tuple) or isinstance(right, tuple):
+        if type(left) is not type(right):
+            return False
+        if getattr(left, "ref", None) is not None:
+            return left.ref is getattr(right, "ref", None)
+    elif is_static(left) and is_static(right):
+        return plain(left) is plain(right)
+    return reader.fail("`is` on data can't be decided when the code is written", syntax, "use ==")

@@ -21,13 +21,16 @@ from flatgrad.frontend.bodies import ReturnsFunction, call_node, called_at, in_l
 from flatgrad.frontend.callees import Callee, ImportReader, LocalFunction, StaticCustom, callee_of, is_followed
 from flatgrad.frontend.custom_gradients import custom_call, edit, is_edit
 from flatgrad.frontend.expressions import item_of
+from flatgrad.frontend.iterators import Deferred
+from flatgrad.frontend.leaf_names import holds_stack
+from flatgrad.frontend.memory import WritesToCaller
 from flatgrad.frontend.parameters import all_parameters, bound_items
 from flatgrad.frontend.reader import Reader, described, performs, reads
 from flatgrad.frontend.source import LAMBDA, Names, Source
 from flatgrad.frontend.static import custom_parts, other_decorators
 from flatgrad.frontend.static_names import StaticNames
 from flatgrad.frontend.static_objects import Partial, StaticCall, StaticFunction
-from flatgrad.graph.values import Graph
+from flatgrad.graph.values import Graph, leaves
 from flatgrad.markers import custom_vjp
 
 
@@ -64,13 +67,33 @@ def applied(
     if callee.is_procedure and not is_statement:
         reader.fail(f"`{callee.name}` returns nothing", syntax, "return the value")
     given = bound_items(reader, callee, args, kwargs, syntax)
-    if callee.expression is not None:
+    given_items = (*given.values(), *callee.free.values())
+    if callee.expression is not None or any(isinstance(leaf, Deferred) for leaf in leaves(given_items)):
+        return in_line(reader, callee, given, syntax)
+    if any(map(holds_stack, given.values())):
+        # each layer is a function, or a line; a function of all their parts would have too many parameters to be read
+        return in_line(reader, callee, given, syntax)
+    if callee.identity in reader.written:
         return in_line(reader, callee, given, syntax)
     try:
         body = read_body(reader, callee, given, syntax)
     except ReturnsFunction:
         return in_line(reader, callee, given, syntax)
+    except WritesToCaller:
+        reader.written.add(callee.identity)
+        return in_line(reader, callee, given, syntax)
     return call_node(reader, body, syntax)
+
+
+def performed(
+    reader: Reader, function: Any, args: Sequence[Any], kwargs: Mapping[str, Any], syntax: cst.CSTNode
+) -> None:
+    """Read a method that is called for what it does to its object into the caller's graph."""
+    function, args, kwargs = unbound(reader, function, args, kwargs, syntax)
+    if isinstance(function, StaticFunction):
+        function = _as_decorated(reader, function, syntax)
+    callee = _callee(reader, function, syntax)
+    in_line(reader, callee, bound_items(reader, callee, args, kwargs, syntax), syntax)
 
 
 def unbound(
@@ -82,6 +105,7 @@ def unbound(
     while isinstance(function, functools.partial | Partial):
         if isinstance(function, functools.partial):
             function = Partial(function.func, function.args, function.keywords)
+        function = replace(function, args=tuple(map(reader.refreshed, function.args)))
         bound_args, bound_kwargs = [*function.args, *bound_args], {**function.kwargs, **bound_kwargs}
         function = function.function
     names = itertools.chain(_positional_names(function), itertools.repeat("array"))

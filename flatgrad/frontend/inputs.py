@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 
 from flatgrad.frontend.known import is_static
+from flatgrad.frontend.leaf_names import Path, leaf_names, parts_by_key
 from flatgrad.frontend.reader import Reader, is_number
 from flatgrad.graph.size import resolved
-from flatgrad.graph.values import Constant, Value, leaves, mapped
+from flatgrad.graph.values import Constant, Record, Value, leaves, mapped, rebuilt
 from flatgrad.infer import type_of
 from flatgrad.rules.creation import size_of_axis
 
@@ -32,19 +33,25 @@ class Inputs:
     parameters: list[Value] = field(default_factory=list)
     # the places of each parameter's values among them
     places: dict[str, range] = field(default_factory=dict)
+    # the parameters that stand for parts of objects and dicts
+    parts: set[Value] = field(default_factory=set)
 
     def items(self, reader: Reader, given: Mapping[str, Any]) -> dict[str, Any]:
         """Return the items with parameters in place of values."""
         items = {}
+        names = leaf_names(given)
         for name, item in given.items():
             start = len(self.values)
-            items[name] = self._item(reader, name, item)
+            items[name] = self._item(reader, names, (name,), item)
             self.places[name] = range(start, len(self.values))
         return items
 
-    def _item(self, reader: Reader, name: str, item: Any) -> Any:
-        if isinstance(item, dict):
-            return {key: self._item(reader, key, part) for key, part in item.items()}
+    def _item(self, reader: Reader, names: Mapping[Path, str], path: Path, item: Any, owner: Any = None) -> Any:
+        parts = parts_by_key(item)
+        if parts is not None:
+            inner = {key: self._item(reader, names, (*path, key), part, item) for key, part in parts.items()}
+            return rebuilt(item, inner.values())
+        name = names[path]
         if isinstance(item, Value) and isinstance(item.known, tuple) and not isinstance(item, Constant):
             item = sizes_of(reader, item)
         if isinstance(item, tuple) and not is_static(item):
@@ -52,7 +59,15 @@ class Inputs:
             return mapped(item, lambda leaf: self._leaf(reader, f"{name}{next(count)}", leaf, in_tuple=True))
         if isinstance(item, np.ndarray):
             item = Constant(item, type_of(item))
-        return mapped(item, detached) if isinstance(item, tuple) else self._leaf(reader, name, item, in_tuple=False)
+        if isinstance(item, tuple):
+            return mapped(item, detached)
+        # a whole number in a container is likely a size, or a choice
+        in_tuple = isinstance(path[-1], int) or (owner is not None and isinstance(item, int))
+        in_tuple = in_tuple or (isinstance(owner, Record) and not isinstance(item, Value))
+        made = self._leaf(reader, name, item, in_tuple=in_tuple)
+        if len(path) > 1:
+            self.parts.update(self.parameters[-1:])
+        return made
 
     def _leaf(self, reader: Reader, name: str, item: Any, *, in_tuple: bool) -> Any:
         if isinstance(item, int | float) and not isinstance(item, bool) and not in_tuple:
@@ -60,7 +75,7 @@ class Inputs:
         is_constant = isinstance(item, Constant)
         if not isinstance(item, Value) or (is_constant and (in_tuple or item.type.dtype.kind == "b")):
             return detached(item)
-        self.values.append(item)
+        self.values.append(reader.current(item))
         known = None if is_constant else item.known
         parameter = Value(item.type, name, known=known)
         self.parameters.append(parameter)

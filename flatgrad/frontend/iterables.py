@@ -9,16 +9,20 @@ import operator
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NoReturn
 
 import libcst as cst
 
-from flatgrad.frontend.known import as_number, decides, is_static, refuse_methods
-from flatgrad.frontend.reader import Reader, described
-from flatgrad.frontend.unpacking import sizes
-from flatgrad.graph.size import SizeMismatch, SizeUnknown, resolved, unify
-from flatgrad.graph.values import INTEGER, Type, Value
+from flatgrad.builder import StaticNeeded
+from flatgrad.frontend.iterators import DictView, LazyIterator, exhaust, is_fresh
+from flatgrad.frontend.known import as_number, decides, is_static, refuse_methods, whole_parameters
+from flatgrad.frontend.reader import Reader
+from flatgrad.frontend.special_methods import gone_through
+from flatgrad.frontend.unpacking import parts, sizes
+from flatgrad.graph.size import SizeMismatch, SizeUnknown, counter, minus, plus, resolved, unify
+from flatgrad.graph.values import INTEGER, Dict, List, Type, Value
 from flatgrad.markers import checkpointed
+from flatgrad.rules.creation import extent
 
 # where a range is no longer than this, a loop over it may be written turn by turn
 LONGEST_UNROLLED = 100
@@ -29,12 +33,14 @@ class Iterable:
     """A tree of what is gone through.
 
     `word` is that of a header in `graph.regions`, or "items" for what is known when the code is written; `parts` are the
-    inner ones of zip, enumerate and reversed, `values` the numbers of a range, the array or the items.
+    inner ones of zip, enumerate and reversed, `values` the numbers of a range, the array or the items. `container` is the list,
+    dict or view that the items are in.
     """
 
     word: str
     values: tuple[Any, ...] = ()
     parts: tuple[Iterable, ...] = ()
+    container: Any = None
 
     @property
     def is_known(self) -> bool:
@@ -50,7 +56,7 @@ class Iterable:
     def element(self) -> Any:
         """Return new parameters for what each turn gets, in the structure in which it gets them."""
         if self.word == "range":
-            return Value(INTEGER)
+            return self._counter()
         if self.word == "rows":
             array = self.values[0].type
             return Value(Type(array.dtype, array.shape[1:]))
@@ -58,6 +64,14 @@ class Iterable:
             return (Value(INTEGER), self.parts[0].element())
         inner = [part.element() for part in self.parts]
         return tuple(inner) if self.word == "zip" else inner[0]
+
+    def _counter(self) -> Value:
+        counter_value = Value(INTEGER)
+        start, stop, step = (each if isinstance(each, int) else extent(each) for each in self.values)
+        if start is not None and stop is not None and step in (1, -1):
+            limits = (start, minus(stop, 1)) if step == 1 else (plus(stop, 1), start)
+            counter_value.counter = counter(*limits)
+        return counter_value
 
 
 def iterable(reader: Reader, syntax: cst.BaseExpression) -> Iterable:
@@ -67,7 +81,7 @@ def iterable(reader: Reader, syntax: cst.BaseExpression) -> Iterable:
         read = _READ.get(function) if isinstance(function, type) else None
         if read is not None:
             return read(reader, syntax)
-    return _of_item(reader, reader.expression(syntax), syntax)
+    return of_item(reader, reader.expression(syntax), syntax)
 
 
 def without_checkpoint(reader: Reader, syntax: cst.BaseExpression) -> tuple[bool, cst.BaseExpression]:
@@ -79,7 +93,9 @@ def without_checkpoint(reader: Reader, syntax: cst.BaseExpression) -> tuple[bool
     return False, syntax
 
 
-def _of_item(reader: Reader, item: Any, syntax: cst.CSTNode) -> Iterable:
+def of_item(reader: Reader, item: Any, syntax: cst.CSTNode) -> Iterable:
+    """Return what going through an item is."""
+    item = gone_through(reader, item, syntax)
     if isinstance(item, Value):
         if isinstance(item.known, tuple):
             return Iterable("items", sizes(reader, item))
@@ -88,11 +104,14 @@ def _of_item(reader: Reader, item: Any, syntax: cst.CSTNode) -> Iterable:
         return Iterable("rows", (item,))
     if isinstance(item, range):
         return Iterable("range", (item.start, item.stop, item.step))
+    if isinstance(item, LazyIterator) and item.source is not None and is_fresh(reader, item):
+        exhaust(reader, item)
+        source: Iterable = item.source
+        return source
     if decides(item):
         refuse_methods(reader, item, syntax)
-    if isinstance(item, tuple | str | dict | frozenset) or hasattr(item, "__next__"):
-        return Iterable("items", tuple(item))
-    return reader.fail(f"{described(item)} can't be gone through", syntax)
+    is_changeable = isinstance(item, List | Dict | DictView)
+    return Iterable("items", parts(reader, item, syntax), container=item if is_changeable else None)
 
 
 def _arguments(reader: Reader, syntax: cst.Call, keywords: tuple[str, ...] = ()) -> tuple[list[Any], dict[str, Any]]:
@@ -131,6 +150,9 @@ def _zip(reader: Reader, syntax: cst.Call) -> Iterable:
     if not parts:
         reader.fail("zip of nothing", syntax)
     if "strict" in named and as_number(reader.expression(named["strict"])):
+        counts = {count for part in parts if (count := turns(part)) is not None}
+        if len(counts) > 1:
+            reader.fail(f"zip(strict=True) of {' and '.join(map(str, sorted(counts)))} items", syntax)
         rows = [part.values[0].shape[0] for part in parts if part.word == "rows"]
         try:
             for size in rows[1:]:
@@ -166,7 +188,8 @@ _READ: dict[Any, Callable[[Reader, cst.Call], Iterable]] = {
 def turns(each: Iterable) -> int | None:
     """Return how often a loop turns where that is known when the code is written."""
     if each.word == "range":
-        return len(range(*map(as_number, each.values))) if is_static(each.values) else None
+        numbers = [whole_number(number) for number in each.values]
+        return None if None in numbers else len(range(*[number for number in numbers if number is not None]))
     if each.word == "items":
         return len(each.values)
     if each.word == "rows":
@@ -181,16 +204,34 @@ def items(reader: Reader, each: Iterable, syntax: cst.CSTNode) -> list[Callable[
     """Return for each turn a function that reads what it gets: rows are read from the array when their turn comes."""
     count = turns(each)
     if count is None:
-        arrays = [part.values[0] for part in _leaves(each) if part.word == "rows"]
-        unknown = [size for array in arrays if not isinstance(size := resolved(array.shape[0]), int)]
-        if not unknown:
-            reader.fail("how often this turns has to be known when the code is written", syntax)
-        error = SizeUnknown(unknown)
-        error.problem = reader.problem(  # type: ignore[attr-defined]
-            "the number of turns is not known", syntax, "give it a number in the shapes: shapes='x=(3,)'"
-        )
-        raise error
+        _raise_unknown(reader, each, syntax)
     return [partial(_item, reader, each, turn, syntax) for turn in range(count)]
+
+
+def whole_number(item: Any) -> int | None:
+    """Return a whole number that is known when the code is written, also as a size; None for one that is not."""
+    if is_static(item):
+        number = as_number(item)
+        return number if isinstance(number, int) else None
+    known = None if isinstance(item.known, tuple) or item.known is None else resolved(item.known)
+    return known if isinstance(known, int) else None
+
+
+def _raise_unknown(reader: Reader, each: Iterable, syntax: cst.CSTNode) -> NoReturn:
+    """Raise what has to be known for the number of turns: sizes, or whole numbers."""
+    bounds = [bound for part in _leaves(each) if part.word == "range" for bound in part.values]
+    bounds = [bound for bound in bounds if whole_number(bound) is None]
+    sizes = [part.values[0].shape[0] for part in _leaves(each) if part.word == "rows"]
+    sizes += [bound.known for bound in bounds if bound.known is not None]
+    unknown = [size for size in map(resolved, sizes) if not isinstance(size, int)]
+    numbers = [bound for bound in bounds if bound.known is None]
+    error: Any = SizeUnknown(unknown)
+    hint = "give it a number in the shapes: shapes='x=(3,)'"
+    if not unknown:
+        error = StaticNeeded("range", next(whole_parameters(numbers[0]), numbers[0]))
+        hint = "what is written out turn by turn needs a number that is known when the code is written"
+    error.problem = reader.problem("the number of turns is not known", syntax, hint)
+    raise error
 
 
 def _leaves(each: Iterable) -> Iterator[Iterable]:
@@ -202,9 +243,9 @@ def _leaves(each: Iterable) -> Iterator[Iterable]:
 
 def _item(reader: Reader, each: Iterable, turn: int, syntax: cst.CSTNode) -> Any:
     if each.word == "range":
-        return range(*map(as_number, each.values))[turn]
+        return range(*[number for bound in each.values if (number := whole_number(bound)) is not None])[turn]
     if each.word == "items":
-        return each.values[turn]
+        return each.values[turn] if each.container is None else _items_now(reader, each, syntax)[turn]
     if each.word == "rows":
         return reader.apply(syntax, operator.getitem, each.values[0], index=turn)
     if each.word == "enumerate":
@@ -214,6 +255,22 @@ def _item(reader: Reader, each: Iterable, turn: int, syntax: cst.CSTNode) -> Any
         assert last is not None
         return _item(reader, each.parts[0], last - 1 - turn, syntax)
     return tuple([_item(reader, part, turn, syntax) for part in each.parts])
+
+
+def _items_now(reader: Reader, each: Iterable, syntax: cst.CSTNode) -> tuple[Any, ...]:
+    """Return the items of a container that is gone through as they are in this turn."""
+    now = parts(reader, reader.refreshed(each.container), syntax)
+    if len(now) != len(each.values) or (isinstance(each.container, Dict) and now != each.values):
+        hint = "go through a copy: list(...), or use `while` and pop"
+        reader.fail("what this goes through gets more or fewer items on the way", syntax, hint)
+    return now
+
+
+def require_unchanged(reader: Reader, source: Iterable, syntax: cst.CSTNode) -> None:
+    """Refuse a loop whose last turns have changed how many items it goes through."""
+    for each in _leaves(source):
+        if each.container is not None:
+            _items_now(reader, each, syntax)
 
 
 def _count(reader: Reader, start: Any, turn: int, syntax: cst.CSTNode) -> Any:

@@ -11,7 +11,7 @@ from typing import Any
 from flatgrad.frontend.callees import LocalFunction, callee_of
 from flatgrad.frontend.static_objects import Partial
 from flatgrad.graph.size import resolved
-from flatgrad.graph.values import Constant, Slice, Type, Value
+from flatgrad.graph.values import Constant, Dict, Record, Slice, Type, Value
 from flatgrad.hashing import hashed
 
 
@@ -21,6 +21,10 @@ def key_of(item: Any, seen: tuple[Any, ...] = ()) -> Any:
         return ("number", *_number(item))
     if isinstance(item, Value):
         return ("value", _type(item.type), None if isinstance(item.known, tuple) else _known(item))
+    if isinstance(item, Record):
+        return ("object", Same(item.kind), item.names, *(key_of(part, seen) for part in item))
+    if isinstance(item, Dict):
+        return ("Dict", key_of(item.keys), *(key_of(part, seen) for part in item))
     if isinstance(item, tuple):
         return (type(item).__name__, *(key_of(part, seen) for part in item))
     if isinstance(item, dict):

@@ -9,17 +9,20 @@ from __future__ import annotations
 import enum
 import sys
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Any, NoReturn
 
 import libcst as cst
 import numpy as np
 
+from flatgrad.frontend.iterators import Deferred
+from flatgrad.frontend.memory import Ref
 from flatgrad.frontend.reader import Reader
 from flatgrad.frontend.unpacking import held
-from flatgrad.graph.values import Constant, List, Node, Slice, Value, leaves, packed
+from flatgrad.graph.values import Constant, List, Node, Record, Slice, Value, leaves, packed
 from flatgrad.infer import as_python, type_of, unwrapped
+from flatgrad.parts import Opaque
 
 # methods by which an object decides what operators and builtins make of it
 DECIDING = (
@@ -29,14 +32,25 @@ DECIDING = (
 
 
 def is_static(item: Any) -> bool:
-    """Tell whether all of an item is known when the code is written."""
-    return all(isinstance(leaf, Constant) or not (isinstance(leaf, Value) or decides(leaf)) for leaf in leaves(item))
+    """Tell whether all of an item is known when the code is written. An object is not: its class decides what it does."""
+    if isinstance(item, tuple) and holds_object(item):
+        return False
+    return all(
+        isinstance(leaf, Constant) or not (isinstance(leaf, Value | Deferred) or decides(leaf)) for leaf in leaves(item)
+    )
+
+
+def holds_object(item: Any) -> bool:
+    """Tell whether there is an object of a class in an item."""
+    if isinstance(item, Record):
+        return True
+    return isinstance(item, tuple) and not hasattr(item, "_fields") and any(map(holds_object, item))
 
 
 def decides(item: Any) -> bool:
-    """Tell whether an object decides by methods that a user has written: what they return now may change."""
+    """Tell whether an object decides by methods that a user has written, or that can't be told: what they return may change."""
     kind: Any = type(item)
-    return _has_own_methods(kind)
+    return isinstance(item, Opaque) or _has_own_methods(kind)
 
 
 @lru_cache(maxsize=1024)
@@ -70,7 +84,8 @@ def as_number(item: Any) -> Any:
 
 def refuse_methods(reader: Reader, item: Any, syntax: cst.CSTNode) -> NoReturn:
     """Raise that a method of a user's class decides."""
-    message = f"what a {type(item).__name__} makes of this is decided by a method of its class"
+    kind = item.kind if isinstance(item, Opaque) else type(item).__name__
+    message = f"what a {kind} makes of this is decided by a method of its class"
     reader.fail(message, syntax, "use a plain value, such as one of its attributes")
 
 
@@ -96,7 +111,9 @@ def static_call(
     if isinstance(result, np.generic) and reader.inlined:
         result = result.item()
     if isinstance(result, list):
-        return List(result)
+        made = List(result)
+        made.ref = Ref()
+        return made
     if isinstance(result, slice):
         return Slice(result.start, result.stop, result.step)
     number = isinstance(result, int | float | np.generic) and not isinstance(result, bool)
@@ -124,3 +141,17 @@ def static_call(
 def plain(item: Any) -> Any:
     """Return a static item as the Python object that functions expect."""
     return as_python(unwrapped(item))
+
+
+def whole_parameters(value: Value) -> Iterator[Value]:
+    """Yield the int parameters that a whole number is computed from."""
+    pending, seen = [value], {value}
+    while pending:
+        each = pending.pop()
+        if not each.type.weak or each.type.dtype.kind != "i" or isinstance(each, Constant):
+            continue
+        if each.node is None:
+            yield each
+            continue
+        pending += [part for part in each.node.inputs if part not in seen]
+        seen.update(each.node.inputs)

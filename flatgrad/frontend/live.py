@@ -7,6 +7,9 @@ be that of the function: `codes` tells. Layer: `frontend`, above `source`.
 from __future__ import annotations
 
 import functools
+import importlib
+import importlib.util
+import sys
 import types
 from dataclasses import replace
 from difflib import get_close_matches
@@ -57,6 +60,27 @@ class LiveNames:
         known = [*function.__code__.co_freevars, *function.__globals__, *builtins]
         near = get_close_matches(name, known, 1)
         raise NameUnknown(f"`{name}` is not defined", f"did you mean `{near[0]}`?" if near else "")
+
+    def home(self, name: str) -> str | None:
+        """Return the module of the user's from which others can import what a name stands for; None where there is none."""
+        names = self.function.__globals__
+        module = str(names.get("__name__", ""))
+        is_global = name not in self.function.__code__.co_freevars and name in names
+        return module if is_global and getattr(sys.modules.get(module), name, None) is names[name] else None
+
+    def imported(self, module: str, member: str, *, whole: bool) -> object:
+        """Return what an import inside of the function brings, as Python would import it. Raises NameUnknown."""
+        package = self.function.__globals__.get("__package__")
+        try:
+            name = importlib.util.resolve_name(module, package)
+            found: object = importlib.import_module(name)
+            if not member:
+                return found if whole else importlib.import_module(name.partition(".")[0])
+            if hasattr(found, member):
+                return getattr(found, member)
+            return importlib.import_module(f"{name}.{member}")
+        except ImportError:
+            raise NameUnknown(f"there is no `{module}.{member}`" if member else f"there is no `{module}`") from None
 
 
 @collector_paused()

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import types
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
+from flatgrad.frontend.aliases import with_new_refs
 from flatgrad.frontend.assigned import is_used_behind
 from flatgrad.frontend.branches import close_together, has_effects
 from flatgrad.frontend.carried import Loop, Variable, numbers
+from flatgrad.frontend.growing import length_behind
 from flatgrad.frontend.joining import NUMBERS, as_value, flag_name, unbound
-from flatgrad.frontend.reader import BROKE, DONE, NOTHING, RESULT, RETURNED, Undefined
-from flatgrad.frontend.unsettled import Undecided, Unset
+from flatgrad.frontend.reader import BROKE, DONE, NOTHING, RESULT, RETURNED, Reader, Undefined
+from flatgrad.frontend.unsettled import Changing, Undecided, Unset
 from flatgrad.graph.regions import loop as loop_function
 from flatgrad.graph.values import BOOLEAN, INTEGER, Constant, Value, leaves, mapped
 from flatgrad.infer import type_of
@@ -62,16 +64,20 @@ def write(loop: Loop) -> None:
         reader.fail("this loop never ends", loop.syntax, "leave it by break or return")
     carried = Carried()
     behind: dict[str, Any] = {}
-    for variable in loop.variables:
-        behind[variable.name] = _behind(loop, variable, carried)
+    items = {variable: _behind(loop, variable, carried) for variable in loop.variables}
+    behind.update({variable.name: item for variable, item in items.items() if variable.key is None})
     # a loop without end and without break is left by return only
     behind[RETURNED] = True if forever and broke is False and done is False else _flag(loop, RETURNED, carried)
     behind[BROKE] = _flag(loop, BROKE, carried) if loop.syntax.orelse is not None else False
     if returned is not False:
-        behind[RESULT] = _result(flags[RESULT], carried)
+        behind[RESULT] = _result(loop, flags[RESULT], carried)
     leave = _leave(loop, [flag for flag in (broke, returned, done) if flag is not False])
     if carried.outputs or has_effects(loop.body.graph):
         _append(loop, carried, leave, forever)
+    loop.aliases.behind([(variable, item) for variable, item in items.items() if not isinstance(variable.key, Value)])
+    for variable, item in items.items():
+        if variable.key is not None and not variable.fixed:
+            _hold(reader, variable.key, item)
     reader.variables.update({name: item for name, item in behind.items() if item is not NOTHING})
     for name, item in behind.items():
         if item is NOTHING:
@@ -89,8 +95,9 @@ def _append(loop: Loop, carried: Carried, leave: Value | None, forever: bool) ->
         bodies.append(loop.condition)
     closed = close_together(bodies)
     reader.builder.statement = loop.statement
+    header = loop.source.header if loop.source is not None else ("forever",) if forever else None
     arguments = {
-        "header": loop.source.header if loop.source is not None else ("forever",) if forever else None,
+        "header": mapped(header, lambda leaf: reader.current(leaf) if isinstance(leaf, Value) else leaf),
         "start": tuple(carried.start),
         "closed": closed,
         "leaves": leave is not None,
@@ -103,11 +110,21 @@ def _append(loop: Loop, carried: Carried, leave: Value | None, forever: bool) ->
         output.node = node
 
 
+def _hold(reader: Reader, key: Any, item: Any) -> None:
+    """Note what an array or container holds behind a loop."""
+    if isinstance(key, Value) and isinstance(item, Value):
+        reader.memory.hold(key, item)
+    else:
+        reader.memory[key] = item
+
+
 def _behind(loop: Loop, variable: Variable, carried: Carried) -> Any:
     """Return what a variable is behind the loop, NOTHING for what no one uses; enter its values into what is carried."""
     start, end = variable.start, variable.end
-    if variable.changing is not None:
+    if isinstance(variable.changing, Changing):
         return Undecided(variable.changing.words, pairs=variable.changing.pairs)
+    if variable.changing is not None:
+        return variable.changing
     if variable.fixed:
         return start
     if isinstance(end, Undefined) or end is NOTHING:
@@ -126,29 +143,36 @@ def _behind(loop: Loop, variable: Variable, carried: Carried) -> Any:
         is_same = all(isinstance(leaf, SAME_IN_ALL_TURNS) for leaf in leaves(end))
         return unbound(end) if is_same else Undecided("made anew in each turn of a loop")
     definition = loop.reader.definition
-    is_used = definition is None or loop.reader.unrolled or is_used_behind(definition, variable.name, loop.syntax)
-    if not is_used and not loop.is_read(variable):
-        return NOTHING
+    is_used = definition is None or loop.reader.unrolled or variable.key is not None
+    if not (is_used or loop.is_read(variable)):
+        assert definition is not None
+        if not is_used_behind(definition, variable.name, loop.syntax):
+            return NOTHING
     outer = loop.reader.variables.get(variable.name)
-    if isinstance(outer, Unset):
+    if isinstance(outer, Unset) and variable.key is None:
         outer.joined = True
     parameters = list(zip(_parameters(loop, variable), _parameters(loop, variable, of_condition=True), strict=True))
-    starts = list(numbers(start)) if start is not NOTHING else [None] * len(parameters)
-    outputs: list[Value] = []
-    for before, both, after in zip(starts, parameters, numbers(end), strict=True):
-        output = carried.add(None if before is None else as_value(before), both, as_value(after))
-        if not variable.own:
-            loop.reader.shared.add(output)
+    starts = variable.moving(start) if start is not NOTHING else [None] * len(parameters)
+    outputs: list[Any] = []
+    for before, both, after in zip(starts, parameters, variable.moving(variable.held), strict=True):
+        start_value = None if before is None else loop.reader.current(as_value(before))
+        output = carried.add(start_value, both, as_value(after))
+        if output.type.is_list:
+            length = length_behind(loop.source, loop.body.graph, both[0], as_value(after), start_value)
+            output.type = replace(output.type, shape=(length, *output.shape[1:]))
         if variable.holds_numbers:
             loop.reader.numbers.add(output)
         outputs.append(output)
+    for place in sorted(variable.kept):
+        outputs.insert(place, list(numbers(start))[place])
     following = iter(outputs)
-    return mapped(end, lambda leaf: next(following) if isinstance(leaf, NUMBERS) else leaf)
+    made = mapped(end, lambda leaf: next(following) if isinstance(leaf, NUMBERS) else leaf)
+    return made if variable.key is not None else with_new_refs(made)
 
 
 def _parameters(loop: Loop, variable: Variable, *, of_condition: bool = False) -> Sequence[Value]:
     """Return the parameters of the body, or of the condition, for a variable: those that are there, or new ones."""
-    item = loop.condition_items.get(variable.name, NOTHING) if of_condition else variable.item
+    item = loop.condition_items.get(variable, NOTHING) if of_condition else variable.item
     found = list(loop.own_parameters(item))
     several = len(variable.types) > 1
     if len(found) == len(variable.types):
@@ -167,7 +191,7 @@ def _flag(loop: Loop, flag: str, carried: Carried) -> Any:
     return carried.add(Constant(False, type_of(False)), both, as_value(item))
 
 
-def _result(item: Any, carried: Carried) -> Any:
+def _result(loop: Loop, item: Any, carried: Carried) -> Any:
     """Return what the loop has returned, if it has."""
     if isinstance(item, Undefined) or not isinstance(item, tuple | Value | bool | int | float):
         return item
@@ -176,7 +200,9 @@ def _result(item: Any, carried: Carried) -> Any:
         if not isinstance(leaf, NUMBERS):
             return leaf
         value = as_value(leaf)
-        return carried.add(None, (Value(value.type, value.name), Value(value.type, value.name)), value)
+        made = carried.add(None, (Value(value.type, value.name), Value(value.type, value.name)), value)
+        loop.reader.memory.is_one_of(made, loop.aliases.older(loop.reader.memory.root(value)))
+        return made
 
     return mapped(item, output)
 

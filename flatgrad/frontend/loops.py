@@ -8,6 +8,8 @@ turn; so is one over a short range whose counter has to be known. Layer: beside 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import libcst as cst
@@ -16,10 +18,18 @@ from flatgrad.builder import StaticNeeded
 from flatgrad.errors import FlatgradError, UnsupportedError
 from flatgrad.frontend.branches import branched, may_leave
 from flatgrad.frontend.carried import Loop
-from flatgrad.frontend.iterables import LONGEST_UNROLLED, Iterable, items, iterable, turns, without_checkpoint
-from flatgrad.frontend.known import is_static
+from flatgrad.frontend.iterables import (
+    LONGEST_UNROLLED,
+    Iterable,
+    items,
+    iterable,
+    require_unchanged,
+    turns,
+    without_checkpoint,
+)
 from flatgrad.frontend.loop_nodes import write
 from flatgrad.frontend.reader import BROKE, LEFT, NOTHING, RESULT, RETURNED, Reader, Step, performs, statements_of
+from flatgrad.frontend.truth import truth
 from flatgrad.frontend.unpacking import bind_element
 from flatgrad.graph.size import SizeUnknown
 from flatgrad.graph.values import Value
@@ -43,10 +53,22 @@ def read_while(reader: Reader, syntax: cst.While) -> None:
         reader.fail("a rule can't have a `while` loop", syntax)
     reader.at_statement(syntax)
     checkpoint, test = without_checkpoint(reader, syntax.test)
+    problems = list(reader.problems)
+    variables, memory = dict(reader.variables), dict(reader.memory)
     loop = Loop(reader, syntax, None, checkpoint, test)
-    if loop.read():
-        write(loop)
+    failure: Exception | None = None
+    try:
+        finished = loop.read()
+        if finished:
+            write(loop)
+    except (StaticNeeded, FlatgradError) as error:
+        finished, failure = False, error
+    if finished:
         _otherwise(reader, syntax)
+    elif _can_be_unrolled(reader, lambda: _while_it_holds(reader, syntax, test), problems, variables, memory):
+        _while_it_holds(reader, syntax, test)
+    elif failure is not None:
+        raise failure
 
 
 @performs(cst.Break)
@@ -62,9 +84,9 @@ def read_continue(reader: Reader, syntax: cst.Continue) -> None:
 def _looped(reader: Reader, syntax: cst.For, source: Iterable, checkpoint: bool) -> bool:
     """Read a loop as a node. Return False, with nothing read, where it has to be, and can be, read turn by turn."""
     problems = list(reader.problems)
-    variables = dict(reader.variables)
+    variables, memory = dict(reader.variables), dict(reader.memory)
     loop = Loop(reader, syntax, source, checkpoint)
-    count = turns(source) if source.word in ("range", "reversed") and is_static(_range(source)) else None
+    count = turns(source)
     short = count is not None and count <= LONGEST_UNROLLED
     try:
         finished = loop.read()
@@ -73,34 +95,59 @@ def _looped(reader: Reader, syntax: cst.For, source: Iterable, checkpoint: bool)
         if short:
             return False
         if error.value in loop.parameters:
+            if count is None:
+                # what decides how often the loop turns has to be known
+                items(reader, source, syntax.iter)
             raise UnsupportedError(error.problem) from None  # type: ignore[attr-defined]
         raise
     if finished:
         write(loop)
         _otherwise(reader, syntax)
         return True
-    return not (short and _can_be_unrolled(reader, syntax, source, problems, variables))
+    if count is None:
+        _require_count(reader, syntax, source, reader.problems[len(problems) :])
+    read = partial(_turn_by_turn, reader, syntax, source)
+    return not (short and _can_be_unrolled(reader, read, problems, variables, memory))
 
 
-def _range(source: Iterable) -> tuple[Any, ...]:
-    return source.parts[0].values if source.parts else source.values
+def _require_count(reader: Reader, syntax: cst.For, source: Iterable, problems: Sequence[FlatgradError]) -> None:
+    """Ask for the number of turns where all that is wrong with a loop is that a variable has another structure after a turn.
+
+    Raises SizeUnknown or StaticNeeded.
+    """
+    here = reader.problem("", syntax)
+    found = [problem for error in problems for problem in error.problems]
+    if not found or any((each.line, each.column) != (here.line, here.column) for each in found):
+        return
+    try:
+        items(reader, source, syntax.iter)
+    except (SizeUnknown, StaticNeeded) as unknown:
+        hint = "it can be written out turn by turn where the number of turns is known: give it in the shapes"
+        unknown.problem = replace(found[0], hint=hint)  # type: ignore[union-attr]
+        raise
 
 
 def _can_be_unrolled(
-    reader: Reader, syntax: cst.For, source: Iterable, problems: list[FlatgradError], variables: dict[str, Any]
+    reader: Reader,
+    read: Callable[[], None],
+    problems: list[FlatgradError],
+    variables: dict[str, Any],
+    memory: dict[Any, Any],
 ) -> bool:
     """Try to read a loop turn by turn, and go back; the problems that it has as a loop stay where it does not help."""
     graph = reader.builder.graph
     found, after, count = reader.problems, reader.variables, len(graph.nodes)
     reader.problems, reader.variables = list(problems), dict(variables)
+    reader.memory.set_to(memory)
     try:
-        _turn_by_turn(reader, syntax, source)
+        read()
         helps = len(reader.problems) == len(problems)
     except (FlatgradError, SizeUnknown, StaticNeeded):
         helps = False
     finally:
         del graph.nodes[count:]
     reader.problems, reader.variables = (problems, variables) if helps else (found, after)
+    reader.memory.set_to(memory)
     return helps
 
 
@@ -126,9 +173,37 @@ def _turn_by_turn(reader: Reader, syntax: cst.For, source: Iterable) -> None:
 
     reader.unrolled += 1
     try:
-        reader.block([Step(turn(item), *body) for item in items(reader, source, syntax.iter)])
+        turns_of_it = [Step(turn(item), *body) for item in items(reader, source, syntax.iter)]
+        reader.block([*turns_of_it, Step(lambda: require_unchanged(reader, source, syntax.iter))])
     finally:
         reader.unrolled -= 1
+
+
+def _while_it_holds(reader: Reader, syntax: cst.While, test: cst.BaseExpression) -> None:
+    """Read the body of a `while` turn by turn, as often as its condition is known to hold."""
+    problems = len(reader.problems)
+    body = statements_of(syntax.body)
+    done = False
+
+    def turn() -> None:
+        nonlocal done
+        if done or len(reader.problems) > problems:
+            return
+        done = not truth(reader, reader.expression(test), test)
+        if not done:
+            reader.block(body)
+            reader.variables[LEFT] = _gone(reader, syntax)
+
+    def last() -> None:
+        if not done and len(reader.problems) == problems:
+            reader.fail(f"this loop turns more than {LONGEST_UNROLLED} times", syntax.test, "use a `for` loop")
+
+    reader.unrolled += 1
+    try:
+        reader.block([*(Step(turn, *body) for _ in range(LONGEST_UNROLLED + 1)), Step(last)])
+    finally:
+        reader.unrolled -= 1
+    _otherwise(reader, syntax)
 
 
 def _gone(reader: Reader, syntax: cst.CSTNode) -> Any:

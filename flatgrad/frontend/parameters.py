@@ -16,9 +16,10 @@ import libcst as cst
 from flatgrad.frontend.callees import Callee
 from flatgrad.frontend.constants import NotConstant, evaluate
 from flatgrad.frontend.expressions import item_of
+from flatgrad.frontend.memory import Ref
 from flatgrad.frontend.reader import Reader
 from flatgrad.frontend.source import Definition, NameUnknown
-from flatgrad.graph.values import Constant
+from flatgrad.graph.values import Constant, Dict
 
 
 def bound_items(
@@ -32,12 +33,13 @@ def bound_items(
         reader.fail(f"`{callee.name}`: {error}", syntax)
     items: dict[str, Any] = {}
     for name, parameter in signature.parameters.items():
-        if name in given:
+        if parameter.kind is parameter.VAR_KEYWORD:
+            items[name] = Dict.of(given.get(name, {}))
+            items[name].ref = Ref()
+        elif name in given:
             items[name] = given[name]
         elif parameter.kind is parameter.VAR_POSITIONAL:
             items[name] = ()
-        elif parameter.kind is parameter.VAR_KEYWORD:
-            items[name] = {}
         else:
             items[name] = _default(reader, callee.definition, name, parameter.default)
     return items

@@ -14,11 +14,12 @@ from typing import Any
 import libcst as cst
 
 from flatgrad.frontend.branches import branched
+from flatgrad.frontend.containers import is_plain, known_key, new_dict, new_list
 from flatgrad.frontend.known import as_number, is_static
 from flatgrad.frontend.reader import Readable, Reader, Step, performs, statements_of
 from flatgrad.frontend.truth import condition
 from flatgrad.frontend.unpacking import bind
-from flatgrad.graph.values import List, Value
+from flatgrad.graph.values import Dict, Value
 from flatgrad.rules.program import conjunction, disjunction
 
 Captures = list[tuple[str, Any]]
@@ -78,6 +79,8 @@ def _fits(reader: Reader, subject: Any, pattern: cst.MatchPattern, captures: Cap
         return _fits_one(reader, subject, pattern, captures)
     if isinstance(pattern, cst.MatchSequence):
         return _fits_sequence(reader, subject, pattern, captures)
+    if isinstance(pattern, cst.MatchMapping):
+        return _fits_mapping(reader, subject, pattern, captures)
     return reader.fail("this kind of pattern can't be read", pattern, "use if and elif")
 
 
@@ -108,7 +111,7 @@ def _fits_one(reader: Reader, subject: Any, pattern: cst.MatchOr, captures: Capt
 
 def _fits_sequence(reader: Reader, subject: Any, pattern: cst.MatchSequence, captures: Captures) -> Answer:
     """Return whether a tuple or list has parts that fit. An array is no sequence to Python, nor is a string."""
-    if not isinstance(subject, tuple):
+    if not is_plain(subject):
         return False
     elements = pattern.patterns
     starred = [position for position, element in enumerate(elements) if isinstance(element, cst.MatchStar)]
@@ -128,7 +131,25 @@ def _fits_sequence(reader: Reader, subject: Any, pattern: cst.MatchSequence, cap
         star = elements[first]
         assert isinstance(star, cst.MatchStar)
         if star.name is not None:
-            captures.append((star.name.value, List(subject[first : len(subject) - behind])))
+            captures.append((star.name.value, new_list(reader, subject[first : len(subject) - behind])))
+    return result
+
+
+def _fits_mapping(reader: Reader, subject: Any, pattern: cst.MatchMapping, captures: Captures) -> Answer:
+    """Return whether a dict has items that fit; it may have more of them."""
+    if not isinstance(subject, Dict):
+        return False
+    result: Answer = True
+    rest = subject.items
+    for element in pattern.elements:
+        key = known_key(reader, reader.expression(element.key), element.key)
+        if key not in rest:
+            return False
+        result = _both(reader, result, _fits(reader, rest.pop(key), element.pattern, captures), element)
+        if result is False:
+            return False
+    if pattern.rest is not None:
+        captures.append((pattern.rest.value, new_dict(reader, rest)))
     return result
 
 

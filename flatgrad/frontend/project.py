@@ -27,6 +27,13 @@ def module_path(file: str, module: str) -> str | None:
     return None
 
 
+def module_name(file: str) -> str:
+    """Return the name by which other files import a file."""
+    folder = os.path.dirname(file)
+    name = os.path.relpath(file, _root(folder) or os.curdir).removesuffix(".py").replace(os.sep, ".")
+    return name.removesuffix(".__init__")
+
+
 def submodule_path(path: str, name: str) -> str | None:
     """Return the file or folder of a module inside a package, whose own file or folder this is."""
     if os.path.isdir(path):

@@ -19,15 +19,18 @@ from flatgrad.binding import ArgumentError
 from flatgrad.builder import Builder, StaticNeeded
 from flatgrad.errors import FlatgradError, Problem, ShapeError, UnsupportedError
 from flatgrad.frontend.assigned import AssignedNames, InnerComments
+from flatgrad.frontend.memory import Memory, Unknown, WritesToCaller, age_of, mark
 from flatgrad.frontend.recursion import deep_recursion
 from flatgrad.frontend.refused import REFUSED
 from flatgrad.frontend.source import Names, Source
 from flatgrad.frontend.static_objects import StaticCall
+from flatgrad.frontend.views import view_of
 from flatgrad.graph.size import SizeMismatch, SizeUnknown
-from flatgrad.graph.values import Constant, List, Statement, Value
+from flatgrad.graph.values import Constant, Dict, List, Record, Statement, Value, mapped
 from flatgrad.infer import DtypeUnsupported, makes_number, type_of
 from flatgrad.markers import stop_gradient
-from flatgrad.registry import lookup
+from flatgrad.parts import Opaque
+from flatgrad.rules.creation import size_of_axis
 
 
 class Unfinished:
@@ -42,6 +45,17 @@ class Undefined:
         raise NotImplementedError
 
 
+class Unsure(Undefined):
+    """Stands for what an array, list, dict or object holds where it may have been changed under another name, or not."""
+
+    def __init__(self, words: str) -> None:
+        self.words = words
+
+    def used(self, reader: Reader, name: str, syntax: cst.CSTNode) -> NoReturn:
+        """Raise what is not known."""
+        reader.fail(self.words, syntax, "make a copy before the change")
+
+
 class Poisoned(Exception):
     """Ends the reading of a statement that uses an unfinished variable."""
 
@@ -51,9 +65,13 @@ class Postponed(Poisoned):
 
 
 NOTHING = object()
+# stands for the result of a path that ends in a `raise`
+RAISED = object()
 
 # what a path through the function has done, among its variables: names that no variable can have
 LEFT, RETURNED, BROKE, DONE, RESULT = "left?", "returned?", "broke?", "done?", "return value"
+# what an expression gives on one side of a branch
+ITEM = "item?"
 
 
 class Step:
@@ -74,6 +92,8 @@ class Guarded(Step):
 
 
 Readable = cst.CSTNode | Step
+BlockSyntax = cst.If | cst.For | cst.While | cst.Match | cst.With | cst.Try
+StatementSyntax = cst.SimpleStatementLine | BlockSyntax
 
 Expression = Callable[["Reader", Any], Any]
 EXPRESSIONS: dict[type[cst.CSTNode], Expression] = {}
@@ -105,9 +125,8 @@ class Reader:
 
     What an expression gives is a `Value`, or, where it is known when the code is written, the Python object itself:
     numbers, strings, None, functions, modules, and tuples, lists and slices that may hold values. `inlined` is set for
-    the bodies of rules: there, whatever can be worked out is, and variables don't name values. `shared` holds the
-    values whose memory is known under a second name, in a view or in a tuple, `spelled_out` the constants of a rule that
-    are printed as they are written there.
+    the bodies of rules: there, whatever can be worked out is, and variables don't name values. `spelled_out` holds
+    the constants of a rule that are printed as they are written there.
     """
 
     def __init__(self, builder: Builder, names: Names, source: Source, *, inlined: bool = False) -> None:
@@ -116,22 +135,32 @@ class Reader:
         self.source = source
         self.inlined = inlined
         self.variables: dict[str, Any] = {}
-        # what has been changed in place, as it is now: by the value that an array was made as, by the `ref` of a list, dict or object
-        self.memory: dict[Any, Any] = {}
+        # what has been changed in place, as it is now
+        self.memory = Memory()
+        # the place that is being read
+        self.place: cst.CSTNode | None = None
+        # leaves of the parameters that have the name of their place until a variable holds them
+        self.unnamed: set[Value] = set()
+        # of a reader in the scope of a comprehension: the one around it, and the names of its own variables
+        self.around: Reader | None = None
+        self.inner_names: frozenset[str] = frozenset()
         # the names that the function assigns somewhere
         self.own_names: frozenset[str] = frozenset()
         self.definition: cst.FunctionDef | None = None
         self.problems: list[FlatgradError] = []
-        self.shared: set[Value] = set()
         self.spelled_out: set[Constant] = set()
-        # parameters of loop bodies whose memory belongs to no one else
-        self.own: set[Value] = set()
         # values that are numbers, though no operation says so: elements of arrays, and what branches and loops make of numbers
         self.numbers: set[Value] = set()
+        # functions that change what their callers see
+        self.written: set[Any] = set()
         # how many loops are being read turn by turn
         self.unrolled = 0
+        # whether this reads into the graph of a caller, who sees what is changed
+        self.is_in_line = False
         # how deep the place that is being read is in branches and loops
         self.depth = 0
+        # whether the function is called from inside of a branch or loop
+        self.conditional = False
         # the calls of the user's functions that led here, outermost first
         self.calls: tuple[Any, ...] = ()
         # the constants of the emitted module: those of one name in several files or closures are told apart
@@ -143,6 +172,10 @@ class Reader:
 
         Raises the problems found, all together. A procedure returns nothing.
         """
+        if not self.is_in_line:
+            self.memory.began = mark()
+            if not self.calls:
+                self.memory.top = self.builder.graph
         self.variables.update(arguments)
         self.variables.update({RETURNED: False, BROKE: False, DONE: False, LEFT: False, RESULT: NOTHING})
         self.own_names = self.source.variables_of(definition)
@@ -163,7 +196,13 @@ class Reader:
         result = self.variables[RESULT]
         if isinstance(result, Undefined):
             result = result.used(self, RESULT, definition.name)
-        return result
+        if result is RAISED:
+            self.fail(f"`{definition.name.value}` raises on every path", definition.name)
+        self.place = definition.name
+        result = self.refreshed(result)
+        if self.is_in_line:
+            return result
+        return mapped(result, lambda leaf: self.current(leaf) if isinstance(leaf, Value) else leaf)
 
     def block(self, statements: Sequence[Readable]) -> None:
         """Read statements until one leaves the block: returns, breaks or continues."""
@@ -191,6 +230,8 @@ class Reader:
     def statement(self, syntax: Readable) -> None:
         """Read one statement; a problem in it is noted, and reading goes on behind it."""
         perform = STATEMENTS.get(type(syntax))
+        if isinstance(syntax, cst.CSTNode):
+            self.place = syntax
         try:
             if isinstance(syntax, cst.CSTNode) and perform is None:
                 self.refuse(syntax)
@@ -211,7 +252,7 @@ class Reader:
         """Mark what a statement would have assigned as unfinished."""
         assigned = AssignedNames()
         syntax.visit(assigned)
-        self.variables.update(dict.fromkeys(assigned.names, Unfinished))
+        self.variables.update(dict.fromkeys([*assigned.names, *assigned.changed], Unfinished))
         if assigned.returns:
             self.variables.update({LEFT: True, RETURNED: True, RESULT: Unfinished})
 
@@ -220,19 +261,22 @@ class Reader:
         read = EXPRESSIONS.get(type(syntax))
         if read is None:
             self.refuse(syntax)
+        self.place = syntax
         return read(self, syntax)
 
     def apply(
         self, syntax: cst.CSTNode, function: Callable[..., Any], *args: Any, form: str = "", **kwargs: Any
     ) -> Any:
         """Append an operation; what is wrong with it is reported at `syntax`."""
+        self.place = syntax
+        args = tuple([self._as_array(syntax, function, x, form) if is_list(x) else x for x in args])
         try:
             location = None if self.inlined else self.source.location(syntax)
             result = self.builder.apply(function, *args, form=form, location=location, **kwargs)
             first = result[0] if isinstance(result, tuple) else result
-            if not self.inlined and first.node is not None and shares_memory(first):
-                # what is viewed has a second name, too
-                self.shared.update(value for value in first.node.inputs if not value.type.weak)
+            view = None if self.inlined else view_of(first)
+            if view is not None and not view.certain:
+                self.memory.is_one_of(first, [self.memory.root(view.source)])
             return result
         except SizeMismatch as error:
             self.fail(f"shapes do not fit in {called(function)}: {error}", syntax, kind=ShapeError)
@@ -257,15 +301,64 @@ class Reader:
         except (TypeError, ValueError) as error:
             self.fail(f"{called(function)} does not take such arguments: {error}", syntax)
 
+    def _as_array(self, syntax: cst.CSTNode, function: Callable[..., Any], x: Value, form: str) -> Value:
+        """Return a list that grows in a loop as the array that NumPy makes of it."""
+        if function in ON_LISTS or self.inlined:
+            return x
+        if form or getattr(function, "__module__", None) == "_operator":
+            self.fail("a list that grows in a loop is no array", syntax, "make an array of it: np.array(...)")
+        array: Value = self.apply(syntax, np.array, x)
+        return array
+
+    def refreshed(self, item: Any) -> Any:
+        """Return an item with all containers in it as they are now."""
+        try:
+            return self.memory.refreshed(self.builder, item)
+        except Unknown as unknown:
+            self._fail_at_unknown(unknown)
+
+    def current(self, value: Value) -> Value:
+        """Return what an array holds now."""
+        try:
+            return self.memory.current(self.builder, value)
+        except Unknown as unknown:
+            self._fail_at_unknown(unknown)
+
+    def changed(self, before: Any, after: Any, syntax: cst.CSTNode) -> None:
+        """Note that a list, dict or object holds something else now. Raises WritesToCaller."""
+        ref = before.ref
+        if ref is None:
+            kind = {List: "list", Dict: "dict"}.get(type(before), "object")
+            self.fail(f"this would change its caller's {kind}", syntax, COPY_HINTS.get(kind, "make a copy of it"))
+        if age_of(ref) < self.memory.began:
+            raise WritesToCaller
+        self.memory.note(before, after)
+        self.lose(ref, "list, dict or object", syntax)
+
+    def lose(self, key: Any, what: str, syntax: cst.CSTNode) -> None:
+        """Note that no one can say any more what those hold that may be the same as what has been changed."""
+        line = self.source.span(syntax)[0]
+        for other in self.memory.related(key):
+            self.memory[other] = Unsure(f"whether this is the {what} that is changed in line {line} is not known")
+
+    def _fail_at_unknown(self, unknown: Unknown) -> NoReturn:
+        place = self.place
+        assert place is not None and isinstance(unknown.held, Undefined)
+        unknown.held.used(self, ITEM, place)
+        raise AssertionError(unknown.held)
+
     def constant(self, number: Any, name: str) -> Constant:
         """Return a number or array that was found under a name outside of the function."""
         key = (type(number), repr(number.tolist()) if isinstance(number, np.ndarray) else repr(number))
-        free = next(
+        return Constant(number, type_of(number), self.constant_name(name, key))
+
+    def constant_name(self, name: str, key: Any) -> str:
+        """Return the name of a constant of the emitted module; `key` tells it from others of its name."""
+        return next(
             each
             for count in itertools.count(1)
             if self.constants.setdefault(each := name if count == 1 else f"{name}_{count}", key) == key
         )
-        return Constant(number, type_of(number), free)
 
     def value(self, item: Any, syntax: cst.CSTNode) -> Value:
         """Return an item as a value of the graph."""
@@ -290,7 +383,7 @@ class Reader:
         what, hint = REFUSED.get(type(syntax).__name__, (f"`{type(syntax).__name__}`", ""))
         self.fail(f"{what} can't be differentiated", syntax, hint)
 
-    def at_statement(self, line: cst.SimpleStatementLine | cst.If | cst.For | cst.While | cst.Match) -> None:
+    def at_statement(self, line: StatementSyntax) -> None:
         """Note the statement that the next nodes come from, with its comments."""
         if self.inlined:
             return
@@ -307,20 +400,30 @@ class Reader:
         self.builder.statement = Statement(self.source.location(line), tuple(comments), trailing)
 
 
-def _behind_colon(line: cst.If | cst.For | cst.While | cst.Match) -> cst.TrailingWhitespace | None:
+def _behind_colon(line: BlockSyntax) -> cst.TrailingWhitespace | None:
     """Return what stands behind the colon of a statement with a body in lines of its own."""
     if isinstance(line, cst.Match):
         return line.whitespace_after_colon
     return line.body.header if isinstance(line.body, cst.IndentedBlock) else None
 
 
-def _of_this_line(line: cst.SimpleStatementLine | cst.If | cst.For | cst.While | cst.Match) -> Sequence[cst.CSTNode]:
+def _of_this_line(line: StatementSyntax) -> Sequence[cst.CSTNode]:
     """Return the parts of a statement that stand before its body."""
     if isinstance(line, cst.SimpleStatementLine):
         return line.body
     if isinstance(line, cst.For):
         return (line.target, line.iter)
+    if isinstance(line, cst.With | cst.Try):
+        return line.items if isinstance(line, cst.With) else ()
     return (line.subject,) if isinstance(line, cst.Match) else (line.test,)
+
+
+def visible_variables(reader: Reader) -> dict[str, Any]:
+    """Return the variables that a function sees that is defined in the place which is read."""
+    if reader.around is None:
+        return reader.variables
+    own = {name: reader.variables[name] for name in reader.inner_names if name in reader.variables}
+    return {**visible_variables(reader.around), **own}
 
 
 def statements_of(body: cst.BaseSuite) -> Sequence[cst.CSTNode]:
@@ -328,28 +431,6 @@ def statements_of(body: cst.BaseSuite) -> Sequence[cst.CSTNode]:
     if isinstance(body, cst.SimpleStatementSuite):
         return [cst.SimpleStatementLine(body.body)]
     return body.body
-
-
-def shares_memory(value: Value) -> bool:
-    """Tell whether an array may be a view of another one: what is picked by arrays of indices is a copy."""
-    node = value.node
-    record = lookup(node.function) if node is not None else None
-    if node is None or record is None or not record.view:
-        return node is None
-    if node.function is operator.getitem:
-        index = node.arguments["index"]
-        parts = index if isinstance(index, tuple) and not isinstance(index, List) else (index,)
-        is_copy = any(isinstance(part, List) or (isinstance(part, Value) and part.rank) for part in parts)
-        # a single element is a number, unless an ellipsis makes it an array without axes
-        return not is_copy and (value.rank > 0 or Ellipsis in [part for part in parts if not isinstance(part, Value)])
-    return True
-
-
-def may_be_shared(reader: Reader, value: Value) -> bool:
-    """Tell whether an array may be known under a second name, so that a change in place could be seen elsewhere."""
-    if is_number(reader, value):
-        return False
-    return value in reader.shared or (shares_memory(value) and value not in reader.own)
 
 
 def is_number(reader: Reader, value: Value) -> bool:
@@ -363,7 +444,16 @@ def is_number(reader: Reader, value: Value) -> bool:
         return False
     if node.function is stop_gradient:
         return is_number(reader, node.inputs[0])
-    return makes_number(node) or (node.function is operator.getitem and not shares_memory(value))
+    return makes_number(node) or (node.function is operator.getitem and view_of(value) is None)
+
+
+# what takes a list as it is
+ON_LISTS = frozenset({operator.getitem, size_of_axis, len, sum, np.array, np.asarray, np.stack, np.concatenate})
+
+
+def is_list(item: Any) -> bool:
+    """Tell whether an item is a list that grows in a loop."""
+    return isinstance(item, Value) and item.type.is_list
 
 
 def called(function: Callable[..., Any]) -> str:
@@ -385,8 +475,12 @@ def described(item: Any) -> str:
         return "a string"
     if item is None:
         return "None"
+    if isinstance(item, Record):
+        return f"a {getattr(item.kind, 'name', None) or item.kind.__name__}"
     if isinstance(item, tuple):
         return "a tuple or list"
+    if isinstance(item, Opaque):
+        return f"a {item.kind}"
     if isinstance(item, StaticCall):
         return f"`{item.name}`, which is made by a call that is not run"
     if type(item).__module__.startswith("flatgrad.frontend.") and isinstance(getattr(item, "name", None), str):
@@ -402,4 +496,5 @@ OPERATOR_SYMBOLS = {
     "and_": "&", "or_": "|", "xor": "^", "invert": "~", "not_": "not",
 }  # fmt: skip
 
+COPY_HINTS = {"list": "make a copy: list(values)", "dict": "make a copy: dict(params)"}
 IN_PLACE_HINT = "assign a new array instead: np.where(...), np.concatenate(...), or y = y + ..."

@@ -18,12 +18,35 @@ import libcst as cst
 
 from flatgrad.builder import Builder
 from flatgrad.errors import SourceError
-from flatgrad.frontend import branches, calls, effects, expressions, loops, patterns, statements
+from flatgrad.frontend import (
+    branches,
+    builtin_calls,
+    calls,
+    comprehensions,
+    container_methods,
+    contexts,
+    draws,
+    effects,
+    exceptions,
+    expressions,
+    iterator_calls,
+    local_imports,
+    loops,
+    object_calls,
+    operator_calls,
+    patterns,
+    statements,
+    subscripts,
+    texts,
+)
 from flatgrad.frontend.assigned import AssignedNames
 from flatgrad.frontend.reader import Reader
 from flatgrad.frontend.source import NameUnknown, Source
 
-READERS = (branches, calls, effects, expressions, loops, patterns, statements)
+READERS = (
+    branches, builtin_calls, calls, comprehensions, container_methods, contexts, draws, effects, exceptions,
+    expressions, iterator_calls, local_imports, loops, object_calls, operator_calls, patterns, statements, subscripts, texts,
+)  # fmt: skip
 
 
 class RuleNames:
@@ -40,6 +63,14 @@ class RuleNames:
             return getattr(builtins, name)
         except AttributeError:
             raise NameUnknown(f"`{name}` is not defined", "") from None
+
+    def home(self, name: str) -> str | None:
+        """Return None: no emitted module imports anything for a rule."""
+        return None
+
+    def imported(self, module: str, member: str, *, whole: bool) -> Any:
+        """Raise NameUnknown: a rule imports nothing."""
+        raise NameUnknown("a rule can't import anything")
 
 
 @cache

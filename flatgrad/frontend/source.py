@@ -24,7 +24,14 @@ from libcst.metadata import CodeRange, MetadataWrapper, PositionProvider
 from flatgrad.errors import Problem, SourceError, UnsupportedError, syntax_problem
 from flatgrad.frontend.decoding import decoded
 from flatgrad.frontend.recursion import C_RECURSION_LIMIT, deep_recursion
-from flatgrad.frontend.trees import AnyDef, Lambdas, NamesOfLambda, definitions_of, syntax_of_definitions
+from flatgrad.frontend.trees import (
+    AnyDef,
+    Lambdas,
+    NamesOfLambda,
+    definitions_of,
+    syntax_of_definitions,
+    with_normal_names,
+)
 from flatgrad.options import Options
 
 Syntax = cst.CSTNode | ast.AST
@@ -138,7 +145,9 @@ class Source:
         # Python parses first: its messages are clearer, and what it refuses is not Python
         _ = self.tree
         try:
-            return cst.parse_module(self.text)
+            module = cst.parse_module(self.text)
+            with deep_recursion():
+                return module if self.text.isascii() else with_normal_names(module)
         except cst.ParserSyntaxError as error:
             line = error.raw_line
             text = self.lines[line - 1] if 0 < line <= len(self.lines) else ""
@@ -306,8 +315,19 @@ class NameUnknown(LookupError):
 class Names(Protocol):
     """What the names stand for that a function uses and does not assign."""
 
+    def home(self, name: str) -> str | None:
+        """Return the module of the user's from which others can import what a name stands for; None where there is none."""
+        ...
+
     def find(self, name: str) -> object:
         """Return the object. Raises NameUnknown."""
+        ...
+
+    def imported(self, module: str, member: str, *, whole: bool) -> object:
+        """Return what an import inside of the function brings: a member of a module, or the module.
+
+        Without `whole` it is the outermost package of `module`. Raises NameUnknown.
+        """
         ...
 
 

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import libcst as cst
 
+from flatgrad.frontend.attributes import augmented_attribute
 from flatgrad.frontend.effects import EXPRESSION_STATEMENTS, asserted
-from flatgrad.frontend.expressions import BINARY, operation
 from flatgrad.frontend.reader import (
-    IN_PLACE_HINT,
     LEFT,
-    OPERATOR_SYMBOLS,
     RESULT,
     RETURNED,
     Reader,
-    may_be_shared,
     performs,
 )
+from flatgrad.frontend.subscripts import augmented_item
 from flatgrad.frontend.unpacking import assign, bind
-from flatgrad.graph.values import AUGMENTED, Value, same_type
+from flatgrad.frontend.writes import augmented_operand
 
 
 @performs(cst.SimpleStatementLine)
@@ -34,9 +32,9 @@ def read_pass(reader: Reader, syntax: cst.Pass) -> None:
 
 @performs(cst.Return)
 def read_return(reader: Reader, syntax: cst.Return) -> None:
-    if syntax.value is None:
+    if syntax.value is None and not reader.calls:
         reader.fail("returns nothing", syntax, "return the value to differentiate")
-    result = reader.expression(syntax.value)
+    result = None if syntax.value is None else reader.expression(syntax.value)
     reader.variables.update({LEFT: True, RETURNED: True, RESULT: result})
 
 
@@ -70,25 +68,11 @@ def read_annotated_assign(reader: Reader, syntax: cst.AnnAssign) -> None:
 
 @performs(cst.AugAssign)
 def read_augmented_assign(reader: Reader, syntax: cst.AugAssign) -> None:
-    if not isinstance(syntax.target, cst.Name):
-        reader.fail("an assignment into an array can't be differentiated", syntax.target, IN_PLACE_HINT)
-    name = syntax.target.value
-    before = reader.expression(syntax.target)
-    function = BINARY[type(syntax.operator).__name__.removesuffix("Assign")]
-    amount = reader.expression(syntax.value)
-    after = operation(reader, syntax, function, before, amount)
-    if isinstance(before, Value) and isinstance(after, Value) and not before.type.weak:
-        _require_own(reader, name, before, after, syntax)
-    if isinstance(after, Value) and after.node is not None and after.node.function is function:
-        after.node.form = AUGMENTED
-    bind(reader, name, after)
-
-
-def _require_own(reader: Reader, name: str, before: Value, after: Value, syntax: cst.AugAssign) -> None:
-    """Refuse `x += ...` where the array may have a second name: NumPy would change it under that name too."""
-    symbol = OPERATOR_SYMBOLS.get(BINARY[type(syntax.operator).__name__.removesuffix("Assign")].__name__, "+")
-    hint = f"write {name} = {name} {symbol} ..."
-    if may_be_shared(reader, before):
-        reader.fail(f"`{name}` may be another array's memory, which this changes too", syntax, hint)
-    if not same_type(after.type, before.type):
-        reader.fail(f"changes `{name}` from {before.type} to {after.type}", syntax, hint)
+    target = syntax.target
+    if isinstance(target, cst.Subscript):
+        augmented_item(reader, syntax)
+    elif isinstance(target, cst.Attribute):
+        augmented_attribute(reader, target, lambda before: augmented_operand(reader, before, syntax))
+    else:
+        assert isinstance(target, cst.Name)
+        bind(reader, target.value, augmented_operand(reader, reader.expression(target), syntax))

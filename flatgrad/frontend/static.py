@@ -6,7 +6,7 @@ In: a source. Out: the `Definition`s to differentiate, and those of helpers. Lay
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import Any
 
@@ -20,6 +20,7 @@ from flatgrad.frontend.source import (
     Source,
     definition_at,
 )
+from flatgrad.frontend.static_classes import FileClass
 from flatgrad.frontend.static_names import StaticNames
 from flatgrad.frontend.static_objects import StaticClass, StaticFunction
 from flatgrad.garbage import collector_paused
@@ -31,15 +32,15 @@ CUSTOM = ("flatgrad.custom_vjp", "flatgrad.markers.custom_vjp")
 
 @dataclass(frozen=True, slots=True)
 class TopLevelFunction:
-    """A function at the top level of a file. `decorated`: whether it carries flatgrad's decorator, with these options."""
+    """A function at the top level of a file, or a method of a class there.
 
+    `decorated`: whether it carries flatgrad's decorator, with these options.
+    """
+
+    name: str
     function: StaticFunction
     decorated: bool
     options: Options
-
-    @property
-    def name(self) -> str:
-        return self.function.name
 
 
 def top_level_functions(source: Source, names: StaticNames) -> list[TopLevelFunction]:
@@ -49,11 +50,29 @@ def top_level_functions(source: Source, names: StaticNames) -> list[TopLevelFunc
         bound = names.bindings.by_name.get(place.name, ())
         # of several functions with one name, the last is the one that the name stands for
         if place.qualname == place.name and bound and bound[-1].value is place.node and bound[-1].certain:
-            marks = [decorator for decorator in place.node.decorator_list if _is_flatgrad(decorator, names)]
-            options = _options(source, marks[0]) if marks else Options()
-            function = StaticFunction(place.name, source, place.syntax, names)
-            listed.append(TopLevelFunction(function, bool(marks), options))
+            listed.append(_listed(place.name, StaticFunction(place.name, source, place.syntax, names), place, names))
+        elif place.qualname.count(".") == 1 and names.bindings.is_class(place.qualname.partition(".")[0]):
+            method = _method(names, *place.qualname.split("."))
+            if method is not None and method.syntax is place.syntax:
+                listed.append(_listed(place.qualname, method, place, names))
     return listed
+
+
+def _listed(name: str, function: StaticFunction, place: FunctionPlace, names: StaticNames) -> TopLevelFunction:
+    marks = [decorator for decorator in place.node.decorator_list if _is_flatgrad(decorator, names)]
+    options = _options(function.source, marks[0]) if marks else Options()
+    return TopLevelFunction(name, function, bool(marks), options)
+
+
+def _method(names: StaticNames, owner: str, name: str) -> StaticFunction | None:
+    """Return a method of a class, of its own or inherited; None where there is none that can be told."""
+    try:
+        found = names.find(owner)
+        held = [each.own(name) for each in found.mro if name in each.held] if isinstance(found, FileClass) else []
+    except NameUnknown:
+        return None
+    method = getattr(held[0], "__func__", held[0]) if held else None
+    return method if isinstance(method, StaticFunction) else None
 
 
 @collector_paused()
@@ -64,22 +83,38 @@ def static_definition(source: Source, name: str | None = None) -> list[Definitio
     """
     names = StaticNames(source)
     listed = top_level_functions(source, names)
-    known = ", ".join(one.name for one in listed)
-    if not listed and name is None:
+    functions = [one for one in listed if one.function.owner is None or one.decorated]
+    known = ", ".join(one.name for one in functions)
+    if not functions and name is None:
         raise SourceError(Problem("the file has no function at its top level", file=source.file))
     if name is not None:
-        chosen = [one for one in listed if one.name == name]
+        chosen = [one for one in listed if one.name == name] or _inherited(names, name)
         if not chosen:
-            raise SignatureError(_unknown_function(source, names, name, [one.name for one in listed]))
+            raise SignatureError(_unknown_function(source, names, name, listed))
     else:
-        chosen = [one for one in listed if one.decorated] or listed
+        chosen = [one for one in functions if one.decorated] or functions
         if len(chosen) > 1 and not chosen[0].decorated:
             hint = f"name one, as in {source.file}:{chosen[0].name}, or decorate those to differentiate with @flatgrad"
             raise SignatureError(Problem(f"the file has several functions: {known}", hint, source.file))
-    return [function_definition(one.function, names, one.options) for one in chosen]
+    return [replace(function_definition(one.function, None, one.options), display=one.name) for one in chosen]
 
 
-def _unknown_function(source: Source, names: StaticNames, name: str, known: list[str]) -> Problem:
+def _inherited(names: StaticNames, name: str) -> list[TopLevelFunction]:
+    """Return the method that a class has from another one, by a name such as ``Model.loss``."""
+    owner, _, method = name.rpartition(".")
+    found = _method(names, owner, method) if owner else None
+    if found is None or not isinstance(found.names, StaticNames):
+        return []
+    return [_listed(name, found, found.source.place_of(found.syntax), found.names)]
+
+
+def _unknown_function(source: Source, names: StaticNames, name: str, listed: list[TopLevelFunction]) -> Problem:
+    owner, _, method = name.rpartition(".")
+    known = [one.name for one in listed if one.function.owner is None]
+    if owner in names.bindings.by_name:
+        methods = [one.name for one in listed if one.name.startswith(f"{owner}.")]
+        hint = f"the methods of the class are {', '.join(methods)}" if methods else ""
+        return source.problem(f"`{owner}` has no method {method}", names.bindings.by_name[owner][-1].node, hint)
     if name in names.bindings.by_name:
         node = names.bindings.by_name[name][-1].node
         try:
@@ -91,7 +126,9 @@ def _unknown_function(source: Source, names: StaticNames, name: str, known: list
             message = f"`{name}` is {kind}"
         except NameUnknown as error:
             message = error.message
-        return source.problem(message, node, f"the functions of the file are {', '.join(known)}" if known else "")
+        methods = [one.name for one in listed if one.name.startswith(f"{name}.") and not one.name.endswith(".__init__")]
+        hint = f"the functions of the file are {', '.join(known)}" if known else ""
+        return source.problem(message, node, f"name a method of it: {', '.join(methods)}" if methods else hint)
     near = get_close_matches(name, known, 1)
     there = f"the functions at its top level are {', '.join(known)}" if known else "it has no function at its top level"
     hint = f"did you mean {near[0]}? {there}" if near else there

@@ -17,6 +17,8 @@ from typing import Any
 
 from flatgrad.frontend.bindings import Binding, Bindings
 from flatgrad.frontend.constants import (
+    FOLLOWED_MODULES,
+    KEPT_MODULES,
     NAMED_MODULES,
     READ_MODULES,
     NotConstant,
@@ -25,17 +27,22 @@ from flatgrad.frontend.constants import (
     imported,
     is_immutable,
 )
-from flatgrad.frontend.project import module_path, submodule_path
+from flatgrad.frontend.project import module_name, module_path, submodule_path
 from flatgrad.frontend.recursion import deep_recursion
 from flatgrad.frontend.source import (
     ForeignObject,
     NameUnknown,
     Source,
 )
-from flatgrad.frontend.static_objects import Partial, StaticCall, StaticClass, StaticFunction, StaticModule
+from flatgrad.frontend.static_classes import FileClass
+from flatgrad.frontend.static_enumerations import NAMED_TUPLES, enumeration, named_tuple
+from flatgrad.frontend.static_objects import Partial, StaticCall, StaticFunction, StaticModule
 from flatgrad.frontend.trees import AnyDef
+from flatgrad.rules.program import Made, Member
 
 AFTER_ALL = float("inf")
+LOGGER = "logging.getLogger"
+GENERATORS = ("numpy.random.default_rng", "numpy.random.RandomState")
 
 
 @dataclass(slots=True)
@@ -104,6 +111,17 @@ class StaticNames:
                 self._pending.discard(last)
         return self._values[last]
 
+    def home(self, name: str) -> str | None:
+        """Return the module from which others can import what a name stands for; None where there is none."""
+        return module_name(self.source.file) if name in self.bindings.by_name else None
+
+    def imported(self, module: str, member: str, *, whole: bool) -> object:
+        """Return what an import inside of a function brings. Raises NameUnknown."""
+        name = module if whole else module.partition(".")[0]
+        if imported(f"{name}.{member}" if member else name) is None:
+            raise NameUnknown(f"there is no `{name}.{member}`")
+        return self._imported(member or name, Binding(0, self.source.tree, module=name, member=member))
+
     def _builtin(self, name: str) -> object:
         if hasattr(builtins, name) and not name.startswith("__"):
             found: object = getattr(builtins, name)
@@ -122,11 +140,20 @@ class StaticNames:
             return StaticFunction(name, self.source, self.source.definition_of(syntax), self)
         if isinstance(binding.value, ast.Call) and self.bindings.dotted_name(binding.value.func) == "functools.partial":
             return self._partial(name, binding, binding.value)
+        if isinstance(binding.value, ast.Call) and not binding.path:
+            maker = self.bindings.dotted_name(binding.value.func)
+            if maker == LOGGER:
+                return self._logger(name, binding, binding.value)
+            if maker in GENERATORS:
+                return Member(module_name(self.source.file), name, maker)
+        if isinstance(binding.value, ast.Call) and self.bindings.dotted_name(binding.value.func) in NAMED_TUPLES:
+            options = {word.arg or "": self._constant(name, binding, word.value) for word in binding.value.keywords}
+            return named_tuple([self._constant(name, binding, each) for each in binding.value.args], options)
         if isinstance(binding.value, ast.Call) and not binding.path and self._is_function(binding):
             return StaticCall(name, self.source, self.source.value_of(binding.node), self)
         line = self._line(binding.node)
         if isinstance(binding.node, ast.ClassDef):
-            return FileClass(name, binding.node, self)
+            return enumeration(FileClass(name, binding.node, self, binding.order))
         if isinstance(binding.node, ast.Delete):
             raise NameUnknown(f"`{name}` is deleted (line {line})")
         if binding.value is None:
@@ -141,6 +168,17 @@ class StaticNames:
         except (NotConstant, NameUnknown):
             return False
         return isinstance(function, StaticFunction | StaticCall | Partial)
+
+    def _logger(self, name: str, binding: Binding, made: ast.Call) -> object:
+        """Return a logger by its name: a call of logging.getLogger."""
+        arguments = [*made.args, *(keyword.value for keyword in made.keywords)]
+        names = [
+            module_name(self.source.file)
+            if isinstance(argument, ast.Name) and argument.id == "__name__"
+            else self._constant(name, binding, argument)
+            for argument in arguments
+        ]
+        return Made(Member("logging", "getLogger"), tuple(each for each in names if each is not None))
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -163,15 +201,8 @@ class StaticNames:
     def _constant(self, name: str, binding: Binding, expression: ast.expr) -> Any:
         line = self._line(binding.node)
 
-        def lookup(other: str) -> object:
-            value = self._value_at(other, binding.order)
-            if other in self.bindings.changed and not is_immutable(value):
-                changed = self._line(self.bindings.changed[other])
-                raise NameUnknown(f"`{other}` may be changed after its definition (line {changed})")
-            return value
-
         try:
-            value = evaluate(expression, lookup)
+            value = evaluate(expression, lambda other: self.known_at(other, binding.order))
             if binding.operation is not None:
                 value = combined(binding.operation, self._value_at(name, binding.order), value, expression)
         except NotConstant as error:
@@ -185,12 +216,20 @@ class StaticNames:
             value = value[index]
         return value
 
+    def known_at(self, name: str, order: int) -> Any:
+        """Return what a name stands for just before the statement with this number. Raises NameUnknown."""
+        value = self._value_at(name, order)
+        if name in self.bindings.changed and not is_immutable(value):
+            changed = self._line(self.bindings.changed[name])
+            raise NameUnknown(f"`{name}` may be changed after its definition (line {changed})")
+        return value
+
     def _imported(self, name: str, binding: Binding) -> object:
         root = binding.module.partition(".")[0]
         dotted = f"{binding.module}.{binding.member}" if binding.member else binding.module
-        if root in NAMED_MODULES and root != "functools":
+        if root in NAMED_MODULES and root not in FOLLOWED_MODULES:
             return ForeignObject(dotted)
-        if root not in READ_MODULES and root != "functools":
+        if root not in (*READ_MODULES, *KEPT_MODULES, *FOLLOWED_MODULES):
             return self._of_the_project(name, binding)
         found = imported(dotted)
         if found is None:
@@ -212,26 +251,6 @@ class StaticNames:
 
     def _line(self, node: ast.AST) -> int:
         return self.source.span(node)[0]
-
-
-@dataclass(frozen=True)
-class FileClass(StaticClass):
-    """A class that a file defines: of what it holds, its static methods are read."""
-
-    name: str
-    node: ast.ClassDef = field(compare=False, repr=False)
-    names: StaticNames = field(compare=False, repr=False)
-
-    def member(self, name: str) -> object:
-        """Return a static method. Raises NameUnknown for anything else."""
-        found = [part for part in self.node.body if isinstance(part, AnyDef) and part.name == name]
-        decorators = [ast.unparse(decorator) for decorator in found[-1].decorator_list] if found else []
-        if decorators != ["staticmethod"] or self.node.decorator_list:
-            message = f"of the class `{self.name}` only static methods are read, and `{name}` is none"
-            raise NameUnknown(message, "write it as a function outside of the class")
-        source = self.names.source
-        place = next(place for place in source.functions if place.node is found[-1])
-        return StaticFunction(name, source, place.syntax, self.names, bare=True)
 
 
 @dataclass(frozen=True)

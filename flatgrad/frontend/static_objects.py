@@ -6,7 +6,7 @@ Layer: `frontend`, above `source`.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,7 +19,7 @@ from flatgrad.frontend.source import Names, Source
 class StaticFunction:
     """A function that is known by its `def` or lambda in a file, which has not been run.
 
-    `names` are those of the file. `bare` leaves out what its decorators do.
+    `names` are those of the file. `bare` leaves out what its decorators do. `owner` is the class that it is a method of.
     """
 
     name: str
@@ -27,6 +27,7 @@ class StaticFunction:
     syntax: cst.FunctionDef
     names: Names | None = field(default=None, compare=False, repr=False)
     bare: bool = False
+    owner: StaticClass | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -48,9 +49,23 @@ class StaticModule(ABC):
 
 
 class StaticClass(StaticModule):
-    """A class of the user's, which has not been made."""
+    """A class of the user's, which has not been made. `mro` are the classes in which its attributes are looked for."""
 
     name: str
+    # whether nothing can change the attributes of its objects
+    is_frozen: bool = False
+
+    @abstractmethod
+    def instance(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        """Return what a call of the class makes, where its fields tell all of that. Raises NameUnknown."""
+
+    @property
+    @abstractmethod
+    def mro(self) -> tuple[Any, ...]: ...
+
+    @abstractmethod
+    def own(self, name: str) -> Any:
+        """Return what the class itself holds under a name, as `vars` of a class object does. Raises NameUnknown."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -6,6 +6,7 @@ In: a tree. Out: its functions, in the same order for both. Layer: bottom of `fr
 from __future__ import annotations
 
 import ast
+import unicodedata
 
 import libcst as cst
 
@@ -85,3 +86,18 @@ class NamesOfLambda(cst.CSTVisitor):
     def visit_NamedExpr(self, node: cst.NamedExpr) -> None:
         if isinstance(node.target, cst.Name):
             self.names.append(node.target.value)
+
+
+class _WithNormalNames(cst.CSTTransformer):
+    """Spells each name as Python does, to which the micro sign and the Greek letter are one."""
+
+    def leave_Name(self, original_node: cst.Name, updated_node: cst.Name) -> cst.Name:
+        value = updated_node.value
+        return updated_node if value.isascii() else updated_node.with_changes(value=unicodedata.normalize("NFKC", value))
+
+
+def with_normal_names(module: cst.Module) -> cst.Module:
+    """Return a module with its names in the form in which Python compares them."""
+    changed = module.visit(_WithNormalNames())
+    assert isinstance(changed, cst.Module)
+    return changed

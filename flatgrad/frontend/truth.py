@@ -12,8 +12,11 @@ from typing import Any
 import libcst as cst
 import numpy as np
 
+from flatgrad.frontend.iterators import Deferred, DictView, seen
 from flatgrad.frontend.known import as_number, decides, is_static, refuse_methods
+from flatgrad.frontend.objects import is_instance
 from flatgrad.frontend.reader import Reader, described
+from flatgrad.frontend.special_methods import truth_of
 from flatgrad.graph.size import SizeUnknown, equal, is_one, resolved
 from flatgrad.graph.values import Value
 from flatgrad.rules.creation import size_of_axis
@@ -38,6 +41,8 @@ def truth(reader: Reader, item: Any, syntax: cst.CSTNode) -> bool:
 
 def condition(reader: Reader, item: Any, syntax: cst.CSTNode) -> bool | Value:
     """Return whether a condition holds, or the truth value of the graph that tells."""
+    if is_instance(item):
+        item = truth_of(reader, item, syntax)
     known = decided(reader, item, syntax)
     if known is not None:
         return known
@@ -53,6 +58,12 @@ def condition(reader: Reader, item: Any, syntax: cst.CSTNode) -> bool | Value:
 
 def decided(reader: Reader, item: Any, syntax: cst.CSTNode) -> bool | None:
     """Return whether a condition holds where that is known when the code is written, else None. Raises SizeUnknown."""
+    if is_instance(item):
+        item = truth_of(reader, item, syntax)
+    if isinstance(item, DictView):
+        return bool(seen(reader, item))
+    if isinstance(item, Deferred):
+        return True
     if is_static(item):
         number = as_number(item)
         if isinstance(number, np.ndarray) and number.size != 1:

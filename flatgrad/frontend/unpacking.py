@@ -3,16 +3,34 @@
 from __future__ import annotations
 
 import operator
+from collections.abc import Callable
 from typing import Any
 
 import libcst as cst
 import numpy as np
 
-from flatgrad.frontend.reader import IN_PLACE_HINT, Reader
+from flatgrad.frontend.iterators import DictView, LazyIterator, rest_of, seen
+from flatgrad.frontend.memory import Ref
+from flatgrad.frontend.reader import Reader, described, is_list
+from flatgrad.frontend.special_methods import gone_through
 from flatgrad.graph.size import SizeUnknown, resolved
-from flatgrad.graph.values import INTEGER, Constant, List, Value
+from flatgrad.graph.values import INTEGER, Constant, Dict, List, Record, Value
 from flatgrad.infer import type_of
 from flatgrad.rules.program import literal
+
+# how a target that is no name and no tuple is assigned, by its syntax class
+Assigning = Callable[[Reader, Any, Any], None]
+TARGETS: dict[type[cst.CSTNode], Assigning] = {}
+
+
+def assigns(*classes: type[cst.CSTNode]) -> Callable[[Assigning], Assigning]:
+    """Enter the decorated function into TARGETS as what assigns to these syntax classes."""
+
+    def enter(function: Assigning) -> Assigning:
+        TARGETS.update(dict.fromkeys(classes, function))
+        return function
+
+    return enter
 
 
 def assign(reader: Reader, target: cst.CSTNode, item: Any) -> None:
@@ -21,10 +39,8 @@ def assign(reader: Reader, target: cst.CSTNode, item: Any) -> None:
         bind(reader, target.value, item)
     elif isinstance(target, cst.Tuple | cst.List):
         unpack(reader, target, item)
-    elif isinstance(target, cst.Subscript):
-        reader.fail("an assignment into an array can't be differentiated", target, IN_PLACE_HINT)
-    elif isinstance(target, cst.Attribute):
-        reader.fail("an assignment to an attribute can't be differentiated", target, "use a local variable")
+    elif type(target) in TARGETS:
+        TARGETS[type(target)](reader, target, item)
     else:
         reader.refuse(target)
 
@@ -40,29 +56,52 @@ def unpack(reader: Reader, target: cst.Tuple | cst.List, item: Any) -> None:
         first = starred[0]
         behind = len(elements) - first - 1
         middle = List(items[first : len(items) - behind])
+        middle.ref = Ref()
         items = (*items[:first], middle, *items[len(items) - behind :])
     for element, part in zip(elements, items, strict=True):
         assign(reader, element.value, part)
 
 
 def parts(reader: Reader, item: Any, syntax: cst.CSTNode) -> tuple[Any, ...]:
-    """Return the parts of a tuple or list, the sizes of a shape, or the rows of an array whose number is known."""
-    if isinstance(item, tuple | str):
+    """Return what going through an item gives: of a dict its keys, of a shape its sizes, of an array its rows.
+
+    An iterator is at its end then. Raises SizeUnknown for an array whose number of rows is not known.
+    """
+    item = gone_through(reader, item, syntax)
+    if isinstance(item, LazyIterator):
+        return rest_of(reader, item, syntax)
+    if isinstance(item, DictView):
+        return seen(reader, item)
+    if isinstance(item, Dict):
+        return item.keys
+    if isinstance(item, frozenset):
+        return _ordered(reader, item, syntax)
+    if isinstance(item, tuple | str | range):
         return tuple(item)
     if not isinstance(item, Value):
-        reader.value(item, syntax)
+        reader.fail(f"{described(item)} can't be gone through", syntax)
     if isinstance(item.known, tuple):
         return sizes(reader, item)
-    if isinstance(item, Value) and item.rank:
+    if is_list(item):
+        hint = "go through it with a loop, or make an array of it: np.array(...)"
+        reader.fail("how many items this list has is known at run time only", syntax, hint)
+    if item.rank:
         rows = resolved(item.shape[0])
         if isinstance(rows, int):
             return tuple([reader.apply(syntax, operator.getitem, item, index=k) for k in range(rows)])
         error = SizeUnknown((rows,))
         error.problem = reader.problem(  # type: ignore[attr-defined]
-            "the number of rows to unpack is not known", syntax, "give it a number in the shapes: shapes='x=(3,)'"
+            "the number of rows to go through is not known", syntax, "give it a number in the shapes: shapes='x=(3,)'"
         )
         raise error
-    return reader.fail("only tuples, shapes and arrays can be unpacked", syntax)
+    return reader.fail("a number can't be gone through", syntax)
+
+
+def _ordered(reader: Reader, items: frozenset[Any], syntax: cst.CSTNode) -> tuple[Any, ...]:
+    """Return the only item of a set: the order of several may differ from one run of Python to the next."""
+    if len(items) > 1:
+        reader.fail("the order of the items of a set is not known", syntax, "use sorted(...), or a list")
+    return tuple(items)
 
 
 def sizes(reader: Reader, shape: Value) -> tuple[Value, ...]:
@@ -84,25 +123,43 @@ def bind(reader: Reader, name: str, item: Any) -> None:
             if item.name is None:
                 item = held(reader, item, name)
         elif isinstance(item, Value):
+            if item in reader.unnamed and not reader.unrolled:
+                # the user's name for it, instead of one made of its place
+                item.name = name
+                reader.unnamed.discard(item)
             if item.name is None and item.node is not None:
                 item.name = name
-            else:
-                reader.shared.add(item)
+        elif isinstance(item, Dict):
+            for key, part in item.items.items():
+                name_part(reader, name, key, part)
+        elif isinstance(item, tuple) and not isinstance(item, Record):
+            for position, part in enumerate(item):
+                name_part(reader, name, position, part)
     reader.variables[name] = item
+
+
+def name_part(reader: Reader, name: str, key: Any, item: Any) -> None:
+    """Name a value that is a part of a container after the variable that holds it: `hs[0]` becomes `hs_0`."""
+    if not isinstance(item, Value) or item.name is not None or item.node is None or isinstance(item, Constant):
+        return
+    keys = key if isinstance(key, tuple) else (key,)
+    joined = "_".join([name, *map(str, keys)])
+    if not reader.inlined and joined.isidentifier() and joined not in reader.own_names:
+        item.name = joined
 
 
 def bind_element(reader: Reader, target: cst.CSTNode, item: Any) -> None:
     """Bind the target of a loop to what a turn gets; a number that is known stays the number."""
     if isinstance(target, cst.Name):
         if isinstance(item, Value):
-            item.name = item.name or target.value
-            if not item.rank:
+            if not item.rank and item.node is None and item.name is None:
                 # an element of an array is a number, and so is a counter
                 reader.numbers.add(item)
+            item.name = item.name or target.value
         reader.variables[target.value] = item
     elif (
         isinstance(target, cst.Tuple | cst.List)
-        and isinstance(item, tuple)
+        and type(item) in (tuple, List)
         and len(target.elements) == len(item)
         and not any(isinstance(element, cst.StarredElement) for element in target.elements)
     ):

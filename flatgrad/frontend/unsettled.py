@@ -11,11 +11,8 @@ from typing import Any, NoReturn
 
 import libcst as cst
 
-from flatgrad.frontend.reader import NOTHING, RESULT, Postponed, Reader, Undefined
+from flatgrad.frontend.reader import ITEM, NOTHING, RESULT, Postponed, Reader, Undefined
 from flatgrad.graph.size import Size, SizeUnknown, resolved
-
-# among the variables of a side: what an expression gives there
-ITEM = "item?"
 
 Pairs = tuple[tuple[Size, Size], ...]
 
@@ -30,11 +27,15 @@ class EqualityUnknown(SizeUnknown):
 
 @dataclass(frozen=True)
 class Undecided(Undefined):
-    """A variable that is one thing behind one path and another behind another; the same where the sizes of `pairs` are equal."""
+    """A variable that is one thing behind one path and another behind another; the same where the sizes of `pairs` are equal.
+
+    `either` holds both, where they are known.
+    """
 
     words: str
     hint: str = "give it one type and shape on all paths"
     pairs: Pairs = ()
+    either: tuple[Any, ...] = ()
 
     def used(self, reader: Reader, name: str, syntax: cst.CSTNode) -> NoReturn:
         """Raise what is wrong."""

@@ -7,6 +7,7 @@ function whose code is kept on disk needs no parser.
 from __future__ import annotations
 
 import builtins
+import enum
 import functools
 import opcode
 import sys
@@ -17,13 +18,17 @@ from typing import Any, cast
 
 import numpy as np
 
+from flatgrad.functions.class_parts import COMPUTED, functions_of, installation, member_of
 from flatgrad.functions.codes import COMPARED, nested
 from flatgrad.hashing import hashed
 
 Token = Any
 
 # modules whose contents are told by their versions
-KNOWN_MODULES = ("builtins", "flatgrad", "math", "numpy", "operator")
+KNOWN_MODULES = (
+    "abc", "builtins", "collections", "contextlib", "copy", "dataclasses", "enum", "flatgrad", "functools", "itertools",
+    "logging", "math", "numpy", "operator", "sys", "time", "types", "typing", "warnings",
+)  # fmt: skip
 PLAIN = (bool, int, float, complex, str, bytes, type(None), type(Ellipsis), range)
 NUMBERS_AND_TEXT = (int, float, complex, str, bytes)
 VIEWS: tuple[type, ...] = (type({}.keys()), type({}.values()), type({}.items()))
@@ -215,6 +220,9 @@ class Walk:
             number = self._number(value)
             held = ("function", "forward", "backward")
             return ("seen", number) if number is not None else ("own gradient", self._held_by(value, held))
+        if kind.__module__ == "logging" and isinstance(name := getattr(value, "name", None), str):
+            # whom it tells, and what of it, decides nothing that is written
+            return ("logger", name)
         if isinstance(value, BUILT_IN) or _is_known(value):
             return self._known(value)
         if isinstance(value, np.ndarray) and not value.dtype.hasobject:
@@ -266,6 +274,9 @@ class Walk:
 
     def _held(self, value: Any) -> Token:
         """Return the token of what an object holds as one of a class that inherits from a built-in one."""
+        if isinstance(value, enum.Enum):
+            # members of one class differ in nothing else
+            return repr((value.name, value.value))
         if isinstance(value, NUMBERS_AND_TEXT):
             return next(kind.__repr__(value) for kind in NUMBERS_AND_TEXT if isinstance(value, kind))
         if isinstance(value, tuple | list | dict | set | frozenset):
@@ -278,19 +289,40 @@ class Walk:
         if isinstance(value, types.ModuleType):
             name: Token = ("module", value.__name__)
         elif isinstance(value, type):
-            name = ("class", value.__module__, value.__qualname__, [base.__qualname__ for base in value.__mro__])
+            name = ("class", value.__module__, value.__qualname__, self._classes(value))
         elif isinstance(value, types.MethodType):
             return ("method", self.value(value.__func__), self.value(value.__self__))
         else:
-            name = ("object", kind.__module__, kind.__qualname__, self._held(value))
+            name = ("object", kind.__module__, kind.__qualname__, self._held(value), self.value(kind))
         wrapped = getattr(value, "__wrapped__", None)
         if isinstance(wrapped, types.FunctionType):
             return (name, self.value(wrapped))
         return (name, self._attributes(value))
 
+    def _classes(self, kind: type) -> list[Token]:
+        """Return the tokens of a class and its bases, with their methods: Python calls them without a name that is asked for."""
+        tokens: list[Token] = []
+        for base in kind.__mro__:
+            tokens.append(base.__qualname__)
+            if _is_known(base) or base.__module__ == "builtins":
+                continue
+            installed = installation(base.__module__)
+            if installed is not None:
+                tokens.append(installed)
+                continue
+            for name, held in tuple(vars(base).items()):
+                methods = [self.value(function) for function in functions_of(held)]
+                if methods:
+                    self.places.append((member_of, base, name, held))
+                    tokens.append((name, type(held).__name__, methods))
+        return tokens
+
     def _attributes(self, owner: Any) -> list[Token]:
         tokens: list[Token] = []
         for name in self.names:
+            if not isinstance(owner, type) and isinstance(getattr(type(owner), name, None), COMPUTED):
+                # the getter is a part of the class
+                continue
             try:
                 found = getattr(owner, name, MISSING)
             except Exception:
@@ -298,11 +330,14 @@ class Walk:
                 continue
             if found is MISSING:
                 continue
-            if isinstance(found, types.MethodType | types.BuiltinMethodType) and not _is_of_module(found):
+            bound = isinstance(found, types.MethodType | types.BuiltinMethodType) and not _is_of_module(found)
+            if bound and (cast(Any, found).__self__ is owner or isinstance(owner, type)):
                 # bound anew at each look-up
                 tokens.append((name, "method", getattr(found, "__qualname__", "")))
                 continue
-            self.places.append((attribute_of, owner, name, found))
+            if type(found) not in PLAIN or getattr(owner, name, MISSING) is found:
+                # classes in C make their names anew at each look-up
+                self.places.append((attribute_of, owner, name, found))
             tokens.append((name, self.value(found)))
         return tokens
 
@@ -325,7 +360,7 @@ def _is_known(value: Any) -> bool:
     name, home = getattr(value, "__qualname__", None), getattr(value, "__module__", None)
     if isinstance(value, types.FunctionType):
         # functools.wraps names a function after another one
-        home = value.__globals__.get("__name__")
+        home, name = value.__globals__.get("__name__"), value.__code__.co_qualname
     # what was made inside of a function may be another thing each time
     if not isinstance(name, str) or "<" in name or not _is_known_module(home):
         return False

@@ -10,6 +10,7 @@ import types
 from collections.abc import Callable
 from typing import Any
 
+from flatgrad.functions.class_parts import member_of
 from flatgrad.functions.fingerprint import (
     MISSING,
     Token,
@@ -34,6 +35,8 @@ def _read_quickly(place: Watched) -> Watched:
     if read is global_of:
         found = owner.__globals__.get(name, MISSING)
         return (operator.getitem, owner.__globals__, name, value) if found is value else place
+    if read is member_of:
+        return (operator.getitem, vars(owner), name, value)
     if read is content_of_cell:
         return (getattr, owner, "cell_contents", value)
     return (getattr if read is attribute_of else operator.getitem, owner, name, value)

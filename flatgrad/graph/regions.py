@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 
 from flatgrad.graph.size import is_one
-from flatgrad.graph.values import FLOAT, Constant, Graph, Node, Type, Value, mapped, packed
+from flatgrad.graph.values import FLOAT, Constant, Graph, Node, Type, Value, mapped, packed, standing_for
 
 # headers of `for` loops: nested tuples, the first part of each is one of these words
 #   ("range", start, stop, step)    one element: the counter
@@ -150,7 +150,7 @@ def close_over(node: Node, outer: Value) -> None:
     arguments["closed"] = (*arguments["closed"], outer)
     node.inputs, node.call = packed(arguments)
     for body in node.bodies:
-        body.parameters.append(Value(outer.type, outer.name, known=outer.known))
+        body.parameters.append(standing_for(outer))
 
 
 def outer_values(nodes: Iterable[Node], results: Sequence[Value], own: Iterable[Value]) -> list[Value]:
@@ -170,7 +170,7 @@ def outer_values(nodes: Iterable[Node], results: Sequence[Value], own: Iterable[
 
 def close(graph: Graph, outer: Sequence[Value]) -> None:
     """Give a body a parameter for each of these outer values, behind those that it has, and let it use them."""
-    inner = {value: Value(value.type, value.name, known=value.known) for value in outer}
+    inner = {value: standing_for(value) for value in outer}
     graph.parameters += inner.values()
     for node in graph.nodes:
         if any(value in inner for value in node.inputs):

@@ -41,18 +41,29 @@ class SizeUnknown(Exception):
 class Symbol:
     """A size without a number. `name` is None until the user or the naming pass gives one.
 
-    `origin` is the size that it was computed from, where it was: knowing the numbers in it makes this one known.
+    `origin` is the size that it was computed from, where it was: knowing the numbers in it makes this one known, by `compute`. `limits` are the
+    least and the greatest number that the counter of a loop can be; it has another one in each turn.
     """
 
-    __slots__ = ("bound", "derived", "may_be_one", "name", "origin", "serial")
+    __slots__ = ("bound", "compute", "derived", "limits", "may_be_one", "name", "origin", "serial")
 
     def __init__(self, name: str | None = None, *, may_be_one: bool = False, origin: Size | None = None) -> None:
         self.name = name
         self.may_be_one = may_be_one
         self.origin = origin
         self.bound: Size | None = None
+        self.compute: Callable[[int], int] | None = None
+        self.limits: tuple[Size, Size] | None = None
         self.derived: dict[Hashable, Size] = {}
         self.serial = next(_serials)
+
+    @property
+    def found(self) -> Size | None:
+        """What it is known to be by now; None for a size without a number."""
+        if self.bound is None and self.compute is not None and self.origin is not None:
+            origin = resolved(self.origin)
+            self.bound = self.compute(origin) if isinstance(origin, int) else None
+        return self.bound
 
     def __repr__(self) -> str:
         return self.name or "?"
@@ -86,6 +97,34 @@ def symbolic(name: str | None = None, *, may_be_one: bool = False, origin: Size 
     return Expression((((Symbol(name, may_be_one=may_be_one, origin=origin),), 1),))
 
 
+def counter(least: Size, greatest: Size) -> Expression:
+    """Return the size that the counter of a loop is, which lies between these two."""
+    symbol = Symbol(may_be_one=True)
+    symbol.limits = (least, greatest)
+    return Expression((((symbol,), 1),))
+
+
+def is_natural(size: Size) -> bool:
+    """Tell whether a size is certain not to be negative, whatever the counters of loops in it are."""
+    while not isinstance(size, int):
+        counters = {symbol for monomial, _ in size.terms for symbol in monomial if symbol.limits is not None}
+        if not counters:
+            return all(coefficient > 0 for _, coefficient in size.terms)
+        # the limits of an inner loop may have the counter of an outer one in them
+        newest = max(counters, key=lambda symbol: symbol.serial)
+        coefficient = dict(size.terms).get((newest,))
+        if coefficient is None or newest.limits is None or sum(newest in monomial for monomial, _ in size.terms) > 1:
+            return False
+        least, greatest = newest.limits
+        here: Size = Expression((((newest,), coefficient),))
+        size = plus(minus(size, here), times(coefficient, least if coefficient > 0 else greatest))
+    return size >= 0
+
+
+def _has_counter(size: Size) -> bool:
+    return any(symbol.limits is not None for monomial, _ in _terms(size) for symbol in monomial)
+
+
 def _terms(size: Size) -> Iterator[tuple[Monomial, int]]:
     if isinstance(size, int):
         yield (), size
@@ -109,7 +148,7 @@ def resolved(size: Size) -> Size:
     """Return the size with every symbol replaced by what it was found equal to."""
     if isinstance(size, int):
         return size
-    if all(symbol.bound is None for monomial, _ in size.terms for symbol in monomial):
+    if all(symbol.found is None for monomial, _ in size.terms for symbol in monomial):
         return size
     total: Size = 0
     for monomial, coefficient in size.terms:
@@ -180,7 +219,11 @@ def derived(key: Hashable, size: Size, compute: Callable[[int], int]) -> Size:
     if isinstance(size, int):
         return compute(size)
     known = size.terms[-1][0][0].derived
-    return known.setdefault((key, size), symbolic(may_be_one=True, origin=size))
+    if (key, size) not in known:
+        made = symbolic(may_be_one=True, origin=size)
+        made.terms[0][0][0].compute = compute
+        known[key, size] = made
+    return known[key, size]
 
 
 def symbols_of(size: Size) -> Iterator[Symbol]:
@@ -231,6 +274,9 @@ def unify(a: Size, b: Size) -> Size:
         return a
     if equal(a, b) is False:
         raise SizeMismatch(f"{a} and {b}")
+    if _has_counter(a) or _has_counter(b):
+        # what holds in one turn does not hold in the next
+        return a
     left, right = _symbol(a), _symbol(b)
     if left is not None and right is not None and _rank_of_name(right) > _rank_of_name(left):
         left = None

@@ -88,12 +88,13 @@ BOOLEAN = Type(np.dtype(np.bool_), (), weak=True)
 class Value:
     """One number or array of the program, assigned once.
 
-    `known` is what is known of the number itself: the size that an int stands for, or the sizes of a shape.
+    `known` is what is known of the number itself: the size that an int stands for, or the sizes of a shape. `counter` is the size
+    that the counter of a loop is. `copy_of` is set on a copy that was made before its array is overwritten: that array.
     `primal` is set on a gradient: the value that it is the gradient of. `step_of` is that value, too, on a gradient that
     has become a step of an expression, `part_of` on what is one of several parts of it.
     """
 
-    __slots__ = ("known", "name", "node", "part_of", "primal", "serial", "step_of", "type")
+    __slots__ = ("copy_of", "counter", "known", "name", "node", "part_of", "primal", "serial", "step_of", "type")
 
     def __init__(
         self,
@@ -111,6 +112,8 @@ class Value:
         self.primal = primal
         self.step_of: Value | None = None
         self.part_of: Value | None = None
+        self.counter: Size | None = None
+        self.copy_of: Value | None = None
         self.serial = next(_serials)
 
     @property
@@ -157,6 +160,13 @@ class Constant(Value):
 
     def __repr__(self) -> str:
         return self.text or self.name or repr(self.number)
+
+
+def standing_for(value: Value) -> Value:
+    """Return a parameter that stands for a value inside of a body."""
+    inner = Value(value.type, value.name, known=value.known)
+    inner.counter = value.counter
+    return inner
 
 
 @dataclass(frozen=True, slots=True)

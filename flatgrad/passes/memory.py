@@ -21,6 +21,8 @@ from flatgrad.rules.writing import added, assigned
 
 # what these make has the memory of their first input
 WRITES = frozenset({assigned, added, appended})
+# the form of a write whose values stand in their place already
+DONE = "done"
 SECOND_NAMES = frozenset({named, edited, stop_gradient})
 # operations on numbers that take hardly longer than to keep and to find a number
 QUICK = frozenset({
@@ -199,7 +201,9 @@ def memory_of_outputs(
     elif node.bodies:
         yield from _memory_of_gradients(node, known, outside, upstream_outside)
     else:
-        sources = [value for value in node.inputs if value.rank] if is_view(node) else []
+        # the sizes for a new shape are no memory
+        arrays = [value for value in node.inputs if value.rank and not isinstance(value.known, tuple)]
+        sources = arrays if is_view(node) else []
         is_given = node.function is literal and _has_name(node.arguments["number"])
         for output in node.outputs:
             yield output, sources, not is_given

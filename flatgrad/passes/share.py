@@ -16,6 +16,7 @@ import numpy as np
 
 from flatgrad.builder import Builder
 from flatgrad.graph.values import Constant, Graph, Node, Slice, Slot, Value
+from flatgrad.passes.block_parts import parts_of
 from flatgrad.passes.rewriting import standing_in, substitute
 from flatgrad.registry import lookup
 from flatgrad.rules.program import EFFECTS, named
@@ -39,10 +40,14 @@ def share(graph: Graph, results: Sequence[Value]) -> list[Value]:
     builder = Builder(Graph(graph.name))
     replaced: dict[Value, Value] = {}
     seen: dict[Hashable, Node] = {}
+    parts = parts_of(graph)
     for node in graph.nodes:
         substitute(node, replaced)
         key = key_of(node, node.inputs)
         first = node if key is None else seen.setdefault(key, node)
+        if key is not None and parts.get(node) != parts.get(first) and node.forward is None:
+            # what warns in one context need not do so in another
+            first = seen.setdefault((key, parts[node]), node)
         if graph.repeats and node.forward is not None and first.forward is None and node.function in ARITHMETIC:
             first = seen[key] = node
         if first is node:

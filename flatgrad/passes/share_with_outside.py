@@ -14,6 +14,7 @@ from flatgrad.graph.regions import branch, close_over, loop, received
 from flatgrad.graph.values import Constant, Graph, Node, Value
 from flatgrad.passes.rewriting import substitute
 from flatgrad.passes.share import key_of
+from flatgrad.rules.program import caught
 
 
 def share_with_outside(graph: Graph, results: Sequence[Value]) -> list[Value]:
@@ -21,8 +22,11 @@ def share_with_outside(graph: Graph, results: Sequence[Value]) -> list[Value]:
     seen: dict[Hashable, Node] = {}
     for node in graph.nodes:
         if node.function in (branch, loop):
-            for body in node.bodies:
-                _take(node, body, seen)
+            condition = node.inputs[0].node if node.inputs else None
+            # what a `try` computes has no value where its exception is caught
+            if condition is None or condition.function is not caught:
+                for body in node.bodies:
+                    _take(node, body, seen)
         elif node.forward is None and not node.bodies:
             key = key_of(node, node.inputs)
             if key is not None:

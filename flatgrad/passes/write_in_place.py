@@ -9,7 +9,8 @@ no one reads that by its older value. Layer: passes, above `memory`; the last on
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import operator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
@@ -17,8 +18,9 @@ from flatgrad.builder import Builder
 from flatgrad.graph.regions import BACKWARD, LoopParts, branch, call, call_backward, loop, received
 from flatgrad.graph.values import Constant, Graph, Node, Slot, Value
 from flatgrad.passes.borrow_shapes import LOOKED_AT
-from flatgrad.passes.memory import WRITES, Groups, Sharing, content_read, is_quick, is_view, memory_of_outputs
+from flatgrad.passes.memory import DONE, WRITES, Groups, Sharing, content_read, is_quick, is_view, memory_of_outputs
 from flatgrad.passes.rewriting import substitute
+from flatgrad.rules.writing import assigned
 
 Reader = tuple[int, Node | None]
 
@@ -28,7 +30,7 @@ def write_in_place(graph: Graph, results: Sequence[Value]) -> list[Value]:
     if not any(node.function in WRITES for each in _nested(graph, set()) for node in each.nodes):
         return list(results)
     known: dict[Graph, Sharing] = {}
-    settled = _Settled(graph, known, own=(), returned=results)
+    settled = _Settled(graph, known, {}, own=(), returned=results)
     return [settled.returned.get(value, value) for value in results]
 
 
@@ -52,17 +54,21 @@ class _Settled:
         self,
         graph: Graph,
         known: dict[Graph, Sharing],
+        settled: dict[Graph, _Settled],
         own: Sequence[Value],
         turns: Sequence[tuple[Value, Value]] = (),
         returned: Sequence[Value] = (),
     ) -> None:
         self.graph = graph
         self.known = known
+        self.settled = settled
+        settled[graph] = self
         self.turns = turns
         self.nodes = list(graph.nodes)
         self.backward_of = {node.forward: node for node in self.nodes if node.function in _BACKWARDS}
         for node in self.nodes:
             self._settle_bodies(node)
+        self.written = {node.inputs[0] for node in self.nodes if node.function in WRITES}
         self.position = {node: k for k, node in enumerate(self.nodes)}
         self.groups = Groups()
         for value in (*graph.parameters, *graph.upstream):
@@ -96,14 +102,14 @@ class _Settled:
             if node.function is loop:
                 self._settle_loop_body(node, body)
             elif node.function is branch:
-                _Settled(body, self.known, own=(*body.parameters, *body.upstream))
+                _Settled(body, self.known, self.settled, own=(*body.parameters, *body.upstream))
             elif node.function is call:
-                _Settled(body, self.known, own=())
+                _Settled(body, self.known, self.settled, own=())
 
     def _settle_loop_body(self, node: Node, body: Graph) -> None:
         parts = LoopParts(node)
         if body is not node.bodies[0]:
-            _Settled(body, self.known, own=())
+            _Settled(body, self.known, self.settled, own=())
             return
         back = self.backward_of.get(node)
         turns = list(zip(parts.carried, parts.results, strict=True))
@@ -111,7 +117,7 @@ class _Settled:
             turns += zip(body.upstream, body.gradients, strict=True)
         # a turn that is run again starts from what it started from before
         forward_own = () if node.arguments["checkpoint"] else tuple(parts.carried)
-        _Settled(body, self.known, own=(*forward_own, *body.upstream), turns=turns)
+        _Settled(body, self.known, self.settled, own=(*forward_own, *body.upstream), turns=turns)
 
     # readers
 
@@ -145,8 +151,8 @@ class _Settled:
     def _overwritten_by(self, node: Node) -> list[int]:
         """Return the numbers of the inputs whose memory a node writes into."""
         if node.function in WRITES:
-            return [0]
-        places: dict[int, None] = {}
+            return [] if self._is_done(node) else [0]
+        places: dict[int, None] = dict.fromkeys(_slots(node, "first") if node.function is BACKWARD[loop] else ())
         for body in node.bodies if node.function is not call and node.function is not call_backward else ():
             sharing = self.known[body]
             if node.forward is None:
@@ -154,6 +160,21 @@ class _Settled:
             else:
                 places |= dict.fromkeys(_place_of_upstream(node, body, inner) for inner in sharing.written_backward)
         return [place for place in places if place >= 0]
+
+    def _is_done(self, node: Node) -> bool:
+        """Tell whether what a node writes stands in its place already: it was written there by way of a view."""
+        if node.function is not assigned or node.form == DONE:
+            return node.form == DONE
+        x, values, index = node.arguments.values()
+        while isinstance(values, Value) and values.node is not None and values.node.function in WRITES:
+            values = values.node.inputs[0]
+        view = values.node if isinstance(values, Value) else None
+        if view is None or view.function is not operator.getitem or not is_view(view) or view.inputs[0] is not x:
+            return False
+        if view.arguments["index"] != index or self.groups.of(values) is not self.groups.of(x):
+            return False
+        node.form = DONE
+        return True
 
     def _make_room(self, node: Node, place: int) -> None:
         """Copy what is read of an array behind a write into it, or let the write go into a copy."""
@@ -165,9 +186,18 @@ class _Settled:
             # the elements stay as they are
             members = [each for each in members if each.type.is_list]
         beside = [each for k, each in enumerate(node.inputs) if k != place and each in members and node.bodies]
-        late = [each for each in members if any(k > here for k, _ in self.readers.get(each, ()))]
+        for each in members:
+            self._keep_inside(each, lambda node: self.position[node] < here)
+        late = [
+            each
+            for each in members
+            if any(k > here and not self._puts_back(n, value) for k, n in self.readers.get(each, ()))
+        ]
         is_kept = any(self.kept_until.get(each, -1) > here for each in members)
-        is_needed = is_kept or beside or (node.forward is not None and not all(map(_is_view, late)))
+        taken = any(
+            node is not None and node.bodies and self.position[node] < here < k for k, node in self._late_readers(late)
+        )
+        is_needed = is_kept or taken or beside or (node.forward is not None and not all(map(_is_view, late)))
         if not _is_in_callers(node) and (is_needed or not self.groups.is_own(group)):
             self._write_into_copy(node, place)
             return
@@ -182,9 +212,70 @@ class _Settled:
                     reader.valid_until = node
                     reader.is_volatile = True
 
+    def _puts_back(self, node: Node | None, value: Value) -> bool:
+        """Tell whether a node puts a view into the array that it is a view of, where a write has been made into it."""
+        if node is None or node.function is not assigned or not isinstance(node.arguments["values"], Value):
+            return False
+        chain = node.arguments["values"]
+        while chain.node is not None and chain.node.function in WRITES and chain is not value:
+            chain = chain.node.inputs[0]
+        return chain is value and _is_view(value) and value.node is not None and value.node.inputs[0] is node.inputs[0]
+
+    def _keep_inside(self, value: Value, is_before: Callable[[Node], bool]) -> None:
+        """Let bodies keep the parts that their backward pass reads of an array, where they do not need the whole of it."""
+        for reader in list(self.readers.get(value, ())):
+            k, node = reader
+            if node is not None and node.bodies and is_before(node) and k > self.position[node]:
+                inside = self._inside(node, value)
+                if all(settled.needs_parts_of(inner) for settled, inner in inside):
+                    for settled, inner in inside:
+                        settled.keep_parts_of(inner)
+                    self.readers[value].remove(reader)
+
+    def _inside(self, node: Node, value: Value) -> list[tuple[_Settled, Value]]:
+        """Return what stands for a value in the bodies of a branch, loop or call."""
+        return [
+            (self.settled[body], inner)
+            for body in node.bodies
+            for inner in body.parameters
+            if _outside(node, body, inner) is value
+        ]
+
+    def needs_parts_of(self, parameter: Value) -> bool:
+        """Tell whether the backward pass reads nothing of an array but parts that can be kept one by one."""
+        for value in self.groups.members(self.groups.of(parameter)):
+            if value in self.kept_until or value in self.written:
+                return False
+            for k, reader in self.readers.get(value, ()):
+                if reader is None or (reader.forward is not None and not _is_view(value)):
+                    return False
+                is_kept = reader.forward is None and k > self.position[reader]
+                if is_kept and not all(inner.needs_parts_of(each) for inner, each in self._inside(reader, value)):
+                    return False
+        return True
+
+    def keep_parts_of(self, parameter: Value) -> None:
+        """Copy the parts of an array that the backward pass reads, for it is overwritten outside."""
+        for value in list(self.groups.members(self.groups.of(parameter))):
+            for k, reader in list(self.readers.get(value, ())):
+                assert reader is not None
+                if reader.forward is None and k > self.position[reader]:
+                    for inner, each in self._inside(reader, value):
+                        inner.keep_parts_of(each)
+                    self.readers[value].remove((k, reader))
+                elif reader.forward is None:
+                    reader.is_volatile = True
+            if any(reader is not None and reader.forward is not None for _, reader in self.readers.get(value, ())):
+                self._keep(value, None)
+        self._rebuild()
+        self.known[self.graph] = self._sharing()
+
+    def _late_readers(self, values: Sequence[Value]) -> Iterator[Reader]:
+        return (reader for value in values for reader in self.readers.get(value, ()))
+
     def _write_into_copy(self, node: Node, place: int) -> None:
         value = node.inputs[place]
-        made = self._copied(value, node, node.forward)
+        made = self._copied(value, node, node.forward, is_read_only=node.forward is not None)
         self._before.setdefault(node, []).append(made.node)  # type: ignore[arg-type]
         made.name, made.primal = value.name, value.primal
         node.inputs = (*node.inputs[:place], made, *node.inputs[place + 1 :])
@@ -192,53 +283,56 @@ class _Settled:
         self.groups.note_write(made, backward=node.forward is not None)
 
     def _keep(self, value: Value, write: Node | None, *, at_once: bool = False) -> None:
-        """Let what reads a value behind a write, or in the write itself, read a copy of it instead."""
-        made = self._copied(value, write, value.node.forward if value.node is not None else None)
-        here = self.position[write] - at_once if write is not None else -1
+        """Let what reads a value behind a write, or in the write itself, read a copy of it instead.
+
+        Without a write it is the next turn of a loop that overwrites it. The forward pass goes on reading the array itself: what is
+        computed from another layout of its elements may differ in the last bit.
+        """
+        is_forward = self._is_forward(value)
+        made = self._copied(value, write, None if value.node is None else value.node.forward)
         assert made.node is not None
         made.node.valid_until, made.node.is_volatile = write, True
-        is_early = _is_view(value) and value.node in self.position and not self._is_written(value)
-        if is_early and value.node is not None:
-            self._behind.setdefault(value.node, []).append(made.node)  # type: ignore[arg-type]
+        is_part = _is_view(value) and value.node in self.position and value not in self.written
+        here = -1 if write is None else self.position[write] - at_once
+        if is_part and not is_forward and value.node is not None:
             here = self.position[value.node]
-            made.name, value.name = value.name, None
-            made.primal, value.primal = value.primal, None
-        elif write is not None:
-            self._before.setdefault(write, []).append(made.node)  # type: ignore[arg-type]
-            made.name = None if value.name is None else f"{value.name}_before"
-        elif value.node is not None:
-            self._behind.setdefault(value.node, []).append(made.node)  # type: ignore[arg-type]
-            made.name = value.name
+            made.name, value.name, made.primal, value.primal = value.name, None, value.primal, None
+        moved = [each for each in self.readers.get(value, ()) if self._is_late(*each) and each[0] > here]
+        if write is None or is_part:
+            behind = self._behind.setdefault(value.node, []) if value.node is not None else self._first
+            behind.append(made.node)
         else:
-            self._first.append(made.node)  # type: ignore[arg-type]
-            made.name = value.name
+            # what keeps it for the backward pass of its body takes it from here
+            takers = [node for _, node in moved if node is not None]
+            first = min((write, *takers), key=self.position.__getitem__)
+            self._before.setdefault(first, []).append(made.node)
+        if is_forward and value.name is not None:
+            made.name = f"{value.name}_before"
+        made.copy_of = value
         self.groups.add(made, is_own=True)
-        self._redirect(value, made, here)
+        self._move(moved, value, made)
 
-    def _redirect(self, value: Value, made: Value, here: int) -> None:
-        kept, moved = [], []
-        for reader in self.readers.get(value, ()):
-            (moved if reader[0] > here else kept).append(reader)
-        self.readers[value], self.readers[made] = kept, moved
-        for _, node in moved:
+    def _is_late(self, k: int, reader: Node | None) -> bool:
+        """Tell whether something is read behind the forward pass: by a gradient, by a caller, by the backward pass of a body."""
+        return reader is None or reader.forward is not None or k > self.position[reader] or not self.turns
+
+    def _move(self, readers: Sequence[Reader], value: Value, made: Value) -> None:
+        self.readers[value] = [each for each in self.readers[value] if each not in readers]
+        self.readers[made] = list(readers)
+        for _, node in readers:
             if node is not None:
                 substitute(node, {value: made})
-        if any(node is None for _, node in moved):
+        if any(node is None for _, node in readers):
             self.returned[value] = made
             for values in (self.graph.results, self.graph.gradients):
                 values[:] = [made if each is value else each for each in values]
 
-    def _is_written(self, value: Value) -> bool:
-        return any(
-            node is not None and node.function in WRITES and node.inputs[0] is value
-            for _, node in self.readers.get(value, ())
-        ) or any(node.function in WRITES and node.inputs[0] is value for node in self.nodes)
-
-    def _copied(self, value: Value, near: Node | None, forward: Node | None) -> Value:
+    def _copied(self, value: Value, near: Node | None, forward: Node | None, *, is_read_only: bool = True) -> Value:
         builder = Builder(Graph("copies"))
         builder.forward = forward
         builder.statement = near.statement if near is not None and forward is None else None
-        made: Value = builder.apply(np.copy, value, form="method")
+        # in the forward pass the elements keep their order in memory
+        made: Value = builder.apply(np.copy, value, form="method" if is_read_only else "")
         return made
 
     def _take_outputs(self, node: Node) -> None:
@@ -278,22 +372,14 @@ class _Settled:
         for value in list(self.groups.values()) if overwritten else ():
             if self.groups.flowing(value) not in overwritten:
                 continue
-            for _, reader in self.readers.get(value, ()):
+            self._keep_inside(value, lambda node: True)
+            found = self.readers.get(value, [])
+            for _, reader in found:
                 if reader is not None and reader.forward is None:
                     reader.is_volatile = True
-            if self._is_forward(value) and any(
-                reader is not None and _reads_later(reader) for _, reader in self.readers.get(value, ())
-            ):
-                self._keep_for_backward(value)
-
-    def _keep_for_backward(self, value: Value) -> None:
-        later = [each for each in self.readers[value] if each[1] is not None and _reads_later(each[1])]
-        others = [each for each in self.readers[value] if each not in later]
-        self.readers[value] = later
-        if _is_view(value) and not self._is_written(value):
-            self.readers[value], others = [*others, *later], []
-        self._keep(value, None)
-        self.readers[value] += others
+            is_read = any(reader is not None and self._is_late(k, reader) for k, reader in found)
+            if self._is_forward(value) and is_read:
+                self._keep(value, None)
 
     def _copy_result(self, value: Value, before: Value) -> None:
         is_backward = before in self.graph.upstream
@@ -370,8 +456,7 @@ class _Settled:
 
     def _read_late(self) -> Iterator[Value]:
         """Return the values of the forward pass that the backward pass reads, or computes again from."""
-        pending = [value for node in self.graph.nodes if _reads_later(node) for value in content_read(node)]
-        pending += [value for node in self.graph.nodes if node.forward is not None for value in node.inputs]
+        pending = [value for node in self.graph.nodes if node.forward is not None for value in content_read(node)]
         pending += [
             value
             for value, found in self.readers.items()
@@ -390,10 +475,6 @@ class _Settled:
 
 
 _BACKWARDS = frozenset(BACKWARD.values())
-
-
-def _reads_later(node: Node) -> bool:
-    return node.forward is not None
 
 
 def _is_view(value: Value) -> bool:

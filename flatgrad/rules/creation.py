@@ -82,9 +82,32 @@ def known_size(number: Any) -> Size | None:
     return None
 
 
+def extent(number: Any, depth: int = 6) -> Size | None:
+    """Return the size that a whole number stands for, also where it is computed from the counter of a loop; None for others."""
+    known = known_size(number)
+    if known is not None or not isinstance(number, Value) or not depth:
+        return known
+    if number.counter is not None or number.node is None:
+        return number.counter
+    operands = [extent(operand, depth - 1) for operand in number.node.arguments.values()]
+    if not operands or None in operands:
+        return None
+    if number.node.function in COMBINED and len(operands) == 2:
+        return COMBINED[number.node.function](*operands)
+    return times(-1, operands[0]) if number.node.function is operator.neg and operands[0] is not None else None
+
+
+# operations on whole numbers that make a size of sizes
+COMBINED: dict[Callable[..., Any], Callable[..., Size]] = {
+    operator.add: plus,
+    operator.sub: minus,
+    operator.mul: times,
+}
+
+
 def size_of_number(number: Any) -> Size:
     """Return the size that a whole number in the place of a size stands for."""
-    known = known_size(number)
+    known = extent(number)
     if known is not None:
         return known
     if not isinstance(number, Value) or number.rank or number.dtype.kind not in "iu":
@@ -220,6 +243,9 @@ def _dtype_of(x: Any) -> np.dtype[Any]:
 
 no_gradient(np.zeros, np.ones, shape=shape_given, dtype=dtype_given, samples=[Sample((2, 3)), Sample(4)])
 no_gradient(np.zeros_like, np.ones_like, shape=shape_like, dtype=dtype_like, samples=[Sample(real(2, 3)), Sample(1.5)])
+# no samples: what these hold is not known
+no_gradient(np.empty, shape=shape_given, dtype=dtype_given)
+no_gradient(np.empty_like, shape=shape_like, dtype=dtype_like)
 
 
 def _filled_shape(shape: Any, fill_value: Any, **_: Any) -> Shape:

@@ -21,6 +21,7 @@ from flatgrad.graph.size import (
     broadcast,
     derived,
     equal,
+    is_natural,
     minus,
     plus,
     resolved,
@@ -28,7 +29,7 @@ from flatgrad.graph.size import (
 )
 from flatgrad.graph.values import Constant, List, Slice, Value
 from flatgrad.registry import Sample, real, rule
-from flatgrad.rules.creation import identity, known_size, unknown_size
+from flatgrad.rules.creation import extent, identity, unknown_size
 from flatgrad.rules.placing import placed, placed_along_axis
 from flatgrad.rules.shapes import dtype_of_first, normal_axis, shape_of
 from flatgrad.rules.static import new_axes
@@ -49,8 +50,8 @@ def slice_length(size: Size, part: Slice | slice) -> Size:
         first, last = _from_front(start, size, 0), _from_front(stop, size, size)
         # NumPy moves bounds to the ends of the axis; these are inside
         rest = minus(size, last)
-        is_inside = _is_natural(rest) or (isinstance(stop, Expression) and _is_natural(minus(rest, _constant(rest))))
-        if _is_natural(first) and is_inside and not _crossed(first, last):
+        is_inside = is_natural(rest) or (isinstance(stop, Expression) and is_natural(minus(rest, _constant(rest))))
+        if is_natural(first) and is_inside and not _crossed(first, last):
             return minus(last, first)
     if all(isinstance(bound, int | None) for bound in (start, stop, step)):
         span = slice(start, stop, step)
@@ -62,7 +63,7 @@ def slice_length(size: Size, part: Slice | slice) -> Size:
 
 def _bound(bound: Any) -> Any:
     """Return a bound as a size where it stands for one; another value stays as it is."""
-    known = known_size(bound)
+    known = extent(bound)
     return bound if known is None else resolved(known)
 
 
@@ -70,13 +71,6 @@ def _from_front(bound: Size | None, size: Size, absent: Size) -> Size:
     if bound is None:
         return absent
     return plus(size, bound) if isinstance(bound, int) and bound < 0 else bound
-
-
-def _is_natural(size: Size) -> bool:
-    """Tell whether a size is certain not to be negative."""
-    if isinstance(size, int):
-        return size >= 0
-    return all(coefficient > 0 for _, coefficient in size.terms)
 
 
 def _constant(size: Size) -> int:
@@ -201,6 +195,10 @@ def _check(part: Any, sizes: Shape, axis: int) -> None:
 # Whether an index can meet one place twice
 
 
+# functions whose results, taken together, list places of an array, each of them once
+PLACES = frozenset({np.tril_indices, np.triu_indices})
+
+
 def repeats(index: Any) -> bool:
     """Tell whether an index can meet the same place twice, so that writing there has to add up."""
     gathers = [part for part in parts_of(index) if isinstance(part, Gather)]
@@ -208,10 +206,19 @@ def repeats(index: Any) -> bool:
         return False
     if any(len(part.shape) > 1 for part in gathers):
         return True
+    if _are_places(gathers):
+        return False
     sizes = [part.shape[0] for part in gathers if part.shape]
     return not any(
         _is_distinct(part) and all(size == 1 or equal(size, part.shape[0]) for size in sizes) for part in gathers
     )
+
+
+def _are_places(gathers: list[Gather]) -> bool:
+    """Tell whether the parts of an index are together what a function gives that lists each place once."""
+    sources = [part.source for part in gathers]
+    node = sources[0].node if isinstance(sources[0], Value) else None
+    return node is not None and node.function in PLACES and all(output in sources for output in node.outputs)
 
 
 def _is_distinct(part: Gather) -> bool:
@@ -219,7 +226,10 @@ def _is_distinct(part: Gather) -> bool:
         return bool(part.masked)
     source = part.source
     if isinstance(source, Value) and not isinstance(source, Constant):
-        return source.node is not None and source.node.function is np.arange and _counts_up(source.node.arguments)
+        if source.node is None:
+            return False
+        function = source.node.function
+        return function is np.argsort or (function is np.arange and _counts_up(source.node.arguments))
     numbers = source.number if isinstance(source, Constant) else source
     if any(isinstance(number, Value) for number in numbers):
         return False

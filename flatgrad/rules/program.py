@@ -76,11 +76,12 @@ def concatenated(first: str, second: str) -> str:
 class Member:
     """Something of a module that the program uses and that is not read: the emitted code imports it.
 
-    `name` may have dots: of `datetime`, `datetime.now`.
+    `name` may have dots: of `numpy`, `random.rand`. `maker` is the function that has made it, where its methods are known by that.
     """
 
     module: str
     name: str
+    maker: str = ""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         found: Any = importlib.import_module(self.module)
@@ -150,6 +151,8 @@ def closed() -> None:
 # what begins a part of a block
 PARTS = frozenset({caught, otherwise, ended})
 BLOCKS = frozenset({entered, tried, closed}) | PARTS
+# what can be seen from outside, so that to run it twice is not to run it once
+SEEN = frozenset({print, performed, performed_by, looked_up, entered})
 EFFECTS = frozenset({assertion, print, accumulated, performed, performed_by, looked_up, raised}) | BLOCKS
 
 

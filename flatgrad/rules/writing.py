@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from flatgrad.graph.size import Shape, SizeMismatch, broadcast
+from flatgrad.graph.size import Shape, SizeMismatch, broadcast, is_one, unify
 from flatgrad.registry import Sample, no_gradient, real, rule
 from flatgrad.rules.indexing import getitem_shape, repeats
 from flatgrad.rules.shapes import dtype_of_first, shape_of
@@ -45,7 +45,12 @@ def _written_shape(x: Any, values: Any = 0.0, *, index: Any) -> Shape:
     """The shape of the array. Raises SizeMismatch where the values do not fit into the place."""
     place, shape = getitem_shape(x, index=index), shape_of(values)
     # NumPy takes leading axes of length 1 from the values
-    if len(broadcast([place, shape[max(len(shape) - len(place), 0) :]])) > len(place):
+    kept = shape[max(len(shape) - len(place), 0) :]
+    for size, given in zip(reversed(place), reversed(kept), strict=False):
+        if is_one(given) is False:
+            # the place is not stretched
+            unify(size, given)
+    if len(broadcast([place, kept])) > len(place):
         raise SizeMismatch(f"values of rank {len(shape)} for a place of rank {len(place)}")
     return shape_of(x)
 

@@ -450,21 +450,6 @@ def test_methods_can_be_called():
     assert "Model.method of Model(scale=3.0)" in repr(bound)
 
 
-@pytest.mark.parametrize("name", ["method", "of_class"])
-def test_gradients_of_methods_are_errors(name):
-    """The object is no array: a gradient without a word on it would have another function's parameters."""
-    bound = getattr(Model(), name)
-    for purpose in (*PURPOSES, "emit", "source"):
-        assert not hasattr(bound, purpose)
-        with pytest.raises(UnsupportedError, match=f"`{name}` is a method of a .*, not a function"):
-            getattr(bound, purpose)
-    for make in (package.grad, package.value_and_grad, package.emit, flatgrad):
-        with pytest.raises(UnsupportedError, match=f"{name} is a method of a .*, not a function"):
-            make(bound)
-    with pytest.raises(SignatureError, match="the argument `self` is a Model"):
-        Model.method.grad(Model(), 2.0)
-
-
 @pytest.mark.parametrize(
     ("kind", "hint"),
     [

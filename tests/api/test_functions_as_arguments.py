@@ -211,7 +211,6 @@ def test_function_that_is_not_known(define):
 REFUSED = {
     "method": (lambda: Model().forward, "the argument `f` is `forward`, a method of a Model"),
     "method of an array": (lambda: X.sum, "the argument `f` is `sum`, a method of a ndarray"),
-    "object": (lambda: Model(), "an object of class Model, which can be called but is not a function"),
     "vectorize": (lambda: np.vectorize(times(2.0)), "an object of class vectorize, which can be called"),
     "frompyfunc": (lambda: np.frompyfunc(times(2.0), 1, 1), "a function that np.frompyfunc has made"),
     "cached": (lambda: functools.lru_cache(scaled), "an object of class _lru_cache_wrapper"),

@@ -16,10 +16,10 @@ BAD_SOURCES = {
     "unknown function of NumPy": (NUMPY + "def f(x: float):\n    return np.i0(x)\n", [], "5:12", "np.i0"),
     "misspelled function": (NUMPY + "def f(x: float):\n    return np.tahn(x)\n", [], "5:12", "did you mean"),
     "try": (
-        "def f(x: float):\n    try:\n        y = x / 2\n    finally:\n        pass\n    return y\n",
+        "def f(x: float):\n    try:\n        y = x / 2\n    except ZeroDivisionError:\n        y = x\n    return y\n",
         [],
-        "2:5",
-        "a `try` statement",
+        "4:5",
+        "a handler that goes on with another value",
     ),
     "no value in the first turn": (
         "def f(x: float):\n    while x > 1:\n        x = x / y\n        y = x\n    return x\n",
@@ -48,12 +48,18 @@ BAD_SOURCES = {
         "called from bad.py:11:12: return g(x)",
     ),
     "in place": (
-        NUMPY + "def f(x):\n    y = x * 2\n    y[0] = 1.0\n    return np.sum(y)\n",
-        ["--shapes", "x=(n,)"],
-        "6:5",
-        "assignment into an array",
+        NUMPY + "TABLE = np.ones(3)\n\n\ndef f(x):\n    TABLE[0] = x\n    return np.sum(TABLE)\n",
+        [],
+        "8:5",
+        "`TABLE`",
     ),
     "rank unknown": ("def f(X):\n    return X[0, 0]\n", [], "2:12", "`X` is an array, and its rank is not known"),
+    "parts unknown": (
+        'def f(params, x: float):\n    return params["W"] * x + params["b"]\n',
+        ["--shapes", "params.W=float"],
+        "2:30",
+        '--shapes "params.b=..."',
+    ),
     "shapes that cannot match": (
         "def f(X, w):\n    return (X @ w).sum()\n",
         ["--shapes", "X=(4,3) w=(2,)"],
@@ -99,6 +105,11 @@ def test_bad_source_is_one_message_at_its_place(file, capsys, case):
         (["only_numbers.py"], "only_numbers.py: the file has no function"),
         (["several.py"], "several.py: the file has several functions: f, g"),
         (["square.py", "--shapes", "x=("], "shapes can't be read"),
+        (["square.py", "--shapes", "x.W=(n,) x.W[*]=3 x=(n,)"], "shapes has `x` and parts of it"),
+        (["square.py", "--shapes", "len(x)=n"], "shapes has a length that is no number"),
+        (["square.py:Model.loss"], "square.py: the file has no function Model.loss"),
+        (["model.py:Model"], "model.py:1:1: `Model` is a class"),
+        (["model.py:Model.los"], "model.py:1:1: `Model` has no method los"),
         (["square.py", "--shapes", "y=(n,)"], "shapes has `y`, which is not a parameter of `square`"),
         (["square.py", "--wrt", ""], "wrt has ''"),
         (["square.py", "--wrt", ","], "wrt has ''"),
@@ -109,6 +120,7 @@ def test_bad_input_is_one_message_without_a_traceback(file, capsys, arguments, m
     Path("latin.py").write_bytes("# caf\u00e9\n".encode("latin-1"))
     Path("empty.py").write_text("")
     Path("only_numbers.py").write_text("x = 1\n")
+    Path("model.py").write_text("class Model:\n    def loss(self, x: float):\n        return x\n")
     Path("several.py").write_text("def f(x):\n    return x\n\n\ndef g(x):\n    return x\n")
     before = sorted(os.listdir(file))
     assert main(["emit", *arguments, *(["-o", "out.py"])]) == 2

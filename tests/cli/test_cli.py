@@ -86,6 +86,69 @@ def test_shapes_from_the_command_line(file, capsys):
     assert "X: (n, d), w: (d,)." in capsys.readouterr().out
 
 
+STRUCTURES = """import numpy as np
+from jaxtyping import Float
+
+from flatgrad import flatgrad
+
+
+class Linear:
+    def __init__(self, W: Float[np.ndarray, "d h"], b: Float[np.ndarray, "h"]):
+        self.W = W
+        self.b = b
+
+    @flatgrad(wrt="self.W")
+    def loss(self, x: Float[np.ndarray, "n d"]):
+        return np.sum((x @ self.W + self.b) ** 2)
+
+    def total(self, x: float):
+        return np.sum(self.b) * x
+
+
+class Other(Linear):
+    pass
+
+
+def f(params, layers, x):
+    for layer in layers:
+        x = x @ layer["W"]
+    return np.sum(x * params["b"]) * params["k"]
+"""
+
+
+def test_shapes_of_parts(file, capsys):
+    """Paths lead into dicts and lists, and a length says how many parts a list has."""
+    Path("f.py").write_text(STRUCTURES)
+    shapes = "params.b=(h,) params['k']=float len(layers)=2 layers[*].W=(h,h) x=(n,h)"
+    assert main(["emit", "f.py:f", "--shapes", shapes]) == 0
+    out = capsys.readouterr().out
+    assert 'params["b"]: (h,)' in out
+    assert 'layers[1]["W"]: (h, h)' in out
+    compile(out, "out.py", "exec")
+
+
+def test_method_is_named_with_its_class(file, capsys, monkeypatch):
+    """Also one that the class inherits, and the same as of the class object."""
+    Path("methods.py").write_text(STRUCTURES)
+    assert main(["emit", "methods.py:Linear.total", "--wrt", "self.b"]) == 0
+    total = capsys.readouterr().out
+    assert "def total_value_and_grad(self, x" in total
+    assert main(["emit", "methods.py:Other.total", "--wrt", "self.b"]) == 0
+    assert capsys.readouterr().out == total
+    monkeypatch.syspath_prepend(str(file))
+    import methods
+
+    assert flatgrad.emit(methods.Linear.total, wrt="self.b") == total
+
+
+def test_decorated_methods_are_written_too(file, capsys):
+    Path("methods.py").write_text(STRUCTURES)
+    assert main(["emit", "methods.py"]) == 0
+    out = capsys.readouterr().out
+    assert re.findall(r"def (\w+)", out) == ["loss_value_and_grad"]
+    assert "Return out and grad_W." in out
+
+
 def test_what_was_taken_for_granted_goes_to_standard_error(file, capsys):
     Path("f.py").write_text("def f(x):\n    return x * x\n")
     assert main(["emit", "f.py"]) == 0

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import copy
+import inspect
+import itertools
+import linecache
+import textwrap
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 import flatgrad.rules  # noqa: F401 - declares the operations
+from flatgrad.api import value_and_grad
+from flatgrad.arguments import emit_for_arguments
+from flatgrad.frontend.live import live_definition
 from flatgrad.frontend.source import Source
 from flatgrad.frontend.static import static_definition
 from flatgrad.graph.regions import nested
 from flatgrad.graph.values import Value, leaves
 from flatgrad.graph.verify import verify
 from flatgrad.interpret import interpret
+from flatgrad.options import Options
 from flatgrad.pipeline import read
 from flatgrad.signature import signature_of_arguments
 
@@ -91,3 +99,41 @@ def is_right(body, arguments, *others):
 def reading():
     """Return what reads functions from their text, looks at their graphs and runs them."""
     return SimpleNamespace(graph_of=graph_of, is_right=is_right, functions_of=functions_of, nodes_of=nodes_of)
+
+
+programs = itertools.count()
+PROGRAM_HEAD = (
+    "import copy\nimport functools\nimport itertools\nimport math\nimport operator\n\nimport numpy as np\n\n\n"
+)
+
+
+def is_differentiated(text, arguments, slopes):
+    """Check a function `f`: its value bit for bit, its gradients, and that its file gives the same code."""
+    text = PROGRAM_HEAD + textwrap.dedent(text)
+    file = f"<program {next(programs)}>"
+    linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)
+    namespace = {"__name__": "text"}
+    exec(compile(text, file, "exec"), namespace)
+    f = namespace["f"]
+    given = dict(zip(inspect.signature(f).parameters, arguments, strict=False))
+    value, gradients = value_and_grad(f)(**copy.deepcopy(given))
+    np.testing.assert_array_equal(value, f(**copy.deepcopy(given)))
+    if not isinstance(gradients, tuple):
+        gradients = (gradients,)
+    numbers = [name for name, item in given.items() if isinstance(item, int | float | np.ndarray)]
+    found = dict(zip(numbers, gradients, strict=True))
+    for name, expected in slopes(f, given).items():
+        np.testing.assert_allclose(found[name], expected, rtol=1e-5, atol=1e-7)
+    defaults = {name: each.default for name, each in inspect.signature(f).parameters.items() if name not in given}
+    modules = [
+        emit_for_arguments(definition, {**given, **defaults}, Options(), None)[0].text
+        for definition in (live_definition(f), *static_definition(Source(file, text), "f"))
+    ]
+    assert modules[0] == modules[1]
+    return modules[0]
+
+
+@pytest.fixture(scope="session", name="is_differentiated")
+def is_differentiated_fixture(slopes):
+    """Return what checks a function that is given as text."""
+    return lambda text, arguments: is_differentiated(text, arguments, slopes)

@@ -75,7 +75,7 @@ ARGUMENTS = {
     "scaled(x, s, v=1.0)": "`scaled`: multiple values for argument 'v'",
     "scaled(x, s, 1.0, k=s)": "`scaled`: multiple values for argument 'k'",
     "(lambda v: v)()": "`lambda`: missing a required argument: 'v'",
-    "scaled(**x)": "only the dict of a ** parameter can be passed on",
+    "scaled(**x)": "only a dict with names as its keys can be passed on",
 }
 
 
@@ -98,12 +98,10 @@ def test_arguments_that_do_not_fit_are_reported_at_the_call(define, text):
 REFUSED = {
     "generator": ("def g(v):\n    yield v\n", "g is a generator"),
     "coroutine": ("async def g(v):\n    return v\n", "g is a coroutine"),
-    "class": ("class g:\n    def __init__(self, v): pass\n", "making an object of a class"),
-    "method": ("class G:\n    def m(self, v): return v\ng = G().m\n", "a method of an object"),
-    "object": ("class G:\n    def __call__(self, v): return v\ng = G()\n", "has no rule"),
-    "unhashable object": (
-        "class G:\n    __hash__ = None\n    def __call__(self, v): return v\ng = G()\n",
-        "is not a function that can be called here",
+    "object": ("class G:\n    pass\ng = G()\n", "a G is not a function that can be called here"),
+    "metaclass": (
+        "class M(type):\n    def __call__(cls, v):\n        return v\nclass g(metaclass=M):\n    pass\n",
+        "what calling `g` does is decided by its metaclass",
     ),
     "chosen by data": (
         "def g(v):\n    k = np.sin if np.sum(v) > 0 else np.cos\n    return k(v)\n",
@@ -120,10 +118,10 @@ REFUSED = {
         "def g(v):\n    w = v\n    return h(w)\ndef h(v):\n    w = v\n    return g(w)\n",
         "recursion whose depth depends on data",
     ),
-    "dict": ("def g(v, **k):\n    w = v\n    return k\n", "`g` returns"),
+    "dict": ("def g(v, **k):\n    w = v\n    return k\n", "a number or an array is needed here, not a dict"),
     "nonlocal": (
         "def g(v):\n    n = v\n    def h():\n        nonlocal n\n        n = n * 2\n        return n\n    w = h()\n    return n\n",
-        "`nonlocal` can't be differentiated",
+        "`n` is nonlocal, and is assigned here",
     ),
     "no value yet": ("def g(v):\n    h = lambda: w\n    u = h()\n    w = v\n    return u\n", "has no value here"),
     "local generator": ("def g(v):\n    def h():\n        yield v\n    w = h()\n    return w\n", "h is a generator"),
@@ -146,7 +144,7 @@ REFUSED = {
         "makes a gradient of shape ()",
     ),
     "edit by a number": ("def g(v):\n    return edit_gradient(v, 2.0)\n", "edit_gradient needs a function"),
-    "with": ("def g(v):\n    with open('a') as a:\n        w = v\n    return w\n", "a `with` block"),
+    "with": ("def g(v):\n    with open('a') as a:\n        w = v\n    return w\n", "`open` reads from outside"),
     "with without a name": ("def g(v):\n    with insert_grad_of(v):\n        pass\n    return v\n", "needs a name"),
     "with that changes the forward pass": (
         "def g(v):\n    w = v\n    with insert_grad_of(v) as d:\n        w = d\n    return w\n",

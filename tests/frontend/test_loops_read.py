@@ -245,7 +245,7 @@ ERRORS = {
     "index of a tuple": ("w = (1.0, 2.0)\nfor i in range(n):\n    s = s + w[i]\nreturn s", 9, "can't be indexed here"),
     "endless": ("while True:\n    s = s * 2\nreturn s", 7, "this loop never ends"),
     "no return": ("for v in x:\n    if v > s:\n        return v", 6, "`f` returns nothing"),
-    "with": ("for v in x:\n    with np.errstate():\n        s = s * v\nreturn s", 8, "a `with` block"),
+    "with": ("for v in x:\n    with open('a'):\n        s = s * v\nreturn s", 8, "`open` reads from outside"),
     "an array as the test": ("while x > 0:\n    s = s * 2\n    x = x - 1\nreturn s", 7, "is not one truth value"),
 }
 

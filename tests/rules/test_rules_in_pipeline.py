@@ -28,6 +28,7 @@ OPERATORS = {
     "add": "{} + {}", "sub": "{} - {}", "mul": "{} * {}", "truediv": "{} / {}", "mod": "{} % {}", "pow": "{} ** {}",
     "neg": "-{}", "pos": "+{}", "matmul": "{} @ {}",
 }  # fmt: skip
+PREFIXES = {"numpy": "np.", "numpy.linalg": "np.linalg.", "math": "math.", "flatgrad.nn": "nn.", "builtins": ""}
 HEAD = "import math\nimport numpy as np\nfrom flatgrad import nn\n\n\n"
 STEP, RTOL, ATOL = 1e-6, 1e-6, 1e-7
 STYLES = ("flat", "compact")
@@ -80,8 +81,7 @@ class Written:
         args += [value if nameless else f"{key}={value}" for key, value in attributes.items()]
         if module == "ndarray" or as_method:
             return f"{args[0]}.{name}({', '.join(args[1:])})"
-        prefix = {"numpy": "np.", "math": "math.", "flatgrad.nn": "nn.", "builtins": ""}[module]
-        return f"{prefix}{name}({', '.join(args)})"
+        return f"{PREFIXES[module]}{name}({', '.join(args)})"
 
     def item(self, item, name):
         """Return the text of an argument."""
@@ -224,6 +224,8 @@ METHODS = [
     if hasattr(np.ndarray, case.values[1].__name__)
     and module_of(case.values[1]) == "numpy"
     and isinstance(case.values[2].args[0], np.ndarray)
+    # x.sort() changes x
+    and case.values[1] is not np.sort
 ]
 
 

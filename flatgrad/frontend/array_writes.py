@@ -1,0 +1,191 @@
+"""Reads calls that change arrays: `out=`, np.add.at, np.copyto, the methods fill and sort, and their like.
+
+In: a function or method with its arguments. Out: nodes, and what the arrays hold behind them. Layer: above `writes`, below `calls`.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import libcst as cst
+import numpy as np
+
+from flatgrad.errors import ShapeError
+from flatgrad.frontend.reader import Reader, described, is_number
+from flatgrad.frontend.writes import add, write
+from flatgrad.graph.size import equal, resolved
+from flatgrad.graph.values import Value
+from flatgrad.rules.creation import size_of_axis
+
+# what reads the calls of functions that change their first argument, and of methods of arrays that change them
+WRITING_CALLS: dict[Any, Callable[..., None]] = {}
+WRITING_METHODS: dict[str, Callable[..., None]] = {}
+Writing = Callable[..., None]
+
+
+def _writes(*functions: Any) -> Callable[[Writing], Writing]:
+    def enter(read: Writing) -> Writing:
+        WRITING_CALLS.update(dict.fromkeys(functions, read))
+        return read
+
+    return enter
+
+
+def _writes_as_method(*names: str) -> Callable[[Writing], Writing]:
+    def enter(read: Writing) -> Writing:
+        WRITING_METHODS.update(dict.fromkeys(names, read))
+        return read
+
+    return enter
+
+
+def read_writing_call(
+    reader: Reader, function: Callable[..., Any], args: list[Any], kwargs: dict[str, Any], syntax: cst.CSTNode
+) -> None:
+    """Read the call of a function in WRITING_CALLS, or of a method by what reads it."""
+    read: Writing = WRITING_CALLS.get(function, function)
+    try:
+        if not args:
+            raise TypeError("the array to change is missing")
+        target = _array(reader, args[0], syntax)
+        read(reader, syntax, target, *args[1:], **kwargs)
+    except TypeError as error:
+        reader.fail(f"such arguments can't be read here: {error}", syntax)
+
+
+def _array(reader: Reader, item: Any, syntax: cst.CSTNode) -> Value:
+    if not isinstance(item, Value) or is_number(reader, item):
+        reader.fail(f"an array is needed here, not {described(item)}", syntax)
+    return item
+
+
+# out=
+
+
+def is_given_out(function: Any, args: list[Any], kwargs: dict[str, Any]) -> bool:
+    """Tell whether a call says where the result goes to."""
+    return kwargs.get("out") is not None or (isinstance(function, np.ufunc) and len(args) > function.nin)
+
+
+def into_out(
+    reader: Reader,
+    function: Callable[..., Any],
+    args: list[Any],
+    kwargs: dict[str, Any],
+    apply: Callable[[list[Any], dict[str, Any]], Any],
+    syntax: cst.CSTNode,
+) -> Any:
+    """Read a call that says where its result goes to; `apply` reads the call without that. The result is that array."""
+    kwargs = dict(kwargs)
+    given = kwargs.pop("out", None)
+    if isinstance(function, np.ufunc) and len(args) > function.nin:
+        args, given = args[: function.nin], args[function.nin]
+    if isinstance(given, tuple) and len(given) == 1:
+        (given,) = given
+    out = _array(reader, given, syntax)
+    where = kwargs.pop("where", True) if isinstance(function, np.ufunc) else True
+    if where is not True:
+        # what is not written may lie outside of the function's domain
+        args = [reader.apply(syntax, np.where, where, arg, 1) for arg in args]
+    result = reader.value(apply(args, kwargs), syntax)
+    if not np.can_cast(result.dtype, out.dtype, "same_kind") or result.rank > out.rank:
+        reader.fail(f"a result of type {result.type} does not go into {out.type}", syntax, kind=ShapeError)
+    if not isinstance(function, np.ufunc) and (result.rank != out.rank or False in map(equal, result.shape, out.shape)):
+        reader.fail(f"a result of type {result.type} does not go into {out.type}", syntax, kind=ShapeError)
+    if where is not True:
+        result = reader.apply(syntax, np.where, where, result, out)
+    write(reader, out, Ellipsis, result, syntax)
+    return out
+
+
+# functions
+
+
+@_writes(np.add.at)
+def _read_add_at(reader: Reader, syntax: cst.CSTNode, a: Value, indices: Any, b: Any) -> None:
+    add(reader, a, indices, b, syntax)
+
+
+@_writes(np.subtract.at)
+def _read_subtract_at(reader: Reader, syntax: cst.CSTNode, a: Value, indices: Any, b: Any) -> None:
+    add(reader, a, indices, reader.apply(syntax, operator.neg, reader.value(b, syntax)), syntax)
+
+
+@_writes(np.copyto)
+def _read_copyto(
+    reader: Reader, syntax: cst.CSTNode, dst: Value, src: Any, casting: Any = "same_kind", where: Any = True
+) -> None:
+    if isinstance(src, tuple):
+        src = reader.apply(syntax, np.array, src)
+    values = reader.value(src, syntax)
+    if not values.type.weak and not np.can_cast(values.dtype, dst.dtype, casting):
+        reader.fail(f"{values.dtype} values do not go into an array of {dst.dtype}", syntax)
+    if where is not True:
+        values = reader.apply(syntax, np.where, where, values, dst)
+    write(reader, dst, Ellipsis, values, syntax)
+
+
+@_writes(np.putmask)
+def _read_putmask(reader: Reader, syntax: cst.CSTNode, a: Value, mask: Any, values: Any) -> None:
+    values = reader.value(values, syntax)
+    if values.rank and values.rank != a.rank:
+        reader.fail("np.putmask repeats values of another shape", syntax, "write a[mask] = ...")
+    write(reader, a, Ellipsis, reader.apply(syntax, np.where, mask, values, a), syntax)
+
+
+@_writes(np.place)
+def _read_place(reader: Reader, syntax: cst.CSTNode, arr: Value, mask: Any, vals: Any) -> None:
+    values = reader.value(vals, syntax)
+    if values.rank:
+        reader.fail("np.place takes as many values as it needs", syntax, "write arr[mask] = ...")
+    write(reader, arr, mask, values, syntax)
+
+
+@_writes(np.put)
+@_writes_as_method("put")
+def _read_put(reader: Reader, syntax: cst.CSTNode, a: Value, ind: Any, v: Any) -> None:
+    write_flat(reader, a, ind, v, syntax)
+
+
+@_writes(np.fill_diagonal)
+def _read_fill_diagonal(reader: Reader, syntax: cst.CSTNode, a: Value, val: Any) -> None:
+    sizes = [resolved(size) for size in a.shape]
+    if a.rank != 2:
+        reader.fail("np.fill_diagonal is read for arrays of two axes", syntax)
+    if all(isinstance(size, int) for size in sizes):
+        count: Any = min(size for size in sizes if isinstance(size, int))
+    elif equal(*sizes):
+        count = reader.builder.apply(size_of_axis, a, 0)
+    else:
+        reader.fail("whether the array is square is not known", syntax, "give numbers for the sizes: shapes='x=(3, 3)'")
+    places = reader.apply(syntax, np.arange, count)
+    write(reader, a, (places, places), val, syntax)
+
+
+# methods
+
+
+@_writes_as_method("fill")
+def _read_fill(reader: Reader, syntax: cst.CSTNode, a: Value, value: Any) -> None:
+    write(reader, a, Ellipsis, value, syntax)
+
+
+@_writes_as_method("sort")
+def _read_sort(reader: Reader, syntax: cst.CSTNode, a: Value, axis: Any = -1, kind: Any = None) -> None:
+    write(reader, a, Ellipsis, reader.apply(syntax, np.sort, a, axis=axis, kind=kind), syntax)
+
+
+# y.flat
+
+
+def write_flat(reader: Reader, target: Value, index: Any, values: Any, syntax: cst.CSTNode) -> None:
+    """Read `target.flat[index] = values`."""
+    if target.rank == 1:
+        write(reader, target, index, values, syntax)
+        return
+    flat = reader.apply(syntax, np.copy, reader.apply(syntax, np.ravel, target))
+    write(reader, flat, index, values, syntax)
+    shape = reader.apply(syntax, np.shape, target)
+    write(reader, target, Ellipsis, reader.apply(syntax, np.reshape, flat, shape=shape), syntax)

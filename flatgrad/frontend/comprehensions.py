@@ -1,0 +1,120 @@
+"""Reads comprehensions and generator expressions, item by item. Fills EXPRESSIONS. Layer: beside `reader`.
+
+A comprehension has a scope of its own: its variables are seen inside of it alone, and what it goes through first is read
+outside. A generator is read where it is gone through.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Sequence
+from typing import Any, TypeAlias
+
+import libcst as cst
+
+from flatgrad.frontend.assigned import AssignedNames
+from flatgrad.frontend.containers import known_key, new_dict, new_list
+from flatgrad.frontend.iterables import Iterable, items, iterable, require_unchanged, turns
+from flatgrad.frontend.iterators import LazyIterator
+from flatgrad.frontend.reader import Reader, reads
+from flatgrad.frontend.truth import truth
+from flatgrad.frontend.unpacking import bind_element
+
+Syntax: TypeAlias = cst.ListComp | cst.SetComp | cst.GeneratorExp | cst.DictComp
+
+# a comprehension over a range or the rows of an array is written out turn by turn if it has no more of them
+LONGEST_COMPREHENSION = 1000
+
+
+class Scope:
+    """The scope of a comprehension: a reader that has the variables of the one around it, and those of the comprehension."""
+
+    def __init__(self, outer: Reader, loops: Sequence[cst.CompFor], body: Sequence[cst.BaseExpression]) -> None:
+        targets, assigned = AssignedNames(), AssignedNames()
+        for loop in loops:
+            targets.collect(loop.target)
+        for part in (*body, *(test for loop in loops for test in loop.ifs)):
+            part.visit(assigned)
+        self.outer = outer
+        self.loops = loops
+        self.body = body
+        # what is assigned by `:=` belongs to the function around it
+        self.assigned = assigned.names
+        self.inner = copy.copy(outer)
+        self.inner.variables = {name: item for name, item in outer.variables.items() if name not in targets.names}
+        self.inner.around = outer
+        self.inner.inner_names = frozenset(targets.names)
+        self.inner.own_names = outer.own_names | self.inner.inner_names
+
+    def items(self, first: Iterable) -> Iterator[tuple[Any, ...]]:
+        """Return what the expressions in front of the loops give, turn by turn."""
+        for _ in self._turns(self.loops, first):
+            found = tuple([self.inner.expression(part) for part in self.body])
+            variables = self.inner.variables
+            self.outer.variables.update({name: variables[name] for name in self.assigned if name in variables})
+            yield found
+
+    def _turns(self, loops: Sequence[cst.CompFor], first: Iterable | None = None) -> Iterator[None]:
+        """Bind the variables of each turn."""
+        reader, loop = self.inner, loops[0]
+        source = iterable(reader, loop.iter) if first is None else first
+        _require_short(reader, source, loop)
+        for item in items(reader, source, loop.iter):
+            bind_element(reader, loop.target, item())
+            if all(truth(reader, reader.expression(test.test), test.test) for test in loop.ifs):
+                if len(loops) > 1:
+                    yield from self._turns(loops[1:])
+                else:
+                    yield
+        require_unchanged(reader, source, loop.iter)
+
+
+def _require_short(reader: Reader, source: Iterable, loop: cst.CompFor) -> None:
+    count = None if source.is_known else turns(source)
+    if count is not None and count > LONGEST_COMPREHENSION and not reader.inlined:
+        hint = "use array operations, or fill an array in a loop"
+        reader.fail(f"a comprehension of {count} turns would be written out turn by turn", loop.iter, hint)
+
+
+def _read(reader: Reader, syntax: Syntax, *body: cst.BaseExpression) -> list[tuple[Any, ...]]:
+    """Return what a comprehension gives in each turn."""
+    loops, first = _loops(reader, syntax)
+    return list(Scope(reader, loops, body).items(first))
+
+
+def _loops(reader: Reader, syntax: Syntax) -> tuple[list[cst.CompFor], Iterable]:
+    """Return the loops of a comprehension, and what the first of them goes through."""
+    loops = [syntax.for_in]
+    while loops[-1].inner_for_in is not None:
+        loops.append(loops[-1].inner_for_in)
+    for loop in loops:
+        if loop.asynchronous is not None:
+            reader.fail("an asynchronous comprehension can't be differentiated", loop, "write it without async")
+    return loops, iterable(reader, loops[0].iter)
+
+
+@reads(cst.ListComp)
+def read_list_comprehension(reader: Reader, syntax: cst.ListComp) -> Any:
+    return new_list(reader, [item for (item,) in _read(reader, syntax, syntax.elt)])
+
+
+@reads(cst.SetComp)
+def read_set_comprehension(reader: Reader, syntax: cst.SetComp) -> Any:
+    found = _read(reader, syntax, syntax.elt)
+    return frozenset(known_key(reader, item, syntax.elt, "item of a set") for (item,) in found)
+
+
+@reads(cst.DictComp)
+def read_dict_comprehension(reader: Reader, syntax: cst.DictComp) -> Any:
+    found = _read(reader, syntax, syntax.key, syntax.value)
+    return new_dict(reader, {known_key(reader, key, syntax.key): item for key, item in found})
+
+
+@reads(cst.GeneratorExp)
+def read_generator(reader: Reader, syntax: cst.GeneratorExp) -> Any:
+    loops, first = _loops(reader, syntax)
+
+    def open_items() -> Iterator[Any]:
+        return (item for (item,) in Scope(reader, loops, (syntax.elt,)).items(first))
+
+    return LazyIterator("a generator", open_items)

@@ -1,0 +1,120 @@
+"""Items that are read where they are used: iterators, views of dicts, methods of containers.
+
+Iterators are generators, zip, map, filter, iter and what itertools makes. They are lazy as Python's are: what they give is read
+when it is asked for, and each of them is gone through once; how far one has come is kept in the memory of the path. In: what
+opens them. Out: their items. Layer: above `reader`.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import libcst as cst
+
+from flatgrad.frontend.memory import Ref
+from flatgrad.frontend.reader import ITEM, Reader, Undefined
+from flatgrad.graph.values import Dict
+
+# the longest run of items that is written out one by one
+MOST_ITEMS = 10_000
+# the position of an iterator that has been gone through
+END = -1
+
+
+class Deferred:
+    """An item that is read where it is used, by the reader that has made it: a function that is given one is read in line."""
+
+
+@dataclass(frozen=True, eq=False)
+class DictView(Deferred):
+    """What `keys`, `values` or `items`, the `word`, show of a dict as it is when they are looked at."""
+
+    owner: Dict
+    word: str
+
+
+def seen(reader: Reader, view: DictView) -> tuple[Any, ...]:
+    """Return what a view shows of its dict now."""
+    now = reader.refreshed(view.owner)
+    if view.word == "items":
+        return tuple(now.items.items())
+    return tuple(now.keys if view.word == "keys" else now)
+
+
+@dataclass(frozen=True, eq=False)
+class BoundMethod(Deferred):
+    """A method of a container or an iterator, before it is called."""
+
+    owner: Any
+    name: str
+
+
+@dataclass(frozen=True, eq=False)
+class LazyIterator(Deferred):
+    """An iterator before it is gone through: `open` begins to read its items.
+
+    `word` is what made it. `again` says that its items can be read again from the start without another result or another node.
+    `source` is the tree of a zip, enumerate or reversed that a loop can be written over.
+    """
+
+    word: str
+    open: Callable[[], Iterator[Any]]
+    again: bool = False
+    source: Any = None
+    ref: object = field(default_factory=Ref)
+
+
+def is_fresh(reader: Reader, iterator: LazyIterator) -> bool:
+    """Tell whether nothing has been taken from an iterator yet."""
+    position: Any = reader.memory.get(iterator.ref, 0)
+    return isinstance(position, int) and position == 0
+
+
+def exhaust(reader: Reader, iterator: LazyIterator) -> None:
+    """Note that an iterator has come to its end."""
+    _move(reader, iterator, END)
+
+
+def _move(reader: Reader, iterator: LazyIterator, position: int) -> None:
+    reader.memory.originals.setdefault(iterator.ref, 0)
+    reader.memory[iterator.ref] = position
+
+
+def rest_of(reader: Reader, iterator: LazyIterator, syntax: cst.CSTNode) -> tuple[Any, ...]:
+    """Return the items that an iterator still has, which it has then no more."""
+    start = _position(reader, iterator, syntax)
+    if start == END:
+        return ()
+    found = tuple(itertools.islice(iterator.open(), start, MOST_ITEMS + 1))
+    if len(found) > MOST_ITEMS:
+        reader.fail(f"this has more than {MOST_ITEMS} items", syntax, "use array operations, or a loop over a range")
+    exhaust(reader, iterator)
+    return found
+
+
+def next_of(reader: Reader, iterator: LazyIterator, syntax: cst.CSTNode, *, is_held: bool) -> tuple[Any, ...]:
+    """Return the next item of an iterator as a tuple of one; an empty one at its end.
+
+    `is_held` says that the program can go on with the iterator.
+    """
+    if is_held and not iterator.again:
+        hint = "make a list of it first, or use iter(...) of a list"
+        reader.fail(f"the items of {iterator.word} can't be read one at a time", syntax, hint)
+    start = _position(reader, iterator, syntax)
+    if start == END:
+        return ()
+    found = tuple(itertools.islice(iterator.open(), start, start + 1))
+    _move(reader, iterator, start + 1 if found else END)
+    return found
+
+
+def _position(reader: Reader, iterator: LazyIterator, syntax: cst.CSTNode) -> int:
+    position = reader.memory.get(iterator.ref, 0)
+    if isinstance(position, Undefined):
+        position.used(reader, ITEM, syntax)
+    if not isinstance(position, int):
+        reader.fail("how far this iterator has come depends on data", syntax, "make a list of it first")
+    return position

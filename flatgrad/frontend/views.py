@@ -1,0 +1,121 @@
+"""Which memory an array is: whether an operation gives a view, and whether the elements of an array lie in their order.
+
+In: a value of the graph. Out: what it is a view of. Layer: bottom of `frontend`.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from flatgrad.graph.values import Constant, List, Node, Slot, Value, same_array
+from flatgrad.markers import stop_gradient
+from flatgrad.registry import lookup
+from flatgrad.rules.program import named
+from flatgrad.rules.writing import added, assigned
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """An array that is read from the memory of another one, its `source`. Where it is not `certain` it may also be a copy."""
+
+    source: Value
+    certain: bool = True
+
+
+# views of an array, however its elements lie
+VIEWS = frozenset({
+    np.squeeze, np.expand_dims, np.atleast_1d, np.atleast_2d, np.transpose, np.swapaxes, np.moveaxis, np.matrix_transpose,
+    np.broadcast_to, np.diagonal, np.split, np.array_split, named, stop_gradient,
+})  # fmt: skip
+READ_ONLY = frozenset({np.broadcast_to, np.diagonal, np.diag})
+# views where the elements lie in their order, copies where they do not
+IN_ORDER = frozenset({np.reshape, np.ravel})
+# the array itself where it has the dtype that is asked for
+UNLESS_CONVERTED = frozenset({np.asarray, np.float64})
+COPIES = frozenset({np.array, np.ndarray.flatten, np.diag})
+# what makes an array whose elements lie in their order, whatever it is made from
+MADE_IN_ORDER: frozenset[Callable[..., Any]] = frozenset(
+    {np.zeros, np.ones, np.full, np.empty, np.eye, np.arange, np.linspace, np.ndarray.flatten, np.ndarray.copy}
+)
+
+
+def view_of(value: Value) -> View | None:
+    """Return what an array is a view of; None for one with memory of its own, and for numbers."""
+    node = value.node
+    if node is None or isinstance(value, Constant) or not node.inputs or node.inputs[0].type.weak:
+        return None
+    function, source = node.function, node.inputs[0]
+    if source.type.is_list:
+        # what is in a list stays what it is when the list grows
+        return None
+    if function is operator.getitem:
+        index = node.arguments["index"]
+        return View(source) if is_basic(index) and (value.rank or has_ellipsis(index)) else None
+    if function in UNLESS_CONVERTED:
+        is_same = node.call[0][1] == Slot(0) and same_array(value.type, source.type)
+        return View(source) if is_same and (value.rank or function is np.asarray) else None
+    if function in IN_ORDER:
+        return View(source, is_in_order(source))
+    if function in VIEWS or (function is np.diag and source.rank > 1):
+        return View(source)
+    record = lookup(function)
+    return View(source, certain=False) if record is not None and record.view and function not in COPIES else None
+
+
+def is_own_array(item: Any) -> bool:
+    """Tell whether an item is an array that the function makes, of numbers that are known when the code is written."""
+    return isinstance(item, Constant) and item.node is not None and isinstance(item.number, np.ndarray)
+
+
+def is_basic(index: Any) -> bool:
+    """Tell whether an index takes no arrays or truth values, so that what it picks is a view or a number."""
+    return not any(_picks(part) for part in index_parts(index))
+
+
+def index_parts(index: Any) -> tuple[Any, ...]:
+    """Return the parts of an index."""
+    return index if type(index) is tuple else (index,)
+
+
+def _picks(part: Any) -> bool:
+    if isinstance(part, Value):
+        return bool(part.rank) or part.dtype.kind == "b"
+    return isinstance(part, List | tuple | list | np.ndarray | bool | np.bool_)
+
+
+def has_ellipsis(index: Any) -> bool:
+    """Tell whether an index has an ellipsis in it: what it picks is an array, even without axes."""
+    return any(part is Ellipsis for part in index_parts(index))
+
+
+def is_in_order(value: Value) -> bool:
+    """Tell whether an array is certain to have its elements in their order in memory, with nothing between them."""
+    node = value.node
+    if isinstance(value, Constant) and isinstance(value.number, np.ndarray):
+        return bool(value.number.flags.c_contiguous)
+    if not value.rank or node is None:
+        return not value.rank
+    function = node.function
+    if function in MADE_IN_ORDER or function is np.ravel or (function is np.copy and node.form == "method"):
+        return True
+    if function is operator.getitem and is_basic(node.arguments["index"]):
+        return _is_part_in_order(node)
+    if function in (assigned, added, np.reshape) or (function in UNLESS_CONVERTED and view_of(value) is not None):
+        return is_in_order(node.inputs[0])
+    if node.bodies or view_of(value) is not None:
+        return False
+    return value.rank == 1 or (lookup(function) is not None and all(map(is_in_order, node.inputs)))
+
+
+def _is_part_in_order(node: Node) -> bool:
+    """Tell whether an index takes numbers from the first axes, then at most a part of one axis without steps."""
+    parts = list(index_parts(node.arguments["index"]))
+    while parts and isinstance(parts[0], int | np.integer | Value):
+        parts.pop(0)
+    is_part = not parts or (len(parts) == 1 and (parts[0] is Ellipsis or getattr(parts[0], "step", 0) in (None, 1)))
+    return is_part and is_in_order(node.inputs[0])

@@ -1,0 +1,74 @@
+"""Random programs that write into arrays: right to the last bit and in every derivative, or refused for a reason that is known."""
+
+import importlib
+import sys
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+random_in_place = importlib.import_module("random_in_place")
+InPlaceProgram = random_in_place.InPlaceProgram
+
+BLOCKS = [(first, first + 60) for first in range(0, 300, 60)]
+# what the messages begin with, names and numbers left out
+REASONS = ()
+
+
+@pytest.mark.parametrize(("first", "last"), BLOCKS)
+def test_random_programs(first, last):
+    """None is wrong; less than a tenth are refused, each for a reason that is listed."""
+    counts = Counter(random_in_place.outcome(random_in_place.generated(seed)) for seed in range(first, last))
+    refused = {kind: count for kind, count in counts.items() if kind.startswith("error: ")}
+    assert {kind: count for kind, count in counts.items() if kind and kind not in refused} == {}
+    assert [kind for kind in refused if not kind.removeprefix("error: ").startswith(REASONS)] == []
+    assert sum(refused.values()) < 0.1 * (last - first)
+
+
+def program_of(*lines):
+    """Return a program of these lines, with its derivatives."""
+    x, y = np.array([0.3, -1.2, 0.7]), np.array([1.1, 0.4, -0.6])
+    program = InPlaceProgram("\n    ".join(["def program(x, y):", *lines]) + "\n", {"x": x, "y": y})
+    assert random_in_place.is_sound(program)
+    return program
+
+
+def test_the_check_sees(monkeypatch):
+    """A gradient that is wrong by a thousandth does not pass, nor does an argument that is left as it was."""
+    made = random_in_place.api.value_and_grad
+
+    def wrong(function, style):
+        def called(*arguments):
+            value, gradients = made(function, style=style)(*arguments)
+            return value, gradients._replace(x=1.001 * gradients.x)
+
+        return called
+
+    program = program_of("x = x.copy()", "x[0] *= y[1]", "return np.sum(x * x)")
+    random_in_place.check(program)
+    monkeypatch.setattr(random_in_place.api, "value_and_grad", wrong)
+    with pytest.raises(random_in_place.Failure, match="gradient flat"):
+        random_in_place.check(program)
+    program = program_of("x[0] = y[1]", "return np.sum(x * x)")
+    program.left[0] = np.array([0.3, -1.2, 0.7])
+    with pytest.raises(random_in_place.Failure, match="argument flat"):
+        random_in_place.check(program)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_same_program_each_time(seed):
+    """A seed stands for one program."""
+    assert random_in_place.generated(seed).text == random_in_place.generated(seed).text
+
+
+# each of these was found by a random program
+FOUND = {}
+
+
+@pytest.mark.parametrize("lines", FOUND.values(), ids=FOUND)
+def test_found_program(lines):
+    """What was wrong once stays right."""
+    random_in_place.check(program_of(*lines))
