@@ -112,7 +112,8 @@ def _needed(error: SizeUnknown | StaticNeeded, types: Types, numbers: Mapping[st
         place = place_of(error)
         return frozenset({place}) if place is not None and isinstance(numbers.get(place), int | float) else frozenset()
     wanted = set(error.symbols)
-    return frozenset(
+    numbered = {symbol.parameter for symbol in error.symbols if symbol.parameter is not None}
+    return frozenset(numbered) | frozenset(
         (place, axis)
         for place, known in types.items()
         for axis, size in enumerate(known.shape)

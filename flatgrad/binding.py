@@ -30,6 +30,13 @@ def _own_parameters(function: Callable[..., Any]) -> tuple[str, ...] | None:
     return tuple(p.name for p in parameters if p.kind is not inspect.Parameter.KEYWORD_ONLY)
 
 
+def _renamed(own: tuple[str, ...], record: Record) -> tuple[str, ...]:
+    """Return a function's parameters by the names in its record; other arguments may stand between the inputs."""
+    inputs = iter(record.inputs)
+    attributes = {parameter.name for parameter in record.parameters} - set(record.inputs)
+    return tuple([name if name in attributes else next(inputs, name) for name in own])
+
+
 def bound(
     function: Callable[..., Any], record: Record, args: Sequence[Any], kwargs: Mapping[str, Any]
 ) -> tuple[dict[str, Any], int]:
@@ -46,7 +53,7 @@ def bound(
         names = tuple(parameter.name for parameter in record.parameters)
         known = frozenset(names)
         # the rule has names of its own for the inputs; the other arguments have NumPy's
-        own = names if own is None else record.inputs + own[len(record.inputs) :]
+        own = names if own is None else _renamed(own, record)
     if len(args) > len(own):
         raise ArgumentError(f"takes at most {len(own)} arguments")
     arguments = dict(zip(own, args, strict=False))

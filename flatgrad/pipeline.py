@@ -22,7 +22,7 @@ from flatgrad.frontend.source import Definition
 from flatgrad.functions.origin import shown_place
 from flatgrad.garbage import collector_paused
 from flatgrad.graph.regions import call, nested
-from flatgrad.graph.size import SizeUnknown
+from flatgrad.graph.size import SizeUnknown, whole_parameter
 from flatgrad.graph.values import Constant, Graph, Record, Value, leaves, mapped, rebuilt
 from flatgrad.graph.verify import verify
 from flatgrad.infer import type_of
@@ -171,7 +171,12 @@ def _items(definition: Definition, signature: Signature) -> dict[str, Any]:
     def item(place: str, known: Any) -> Any:
         if is_container(known):
             return rebuilt(known, [item(*each) for each in parts_of(place, known)])
-        return known.value if isinstance(known, Static) else Value(known, names.get(place, place))
+        if isinstance(known, Static):
+            return known.value
+        value = Value(known, names.get(place, place))
+        if known.weak and known.dtype.kind == "i":
+            value.counter = whole_parameter(place)
+        return value
 
     return {name: item(name, known) for name, known in signature.parameters.items()}
 

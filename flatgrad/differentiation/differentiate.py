@@ -25,6 +25,7 @@ from flatgrad.differentiation.masks import MaskedGradients, plain
 from flatgrad.differentiation.unbroadcast import broadcast_axes, cast, is_smaller, summed_over
 from flatgrad.errors import UnsupportedError
 from flatgrad.frontend.rule_bodies import inputs_with_gradient, read_rule
+from flatgrad.frontend.views import is_read_only
 from flatgrad.graph.regions import branch, call, edited, loop
 from flatgrad.graph.size import SizeUnknown
 from flatgrad.graph.values import FLOAT, Constant, Graph, Node, Value, leaves, problem_at
@@ -263,6 +264,8 @@ class Backward:
                 result = self.builder.apply(float, gradient)
         elif gradient.type.weak and gradient.dtype != value.dtype:
             result = self.builder.apply(np.full_like, value, gradient)
+        elif gradient.node is not None and is_read_only(gradient.node):
+            result = self.builder.apply(np.ndarray.copy, gradient, form="method")
         return result
 
     def _placed_together(self, parts: list[Value], value: Value) -> list[Value]:

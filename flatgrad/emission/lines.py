@@ -22,6 +22,7 @@ from flatgrad.rules.listing import appended
 from flatgrad.rules.placing import placed, placed_together
 from flatgrad.rules.program import EFFECTS, concatenated, conjunction, disjunction, filled, formatted, literal, made
 from flatgrad.rules.static import axes_count
+from flatgrad.rules.writing import added
 
 TEXTS = frozenset({formatted, filled, concatenated})
 # written where they are used, however often: reading a size costs nothing, and a name for it tells nothing
@@ -48,6 +49,7 @@ class Lines:
         self.inside_forms = _inside_forms(graph, self.uses)
         self.taken_inside = _taken_inside(graph)
         self.crossing = crossing(graph)
+        self.taken_away = _taken_away(graph, self.uses)
         self.written = {node.inputs[0] for node in graph.nodes if node.function in WRITES}
         self.own = [node for node in graph.nodes if self._has_line(node)]
         self.host = self._hosts(graph)
@@ -70,6 +72,8 @@ class Lines:
             return False
         if value.name is not None or value in self.results or value in self.written:
             return True
+        if value in self.taken_away:
+            return False
         if node.is_volatile and value in self.read_backward and node.forward is None:
             return True
         if node.forward is not None and node.forward.function is appended:
@@ -180,6 +184,16 @@ def _taken_inside(graph: Graph) -> set[Value]:
             taken.update(outer for outer, inner, gradient in pairs if inner is gradient)
             taken.update(first for first in node.arguments["first"] if first is not None)
     return taken
+
+
+def _taken_away(graph: Graph, uses: dict[Value, int]) -> set[Value]:
+    """Return the numbers and arrays that are only negated to be added to an array: `x -= y` says so without a line of its own."""
+    values = [node.arguments["values"] for node in graph.nodes if node.function is added]
+    return {
+        value
+        for value in values
+        if isinstance(value, Value) and value.node is not None and value.node.function is operator.neg and uses[value] == 1
+    }
 
 
 def _of_constants(node: Node) -> bool:

@@ -99,9 +99,9 @@ class Variables:
 
     def _note_writes(self, graph: Graph) -> None:
         for node in graph.nodes:
-            if node.function in WRITES:
-                root = self._written[node.output] = self._root(node.inputs[0])
-                self._versions.setdefault(root, [root]).append(node.output)
+            for before, after in _written_by(node):
+                root = self._written[after] = self._root(before)
+                self._versions.setdefault(root, [root]).append(after)
 
     def _interface_of(self, node: Node) -> Interface | None:
         """Return the interface of a branch or loop, with arrays that have been written into as what they were made as."""
@@ -360,6 +360,20 @@ class Variables:
         if graph not in self._orders:
             self._orders[graph] = {node: k for k, node in enumerate(graph.nodes)}
         return self._orders[graph]
+
+
+def _written_by(node: Node) -> Iterator[tuple[Value, Value]]:
+    """Return the arrays that a node of a graph writes into, each as it is before and behind it."""
+    if node.function in WRITES:
+        yield node.inputs[0], node.output
+    elif node.function is BACKWARD[loop]:
+        arguments = node.arguments
+        added_to = node.outputs[len(arguments["upstream"]) :]
+        yield from ((first, total) for first, total in zip(arguments["first"], added_to, strict=True) if _is_array(first))
+
+
+def _is_array(value: Value | None) -> bool:
+    return value is not None and value.rank > 0
 
 
 def _runs_again(node: Node) -> bool:

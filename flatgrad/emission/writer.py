@@ -219,8 +219,9 @@ class Writer:
             parts, indices = arguments["parts"], arguments["indices"]
         apart = are_apart(indices)
         for part, index in zip(parts, indices, strict=True):
-            sign = "=" if apart or len(lines) == 1 else "+="
-            lines.append(self._added(name, index, self.printer.item(part)[0], sign))
+            is_first = apart or len(lines) == 1
+            text, sign = (self.printer.item(part)[0], "=") if is_first else self._signed(part, index)
+            lines.append(self._added(name, index, text, sign))
         self.printer.name(node.output, name)
         return "\n".join(lines)
 
@@ -241,6 +242,8 @@ class Writer:
                 return f"{target[0]}[{self.printer.index(index)}] = {text}"
         else:
             text, sign = self._signed(values, index)
+            if index is Ellipsis:
+                return f"{target[0]} {sign} {text}"
         return self._added(target[0], index, text, sign)
 
     def _added(self, name: str, index: Any, values: str, sign: str) -> str:

@@ -45,7 +45,7 @@ from flatgrad.rules.static import is_constant, new_axes
 
 # pure functions that may be called when the code is written, on what is known then
 STATIC_FUNCTIONS: frozenset[Any] = frozenset({
-    abs, int, float, bool, str, repr, range, slice, round, divmod, pow, ord, chr, operator.itemgetter,
+    abs, int, float, bool, str, repr, slice, round, divmod, pow, ord, chr, operator.itemgetter,
     operator.attrgetter, np.finfo, np.iinfo, np.dtype, np.issubdtype, np.float16, np.float32, np.float64, np.int8,
     np.int16, np.int32, np.int64, np.uint8, np.bool_, np.array, np.asarray, np.shape, np.ndim, np.size, math.prod,
 })  # fmt: skip

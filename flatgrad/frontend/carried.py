@@ -8,28 +8,20 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any
 
 import libcst as cst
 
 from flatgrad.frontend.aliases import Aliases, with_new_refs
-from flatgrad.frontend.assigned import AssignedNames, has_walrus, places_of
+from flatgrad.frontend.assigned import AssignedNames, has_walrus
 from flatgrad.frontend.branches import Side, branched, has_effects, resume, side
 from flatgrad.frontend.growing import as_growing
 from flatgrad.frontend.iterables import Iterable
 from flatgrad.frontend.joining import (
     NUMBERS,
-    are_equal,
-    as_value,
-    in_words,
-    joined_dtype,
-    joined_type,
-    same_names,
-    shape_words,
 )
-from flatgrad.frontend.memory import Unknown, age_of, mark, refs_of
+from flatgrad.frontend.loop_variables import Variable, augmented_names, expected_keys, held_by, variable_of
+from flatgrad.frontend.memory import Unknown, age_of, mark
 from flatgrad.frontend.reader import (
     BROKE,
     DONE,
@@ -39,63 +31,19 @@ from flatgrad.frontend.reader import (
     RETURNED,
     Reader,
     Step,
-    Undefined,
     Unfinished,
-    is_number,
     statements_of,
 )
+from flatgrad.frontend.revisions import Revisions
 from flatgrad.frontend.rows import arrays_of, element_of, numbered
 from flatgrad.frontend.truth import condition
 from flatgrad.frontend.unpacking import bind_element
-from flatgrad.frontend.unsettled import Changing, EqualityUnknown, Pairs, Undecided, Unset
-from flatgrad.graph.size import Symbol, equal, symbols_of
-from flatgrad.graph.values import INTEGER, Constant, Graph, List, Type, Value, leaves, mapped
+from flatgrad.frontend.unsettled import Unset
+from flatgrad.graph.size import Symbol
+from flatgrad.graph.values import INTEGER, Graph, Value, leaves, mapped
 
 # each reading makes a type wider: bool, int, float, an array of them
 MOST_READINGS = 12
-
-
-@dataclass(eq=False)
-class Variable:
-    """A variable that the body assigns, or, by its `key` in the memory, what an array or container holds that the body changes.
-
-    `start` is what it is before the loop, NOTHING for nothing. `shape` is the structure that its values stand in, `types`
-    are theirs, and `item` is what it is at the start of a turn in the reading at hand; `end` is what it is after the turn, and
-    `held` that with what its arrays hold. `fixed` says that it stays what it is; `kept` are the places of values in a container that
-    do.
-    """
-
-    name: str
-    start: Any
-    key: Any = None
-    shape: Any = NOTHING
-    types: tuple[Type, ...] = ()
-    item: Any = NOTHING
-    end: Any = NOTHING
-    held: Any = NOTHING
-    fixed: bool = False
-    may_be_fixed: bool = True
-    changing: Undefined | None = None
-    holds_numbers: bool = True
-    kept: set[int] = field(default_factory=set)
-    never_kept: set[int] = field(default_factory=set)
-    grows: bool = False
-
-    @property
-    def is_number(self) -> bool:
-        """Whether it stands for values of the graph."""
-        return self.shape is not NOTHING and not self.fixed and self.changing is None
-
-    def parameters(self) -> tuple[Value, ...]:
-        """Return the parameters of the body for its values."""
-        if not self.is_number:
-            return ()
-        item = self.item.item if isinstance(self.item, Unset) else self.item
-        return () if item is NOTHING else tuple(self.moving(item))
-
-    def moving(self, item: Any) -> list[Any]:
-        """Return the numbers and arrays in an item that may differ from turn to turn."""
-        return [leaf for place, leaf in enumerate(numbers(item)) if place not in self.kept]
 
 
 class Loop:
@@ -123,8 +71,10 @@ class Loop:
             test.visit(assigned)
         self.statement = reader.builder.statement
         self.began = mark()
-        self.variables = [self._variable(name) for name in dict.fromkeys(assigned.names)]
-        self.variables += [self._changed(key) for key in self._expected(assigned.changed)]
+        self.revisions = Revisions(reader, syntax, self.is_read, self._grows)
+        augmented = augmented_names(syntax.body)
+        self.variables = [variable_of(reader, name, augmented) for name in dict.fromkeys(assigned.names)]
+        self.variables += [held_by(reader, key) for key in expected_keys(reader, assigned.changed)]
         self.aliases = Aliases(reader.memory, self.began)
         for variable in self._referring():
             self.aliases.start(variable, variable.start)
@@ -146,67 +96,6 @@ class Loop:
         """Return what refers to arrays and containers: variables, and what containers hold."""
         return [variable for variable in self.variables if not isinstance(variable.key, Value)]
 
-    def _variable(self, name: str) -> Variable:
-        start = self.reader.variables.get(name, NOTHING)
-        if isinstance(start, Unset):
-            start = start.item
-        if isinstance(start, tuple):
-            try:
-                start = self.reader.memory.refreshed(self.reader.builder, start)
-            except Unknown as unknown:
-                start = unknown.held
-        if isinstance(start, Undefined):
-            # no turn can use what it was before the loop, and if there is no turn, it is that behind it
-            return Variable(name, NOTHING, changing=start)
-        made = Variable(name, start)
-        if start is not NOTHING and any(True for _ in numbers(start)):
-            made.shape = start
-            made.types = tuple(as_value(leaf).type for leaf in numbers(start))
-            self._note_numbers(made, start)
-            # `x += ...` leaves an array or a list the same one
-            made.fixed = name in self._augmented and not made.holds_numbers
-        return made
-
-    @cached_property
-    def _augmented(self) -> set[str]:
-        """The names that the body binds by `x += ...` and its like only."""
-        places = places_of(self.syntax.body)
-        others = {name for name, place in places if not isinstance(place, cst.AugAssign)}
-        return {name for name, place in places if isinstance(place, cst.AugAssign)} - others
-
-    def _expected(self, names: Sequence[str]) -> list[Any]:
-        """Return the arrays that the body seems to change: those with these names."""
-        items = [self.reader.variables.get(name) for name in dict.fromkeys(names)]
-        arrays = [item for item in items if isinstance(item, Value) and not is_number(self.reader, item)]
-        roots = dict.fromkeys(map(self.reader.memory.root, arrays))
-        return [root for root in roots if not isinstance(self.reader.memory.get(root), Undefined)]
-
-    def _changed(self, key: Any) -> Variable:
-        """Return what stands for what an array or container holds."""
-        start = self.reader.memory.version(key, NOTHING)
-        if start is NOTHING:
-            start = Undecided("changed in a loop")
-        name = self._name_of(key)
-        if isinstance(start, Undefined):
-            return Variable(name, NOTHING, key, changing=start)
-        made = Variable(name, start, key)
-        if any(True for _ in numbers(start)):
-            made.shape = start
-            made.types = tuple(as_value(leaf).type for leaf in numbers(start))
-            self._note_numbers(made, start)
-        return made
-
-    def _name_of(self, key: Any) -> str:
-        """Return the name of what an array or container is in the program."""
-        if isinstance(key, Value):
-            return key.name or ""
-        held = (name for name, item in self.reader.variables.items() if getattr(item, "ref", None) is key)
-        return next(held, "")
-
-    def _note_numbers(self, variable: Variable, item: Any) -> None:
-        """Note whether a variable holds nothing but numbers."""
-        variable.holds_numbers &= all(is_number(self.reader, as_value(leaf)) for leaf in numbers(item))
-
     def read(self) -> bool:
         """Read the body until the types of its variables hold for all turns. Return False where there are problems."""
         problems = list(self.reader.problems)
@@ -227,7 +116,7 @@ class Loop:
         return False
 
     def _read_once(self) -> None:
-        self.newest = Symbol().serial
+        self.revisions.newest = Symbol().serial
         self.parameters = set()
         if self.test is not None and not self.tests_inside:
             self._read_condition(self.test)
@@ -368,18 +257,18 @@ class Loop:
         if self.tests_inside and not self.body.variables:
             return True
         fixed = [variable for variable in self.variables if variable.fixed]
-        revised = any([self._is_revised(variable) for variable in self._bound()])
+        revised = any([self.revisions.is_revised(variable) for variable in self._bound()])
         if [variable for variable in self.variables if variable.fixed] != fixed and self._changed_keys():
             # what the turn changes is seen in the next reading only
             return True
         if self._number_rows(self._changed_keys()):
             return True
-        revised |= any([self._is_revised(variable) for variable in self.variables if variable.key is not None])
+        revised |= any([self.revisions.is_revised(variable) for variable in self.variables if variable.key is not None])
         grown = [variable.key for variable in self.variables if variable.grows]
         self.variables = [variable for variable in self.variables if not variable.grows]
         changed = [key for key in self._changed_keys() if key not in grown]
         known = [variable.key for variable in self.variables]
-        new = [self._changed(key) for key in changed if age_of(key) < self.began and key not in known]
+        new = [held_by(self.reader, key) for key in changed if age_of(key) < self.began and key not in known]
         for variable in new:
             if not isinstance(variable.key, Value):
                 self.aliases.start(variable, variable.start)
@@ -407,6 +296,14 @@ class Loop:
         start = self.starting_memory
         return [key for key, held in self.body.memory.items() if start.get(key, NOTHING) is not held]
 
+    def _grows(self, variable: Variable, end: Any) -> bool:
+        """Let a list that a turn adds to be a value from here on, if it can be one."""
+        variable.grows = as_growing(self.reader, variable.key, variable.start, end)
+        if variable.grows:
+            # the value for the list is from before the loop
+            self.began = self.aliases.began = mark()
+        return variable.grows
+
     def is_read(self, variable: Variable) -> bool:
         """Tell whether a turn uses what a variable is after the turn before."""
         body, condition = self.body, self.condition
@@ -419,156 +316,3 @@ class Loop:
         used.update(leaf for item in (*ends, *flags) for leaf in leaves(item) if isinstance(leaf, Value))
         items = [variable.item, self.condition_items.get(variable, NOTHING)]
         return any(leaf in used for item in items for leaf in self.own_parameters(item))
-
-    def _is_revised(self, variable: Variable) -> bool:
-        end = variable.end
-        if variable.start is Unfinished or end is Unfinished or end is NOTHING or variable.changing is not None:
-            return False
-        if isinstance(end, Unset | Changing):
-            return False
-        if isinstance(end, Undecided):
-            longest = max((each for each in end.either if isinstance(each, List)), key=len, default=None)
-            return self._grows(variable, longest) or self._changes(variable, end.words, end.pairs)
-        if isinstance(end, Undefined):
-            variable.changing = end
-            return True
-        if variable.shape is NOTHING and variable.start is NOTHING:
-            return self._is_first(variable, end)
-        if variable.shape is NOTHING or variable.fixed:
-            if are_equal(variable.start, end) or (variable.key is None and is_same_container(variable.start, end)):
-                return False
-            if variable.fixed:
-                variable.fixed = variable.may_be_fixed = False
-                return True
-            return self._grows(variable, end) or self._changes(variable)
-        if variable.key is None and variable.may_be_fixed and is_same_container(variable.item, end):
-            variable.fixed = True
-            return True
-        if not same_structure(variable.shape, end):
-            return self._grows(variable, end) or self._changes(variable)
-        if variable.key is not None and list(refs_of(variable.start)) != list(refs_of(end)):
-            return self._changes(variable, "holding one list, dict or object in one turn, and another one in the next")
-        if self._keeps(variable, end):
-            return True
-        if variable.may_be_fixed and all(
-            a is b for a, b in zip(variable.parameters(), variable.moving(end), strict=True)
-        ):
-            variable.fixed = True
-            return self.is_read(variable)
-        return self._is_wider(variable, end)
-
-    def _keeps(self, variable: Variable, end: Any) -> bool:
-        """Take note of the values in a container that stay what they are. Return whether there are others than thought."""
-        if variable.start is NOTHING or not isinstance(variable.start, tuple):
-            return False
-        triples = zip(numbers(variable.start), numbers(variable.item), numbers(end), strict=True)
-        same = {place for place, (_, before, after) in enumerate(triples) if before is after}
-        kept = variable.kept
-        variable.never_kept |= kept - same
-        variable.kept = same - variable.never_kept
-        if variable.kept == kept or len(variable.kept) == len(list(numbers(end))):
-            variable.kept = kept
-            return False
-        variable.types = tuple(as_value(leaf).type for leaf in variable.moving(variable.start))
-        return True
-
-    def _grows(self, variable: Variable, end: Any) -> bool:
-        """Let a list that a turn adds to be a value from here on, if it can be one."""
-        variable.grows = as_growing(self.reader, variable.key, variable.start, end)
-        if variable.grows:
-            # the value for the list is from before the loop
-            self.began = self.aliases.began = mark()
-        return variable.grows
-
-    def _is_first(self, variable: Variable, end: Any) -> bool:
-        """Take note of what a variable is that has no value before the loop."""
-        found = list(numbers(end))
-        if not found or not any(isinstance(leaf, Value) and not isinstance(leaf, Constant) for leaf in found):
-            return False
-        if any(self._is_new(leaf) for leaf in found):
-            return self._changes(variable)
-        variable.shape = end
-        variable.types = tuple(as_value(leaf).type for leaf in found)
-        self._note_numbers(variable, end)
-        assert isinstance(variable.item, Unset)
-        return variable.item.joined
-
-    def _is_new(self, leaf: Any) -> bool:
-        """Tell whether an array has a size that is found out in each turn anew."""
-        type = as_value(leaf).type
-        sizes = type.shape[1:] if type.is_list else type.shape
-        return any(symbol.serial > self.newest for size in sizes for symbol in symbols_of(size))
-
-    def _is_wider(self, variable: Variable, end: Any) -> bool:
-        """Take note of the types that a variable has after a turn."""
-        types: list[Type] = []
-        starts = variable.moving(variable.start) if variable.start is not NOTHING else [None] * len(variable.types)
-        for before, after, start in zip(variable.types, variable.moving(end), starts, strict=True):
-            is_constant = isinstance(start, Constant) or (start is not None and not isinstance(start, Value))
-            try:
-                type = None if self._is_new(after) else self._joined(before, as_value(after).type, is_constant)
-            except EqualityUnknown as unknown:
-                return self._changes(variable, pairs=unknown.pairs)
-            if type is None:
-                return self._changes(variable)
-            types.append(type)
-        wider = any(a != b and not _same(a, b) for a, b in zip(types, variable.types, strict=True))
-        variable.types = tuple(types)
-        held_numbers = variable.holds_numbers
-        self._note_numbers(variable, end)
-        return wider or variable.holds_numbers != held_numbers
-
-    def _joined(self, a: Type, b: Type, is_constant: bool) -> Type | None:
-        """Return the type that holds a variable's values before and after a turn; None where there is none.
-
-        Raises EqualityUnknown.
-        """
-        dtype = joined_dtype(a, b)
-        if a.rank != b.rank and is_constant and not a.rank:
-            return None if dtype is None else Type(dtype, b.shape)
-        return joined_type(a, b)
-
-    def _place(self, name: str) -> cst.CSTNode:
-        """Return where the body assigns a variable last."""
-        places = [place for each, place in places_of(self.syntax.body) if each == name]
-        return places[-1] if places else self.syntax
-
-    def _changes(self, variable: Variable, words: str = "", pairs: Pairs = ()) -> bool:
-        """Let every use of a variable's value of the turn before be an error."""
-        name, after = variable.name, variable.end
-        words = words or f"{in_words(variable.start)} before the loop and {in_words(after)} after a turn"
-        what = f"`{name}`" if name else "what this loop changes"
-        message = f"{what} is {words}"
-        if variable.shape is not NOTHING and same_structure(variable.shape, after):
-            types = [variable.types, tuple(as_value(leaf).type for leaf in variable.moving(after))]
-            first, second = (", ".join(shape_words(each.shape) for each in kinds) for kinds in types)
-            message = f"{what} changes its shape from turn to turn: {first} then {second}"
-            if pairs:
-                message = f"whether {what} keeps its shape from turn to turn is not known: {first} then {second}"
-        variable.changing = Changing(self._place(name), message, words, pairs)
-        return True
-
-
-def numbers(item: Any) -> Iterator[Any]:
-    """Return the numbers and arrays in an item."""
-    return (leaf for leaf in leaves(item) if isinstance(leaf, NUMBERS))
-
-
-def same_structure(a: Any, b: Any) -> bool:
-    """Tell whether two items differ in nothing but in the numbers and arrays in them."""
-    if isinstance(a, tuple) or isinstance(b, tuple):
-        same_kind = type(a) is type(b) and len(a) == len(b) and same_names(a, b)
-        return same_kind and all(map(same_structure, a, b))
-    return (isinstance(a, NUMBERS) and isinstance(b, NUMBERS)) or are_equal(a, b)
-
-
-def is_same_container(a: Any, b: Any) -> bool:
-    """Tell whether two items are the same list, dict or object of the program, whatever it holds."""
-    ref = getattr(a, "ref", None)
-    return ref is not None and ref is getattr(b, "ref", None)
-
-
-def _same(a: Type, b: Type) -> bool:
-    """Tell whether two types are the same, but for the lengths of lists."""
-    same_kind = (a.dtype, a.weak, a.rank, a.is_list) == (b.dtype, b.weak, b.rank, b.is_list)
-    return same_kind and all(map(equal, a.shape[a.is_list :], b.shape[b.is_list :]))

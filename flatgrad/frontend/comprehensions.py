@@ -14,12 +14,13 @@ import libcst as cst
 
 from flatgrad.frontend.assigned import AssignedNames
 from flatgrad.frontend.containers import known_key, new_dict, new_list
-from flatgrad.frontend.iterables import Iterable, items, iterable, require_unchanged, turns
-from flatgrad.frontend.iterators import LazyIterator
+from flatgrad.frontend.iterables import Iterable, items, of_item, require_unchanged, turns
+from flatgrad.frontend.iterators import LazyIterator, running
 from flatgrad.frontend.reader import Reader, reads
 from flatgrad.frontend.truth import truth
 from flatgrad.frontend.unpacking import bind_element
 
+Source: TypeAlias = Iterable | LazyIterator
 Syntax: TypeAlias = cst.ListComp | cst.SetComp | cst.GeneratorExp | cst.DictComp
 
 # a comprehension over a range or the rows of an array is written out turn by turn if it has no more of them
@@ -46,7 +47,7 @@ class Scope:
         self.inner.inner_names = frozenset(targets.names)
         self.inner.own_names = outer.own_names | self.inner.inner_names
 
-    def items(self, first: Iterable) -> Iterator[tuple[Any, ...]]:
+    def items(self, first: Source) -> Iterator[tuple[Any, ...]]:
         """Return what the expressions in front of the loops give, turn by turn."""
         for _ in self._turns(self.loops, first):
             found = tuple([self.inner.expression(part) for part in self.body])
@@ -54,19 +55,40 @@ class Scope:
             self.outer.variables.update({name: variables[name] for name in self.assigned if name in variables})
             yield found
 
-    def _turns(self, loops: Sequence[cst.CompFor], first: Iterable | None = None) -> Iterator[None]:
+    def _see(self) -> None:
+        """See the variables of the function around as they are now: a generator is read on while these change."""
+        around = self.outer.variables
+        self.inner.variables.update({name: around[name] for name in around if name not in self.inner.inner_names})
+        self.inner.depth = self.outer.depth
+
+    def _turns(self, loops: Sequence[cst.CompFor], first: Source | None = None) -> Iterator[None]:
         """Bind the variables of each turn."""
         reader, loop = self.inner, loops[0]
-        source = iterable(reader, loop.iter) if first is None else first
-        _require_short(reader, source, loop)
-        for item in items(reader, source, loop.iter):
-            bind_element(reader, loop.target, item())
+        for item in _going_through(reader, _source(reader, loop) if first is None else first, loop):
+            self._see()
+            bind_element(reader, loop.target, item)
             if all(truth(reader, reader.expression(test.test), test.test) for test in loop.ifs):
                 if len(loops) > 1:
                     yield from self._turns(loops[1:])
                 else:
                     yield
-        require_unchanged(reader, source, loop.iter)
+
+
+def _source(reader: Reader, loop: cst.CompFor) -> Source:
+    """Return what a loop of a comprehension goes through; an iterator comes as it is, and is not gone through yet."""
+    item = reader.expression(loop.iter)
+    return item if isinstance(item, LazyIterator) else of_item(reader, item, loop.iter)
+
+
+def _going_through(reader: Reader, source: Source, loop: cst.CompFor) -> Iterator[Any]:
+    """Return the items of a loop, each when its turn comes."""
+    if isinstance(source, LazyIterator):
+        yield from running(reader, source, loop.iter)
+        return
+    _require_short(reader, source, loop)
+    for item in items(reader, source, loop.iter):
+        yield item()
+    require_unchanged(reader, source, loop.iter)
 
 
 def _require_short(reader: Reader, source: Iterable, loop: cst.CompFor) -> None:
@@ -82,7 +104,7 @@ def _read(reader: Reader, syntax: Syntax, *body: cst.BaseExpression) -> list[tup
     return list(Scope(reader, loops, body).items(first))
 
 
-def _loops(reader: Reader, syntax: Syntax) -> tuple[list[cst.CompFor], Iterable]:
+def _loops(reader: Reader, syntax: Syntax) -> tuple[list[cst.CompFor], Source]:
     """Return the loops of a comprehension, and what the first of them goes through."""
     loops = [syntax.for_in]
     while loops[-1].inner_for_in is not None:
@@ -90,7 +112,7 @@ def _loops(reader: Reader, syntax: Syntax) -> tuple[list[cst.CompFor], Iterable]
     for loop in loops:
         if loop.asynchronous is not None:
             reader.fail("an asynchronous comprehension can't be differentiated", loop, "write it without async")
-    return loops, iterable(reader, loops[0].iter)
+    return loops, _source(reader, loops[0])
 
 
 @reads(cst.ListComp)

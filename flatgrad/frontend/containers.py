@@ -126,7 +126,10 @@ def _require_number(reader: Reader, value: Value, syntax: cst.CSTNode, what: str
     size = None if isinstance(value.known, tuple) else value.known
     error: Any
     if size is None:
-        error = StaticNeeded(what, next(whole_parameters(value), value))
+        parameter = next(whole_parameters(value), None)
+        if parameter is None:
+            reader.fail(f"{words}, and it depends on data: {value.type}", syntax)
+        error = StaticNeeded(what, parameter)
         hint = "for a loop: a range whose length is known, such as that of a list; for an array of results, np.stack"
     elif isinstance(resolved(size), int):
         return

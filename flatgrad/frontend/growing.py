@@ -15,9 +15,8 @@ from flatgrad.frontend.list_values import relate
 from flatgrad.frontend.memory import Ref
 from flatgrad.frontend.reader import Reader
 from flatgrad.frontend.unsettled import EqualityUnknown
-from flatgrad.graph.size import Size, minus, plus, symbolic, times
+from flatgrad.graph.size import Size, plus, symbolic, times
 from flatgrad.graph.values import Graph, List, Type, Value
-from flatgrad.rules.creation import known_size
 from flatgrad.rules.listing import appended, listed
 
 
@@ -58,20 +57,7 @@ def length_behind(source: Iterable | None, body: Graph, parameter: Value, result
         if value.node is None or value.node.function is not appended or value.node not in body.nodes:
             return symbolic(may_be_one=True)
         more, value = more + 1, value.node.inputs[0]
-    turns = None if source is None else _turns(source)
+    turns = None if source is None else source.length
     if turns is None or start is None:
         return symbolic(may_be_one=True)
     return plus(start.shape[0], times(turns, more))
-
-
-def _turns(source: Iterable) -> Size | None:
-    """Return how often a loop turns, as a size; None where that is no size."""
-    if source.word == "rows":
-        size: Size = source.values[0].shape[0]
-        return size
-    if source.word == "range":
-        start, stop, step = (each if isinstance(each, int) else known_size(each) for each in source.values)
-        return minus(stop, start) if start is not None and stop is not None and step == 1 else None
-    if source.word in ("enumerate", "reversed"):
-        return _turns(source.parts[0])
-    return None

@@ -14,12 +14,12 @@ from typing import Any, NoReturn
 import libcst as cst
 
 from flatgrad.builder import StaticNeeded
-from flatgrad.frontend.iterators import DictView, LazyIterator, exhaust, is_fresh
+from flatgrad.frontend.iterators import DictView, LazyIterator, count_of, exhaust, is_fresh, running
 from flatgrad.frontend.known import as_number, decides, is_static, refuse_methods, whole_parameters
 from flatgrad.frontend.reader import Reader
 from flatgrad.frontend.special_methods import gone_through
 from flatgrad.frontend.unpacking import parts, sizes
-from flatgrad.graph.size import SizeMismatch, SizeUnknown, counter, minus, plus, resolved, unify
+from flatgrad.graph.size import Size, SizeMismatch, SizeUnknown, counter, minus, plus, resolved, unify
 from flatgrad.graph.values import INTEGER, Dict, List, Type, Value
 from flatgrad.markers import checkpointed
 from flatgrad.rules.creation import extent
@@ -34,13 +34,14 @@ class Iterable:
 
     `word` is that of a header in `graph.regions`, or "items" for what is known when the code is written; `parts` are the
     inner ones of zip, enumerate and reversed, `values` the numbers of a range, the array or the items. `container` is the list,
-    dict or view that the items are in.
+    dict or view that the items are in, `iterator` gives them one by one.
     """
 
     word: str
     values: tuple[Any, ...] = ()
     parts: tuple[Iterable, ...] = ()
     container: Any = None
+    iterator: Iterator[Any] | None = None
 
     @property
     def is_known(self) -> bool:
@@ -61,9 +62,28 @@ class Iterable:
             array = self.values[0].type
             return Value(Type(array.dtype, array.shape[1:]))
         if self.word == "enumerate":
-            return (Value(INTEGER), self.parts[0].element())
+            return (self._number(), self.parts[0].element())
         inner = [part.element() for part in self.parts]
         return tuple(inner) if self.word == "zip" else inner[0]
+
+    @property
+    def length(self) -> Size | None:
+        """How many items there are, as a size; None where that is no size."""
+        if self.word == "rows":
+            size: Size = self.values[0].shape[0]
+            return size
+        if self.word == "range":
+            start, stop, step = (each if isinstance(each, int) else extent(each) for each in self.values)
+            return minus(stop, start) if start is not None and stop is not None and step == 1 else None
+        return self.parts[0].length if self.word in ("enumerate", "reversed") else None
+
+    def _number(self) -> Value:
+        """Return the number of an item, counted from the start of enumerate."""
+        number = Value(INTEGER)
+        start, length = extent(self.values[0]), self.parts[0].length
+        if start is not None and length is not None:
+            number.counter = counter(start, plus(start, minus(length, 1)))
+        return number
 
     def _counter(self) -> Value:
         counter_value = Value(INTEGER)
@@ -108,6 +128,9 @@ def of_item(reader: Reader, item: Any, syntax: cst.CSTNode) -> Iterable:
         exhaust(reader, item)
         source: Iterable = item.source
         return source
+    if isinstance(item, LazyIterator):
+        count = count_of(reader, item, syntax)
+        return Iterable("items", (None,) * count, iterator=running(reader, item, syntax))
     if decides(item):
         refuse_methods(reader, item, syntax)
     is_changeable = isinstance(item, List | Dict | DictView)
@@ -204,7 +227,7 @@ def items(reader: Reader, each: Iterable, syntax: cst.CSTNode) -> list[Callable[
     """Return for each turn a function that reads what it gets: rows are read from the array when their turn comes."""
     count = turns(each)
     if count is None:
-        _raise_unknown(reader, each, syntax)
+        raise_unknown(reader, each, syntax)
     return [partial(_item, reader, each, turn, syntax) for turn in range(count)]
 
 
@@ -217,7 +240,7 @@ def whole_number(item: Any) -> int | None:
     return known if isinstance(known, int) else None
 
 
-def _raise_unknown(reader: Reader, each: Iterable, syntax: cst.CSTNode) -> NoReturn:
+def raise_unknown(reader: Reader, each: Iterable, syntax: cst.CSTNode) -> NoReturn:
     """Raise what has to be known for the number of turns: sizes, or whole numbers."""
     bounds = [bound for part in _leaves(each) if part.word == "range" for bound in part.values]
     bounds = [bound for bound in bounds if whole_number(bound) is None]
@@ -228,8 +251,11 @@ def _raise_unknown(reader: Reader, each: Iterable, syntax: cst.CSTNode) -> NoRet
     error: Any = SizeUnknown(unknown)
     hint = "give it a number in the shapes: shapes='x=(3,)'"
     if not unknown:
-        error = StaticNeeded("range", next(whole_parameters(numbers[0]), numbers[0]))
         hint = "what is written out turn by turn needs a number that is known when the code is written"
+        decides_it = next(whole_parameters(numbers[0]), None)
+        if decides_it is None:
+            reader.fail("the number of turns depends on data", syntax, hint)
+        error = StaticNeeded("range", decides_it)
     error.problem = reader.problem("the number of turns is not known", syntax, hint)
     raise error
 
@@ -244,6 +270,8 @@ def _leaves(each: Iterable) -> Iterator[Iterable]:
 def _item(reader: Reader, each: Iterable, turn: int, syntax: cst.CSTNode) -> Any:
     if each.word == "range":
         return range(*[number for bound in each.values if (number := whole_number(bound)) is not None])[turn]
+    if each.iterator is not None:
+        return _next_item(reader, each.iterator, syntax)
     if each.word == "items":
         return each.values[turn] if each.container is None else _items_now(reader, each, syntax)[turn]
     if each.word == "rows":
@@ -255,6 +283,13 @@ def _item(reader: Reader, each: Iterable, turn: int, syntax: cst.CSTNode) -> Any
         assert last is not None
         return _item(reader, each.parts[0], last - 1 - turn, syntax)
     return tuple([_item(reader, part, turn, syntax) for part in each.parts])
+
+
+def _next_item(reader: Reader, iterator: Iterator[Any], syntax: cst.CSTNode) -> Any:
+    """Return the next item of an iterator, as it is in this turn."""
+    for item in iterator:
+        return item
+    return reader.fail("what this goes through has fewer items than before the loop", syntax, "make a list of it first")
 
 
 def _items_now(reader: Reader, each: Iterable, syntax: cst.CSTNode) -> tuple[Any, ...]:
@@ -271,6 +306,8 @@ def require_unchanged(reader: Reader, source: Iterable, syntax: cst.CSTNode) -> 
     for each in _leaves(source):
         if each.container is not None:
             _items_now(reader, each, syntax)
+        if each.iterator is not None and len(each.values) == turns(source) and list(each.iterator):
+            reader.fail("what this goes through has more items than before the loop", syntax, "make a list of it first")
 
 
 def _count(reader: Reader, start: Any, turn: int, syntax: cst.CSTNode) -> Any:

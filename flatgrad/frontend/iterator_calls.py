@@ -14,9 +14,9 @@ from flatgrad.frontend.builtin_calls import NOT_GIVEN, arguments_of
 from flatgrad.frontend.calls import call, calls
 from flatgrad.frontend.containers import known_key
 from flatgrad.frontend.expressions import operation
-from flatgrad.frontend.iterables import of_item
-from flatgrad.frontend.iterators import DictView, LazyIterator, next_of
-from flatgrad.frontend.known import is_static
+from flatgrad.frontend.iterables import Iterable, of_item, raise_unknown, whole_number
+from flatgrad.frontend.iterators import DictView, LazyIterator, next_of, running
+from flatgrad.frontend.known import is_static, static_call
 from flatgrad.frontend.reader import Reader, described
 from flatgrad.frontend.truth import truth
 from flatgrad.frontend.unpacking import parts
@@ -34,8 +34,7 @@ def opened(reader: Reader, item: Any, syntax: cst.CSTNode) -> Iterator[Any]:
             yield now[position]
             position += 1
     elif isinstance(item, LazyIterator):
-        while found := next_of(reader, item, syntax, is_held=False):
-            yield found[0]
+        yield from running(reader, item, syntax)
     else:
         yield from parts(reader, reader.refreshed(item), syntax)
 
@@ -80,6 +79,17 @@ def read_enumerate(reader: Reader, args: list[Any], kwargs: dict[str, Any], synt
     _require_iterables(reader, [items], syntax)
     first = _number(reader, start, 0, syntax)
     return LazyIterator("enumerate", lambda: enumerate(opened(reader, items, syntax), first), again=_again([items]))
+
+
+@calls(range)
+def read_range(reader: Reader, args: list[Any], kwargs: dict[str, Any], syntax: cst.CSTNode) -> Any:
+    if all(map(is_static, args)) or kwargs:
+        return static_call(reader, syntax, range, args, kwargs)
+    numbers = [whole_number(number) for number in args]
+    known = [number for number in numbers if number is not None]
+    if len(known) < len(numbers):
+        raise_unknown(reader, Iterable("range", tuple(args)), syntax)
+    return range(*known)
 
 
 @calls(map)

@@ -15,7 +15,7 @@ from typing import Any
 import libcst as cst
 
 from flatgrad.frontend.memory import Ref
-from flatgrad.frontend.reader import ITEM, Reader, Undefined
+from flatgrad.frontend.reader import ITEM, NOTHING, Reader, Undefined
 from flatgrad.graph.values import Dict
 
 # the longest run of items that is written out one by one
@@ -85,14 +85,39 @@ def _move(reader: Reader, iterator: LazyIterator, position: int) -> None:
 
 def rest_of(reader: Reader, iterator: LazyIterator, syntax: cst.CSTNode) -> tuple[Any, ...]:
     """Return the items that an iterator still has, which it has then no more."""
-    start = _position(reader, iterator, syntax)
-    if start == END:
-        return ()
-    found = tuple(itertools.islice(iterator.open(), start, MOST_ITEMS + 1))
+    found = tuple(itertools.islice(running(reader, iterator, syntax), MOST_ITEMS + 1))
     if len(found) > MOST_ITEMS:
         reader.fail(f"this has more than {MOST_ITEMS} items", syntax, "use array operations, or a loop over a range")
-    exhaust(reader, iterator)
     return found
+
+
+def running(reader: Reader, iterator: LazyIterator, syntax: cst.CSTNode) -> Iterator[Any]:
+    """Go through what an iterator still has, and note how far it comes."""
+    items, reached = iterator.open(), 0
+    while (position := _position(reader, iterator, syntax)) != END:
+        if position != reached:
+            # some of it has been gone through elsewhere
+            if not iterator.again:
+                hint = "make a list of it before it is gone through"
+                reader.fail(f"{iterator.word} that is gone through in parts can't be read", syntax, hint)
+            items = itertools.islice(iterator.open(), position, None)
+        item = next(items, NOTHING)
+        if item is NOTHING:
+            exhaust(reader, iterator)
+            return
+        reached = position + 1
+        _move(reader, iterator, reached)
+        yield item
+
+
+def count_of(reader: Reader, iterator: LazyIterator, syntax: cst.CSTNode) -> int:
+    """Return how many items an iterator still has: they are read, and forgotten again."""
+    graph, memory = reader.builder.graph, dict(reader.memory)
+    before = len(graph.nodes)
+    count = len(rest_of(reader, iterator, syntax))
+    del graph.nodes[before:]
+    reader.memory.set_to(memory)
+    return count
 
 
 def next_of(reader: Reader, iterator: LazyIterator, syntax: cst.CSTNode, *, is_held: bool) -> tuple[Any, ...]:
@@ -103,12 +128,7 @@ def next_of(reader: Reader, iterator: LazyIterator, syntax: cst.CSTNode, *, is_h
     if is_held and not iterator.again:
         hint = "make a list of it first, or use iter(...) of a list"
         reader.fail(f"the items of {iterator.word} can't be read one at a time", syntax, hint)
-    start = _position(reader, iterator, syntax)
-    if start == END:
-        return ()
-    found = tuple(itertools.islice(iterator.open(), start, start + 1))
-    _move(reader, iterator, start + 1 if found else END)
-    return found
+    return tuple(itertools.islice(running(reader, iterator, syntax), 1))
 
 
 def _position(reader: Reader, iterator: LazyIterator, syntax: cst.CSTNode) -> int:

@@ -118,7 +118,8 @@ def static_call(
         return Slice(result.start, result.stop, result.step)
     number = isinstance(result, int | float | np.generic) and not isinstance(result, bool)
     irrational = isinstance(result, float) and getattr(function, "__module__", None) == "math"
-    if (reader.inlined and not irrational) or not (number or isinstance(result, np.ndarray)):
+    is_array = isinstance(result, np.ndarray)
+    if (reader.inlined and not irrational and not is_array) or not (number or is_array):
         return result
     named = {f"argument{k}": arg for k, arg in enumerate(args)} | kwargs
     is_method = isinstance(getattr(function, "__self__", None), str)
@@ -135,7 +136,7 @@ def static_call(
     constant = Constant(result, type_of(result), expression=Node(function, inputs, call, positional=len(args)))
     if reader.inlined:
         reader.spelled_out.add(constant)
-    return held(reader, constant, None) if isinstance(result, np.ndarray) else constant
+    return held(reader, constant, None) if is_array and not reader.inlined else constant
 
 
 def plain(item: Any) -> Any:

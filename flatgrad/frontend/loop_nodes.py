@@ -16,9 +16,10 @@ import numpy as np
 from flatgrad.frontend.aliases import with_new_refs
 from flatgrad.frontend.assigned import is_used_behind
 from flatgrad.frontend.branches import close_together, has_effects
-from flatgrad.frontend.carried import Loop, Variable, numbers
+from flatgrad.frontend.carried import Loop
 from flatgrad.frontend.growing import length_behind
 from flatgrad.frontend.joining import NUMBERS, as_value, flag_name, unbound
+from flatgrad.frontend.loop_variables import Variable, numbers
 from flatgrad.frontend.reader import BROKE, DONE, NOTHING, RESULT, RETURNED, Reader, Undefined
 from flatgrad.frontend.unsettled import Changing, Undecided, Unset
 from flatgrad.graph.regions import loop as loop_function

@@ -15,7 +15,7 @@ from typing import Any
 import libcst as cst
 
 from flatgrad.builder import StaticNeeded
-from flatgrad.errors import FlatgradError, UnsupportedError
+from flatgrad.errors import FlatgradError, Problem, UnsupportedError
 from flatgrad.frontend.branches import branched, may_leave
 from flatgrad.frontend.carried import Loop
 from flatgrad.frontend.iterables import (
@@ -96,10 +96,15 @@ def _looped(reader: Reader, syntax: cst.For, source: Iterable, checkpoint: bool)
             return False
         if error.value in loop.parameters:
             if count is None:
-                # what decides how often the loop turns has to be known
-                items(reader, source, syntax.iter)
+                _ask_for_count(reader, syntax, source, error.problem)  # type: ignore[attr-defined]
             raise UnsupportedError(error.problem) from None  # type: ignore[attr-defined]
         raise
+    except SizeUnknown as error:
+        # where no argument tells the size, the number of the turn does
+        if not short or error.symbols:
+            raise
+        reader.problems = problems
+        return False
     if finished:
         write(loop)
         _otherwise(reader, syntax)
@@ -119,12 +124,19 @@ def _require_count(reader: Reader, syntax: cst.For, source: Iterable, problems: 
     found = [problem for error in problems for problem in error.problems]
     if not found or any((each.line, each.column) != (here.line, here.column) for each in found):
         return
+    hint = "it can be written out turn by turn where the number of turns is known: give it in the shapes"
+    _ask_for_count(reader, syntax, source, replace(found[0], hint=hint))
+
+
+def _ask_for_count(reader: Reader, syntax: cst.For, source: Iterable, problem: Problem) -> None:
+    """Raise SizeUnknown or StaticNeeded, with a problem, for what decides how often a loop turns, if data does not."""
     try:
         items(reader, source, syntax.iter)
     except (SizeUnknown, StaticNeeded) as unknown:
-        hint = "it can be written out turn by turn where the number of turns is known: give it in the shapes"
-        unknown.problem = replace(found[0], hint=hint)  # type: ignore[union-attr]
+        unknown.problem = problem  # type: ignore[union-attr]
         raise
+    except FlatgradError:
+        return
 
 
 def _can_be_unrolled(
@@ -174,7 +186,7 @@ def _turn_by_turn(reader: Reader, syntax: cst.For, source: Iterable) -> None:
     reader.unrolled += 1
     try:
         turns_of_it = [Step(turn(item), *body) for item in items(reader, source, syntax.iter)]
-        reader.block([*turns_of_it, Step(lambda: require_unchanged(reader, source, syntax.iter))])
+        reader.block([*turns_of_it, Step(lambda: require_unchanged(reader, source, syntax.iter), syntax.iter)])
     finally:
         reader.unrolled -= 1
 
@@ -200,7 +212,7 @@ def _while_it_holds(reader: Reader, syntax: cst.While, test: cst.BaseExpression)
 
     reader.unrolled += 1
     try:
-        reader.block([*(Step(turn, *body) for _ in range(LONGEST_UNROLLED + 1)), Step(last)])
+        reader.block([*(Step(turn, *body) for _ in range(LONGEST_UNROLLED + 1)), Step(last, *body)])
     finally:
         reader.unrolled -= 1
     _otherwise(reader, syntax)

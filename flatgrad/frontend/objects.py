@@ -33,7 +33,7 @@ from flatgrad.frontend.static_objects import Partial, StaticFunction
 from flatgrad.graph.values import Constant, Dict, Record, Value
 from flatgrad.parts import Untold, attributes_of
 
-CallReader = Callable[[Reader, Any, Sequence[Any], Mapping[str, Any], cst.CSTNode], Any]
+CallReader = Callable[..., Any]
 # what reads calls of functions of the user's: for what they give, "call", and for what they do, "perform"
 CALL_READERS: dict[str, CallReader] = {}
 

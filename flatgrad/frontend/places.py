@@ -181,6 +181,11 @@ def put_back(reader: Reader, view: Value, changed: Value, syntax: cst.CSTNode) -
         made = reader.apply(syntax, np.transpose, changed, axes=tuple(map(order.index, range(source.rank))))
     elif function is np.moveaxis:
         made = reader.apply(syntax, np.moveaxis, changed, arguments["destination"], arguments["source"])
+    elif function in (np.flip, np.fliplr, np.flipud):
+        given = {"axis": arguments["axis"]} if "axis" in arguments else {}
+        made = reader.apply(syntax, function, changed, **given)
+    elif function is np.rot90:
+        made = reader.apply(syntax, np.rot90, changed, k=-arguments.get("k", 1), axes=arguments.get("axes", (0, 1)))
     else:
         shape = reader.apply(syntax, np.shape, source)
         made = reader.apply(syntax, np.reshape, changed, shape=shape)

@@ -30,7 +30,7 @@ class View:
 # views of an array, however its elements lie
 VIEWS = frozenset({
     np.squeeze, np.expand_dims, np.atleast_1d, np.atleast_2d, np.transpose, np.swapaxes, np.moveaxis, np.matrix_transpose,
-    np.broadcast_to, np.diagonal, np.split, np.array_split, named, stop_gradient,
+    np.broadcast_to, np.diagonal, np.flip, np.fliplr, np.flipud, np.rot90, np.split, np.array_split, named, stop_gradient,
 })  # fmt: skip
 READ_ONLY = frozenset({np.broadcast_to, np.diagonal, np.diag})
 # views where the elements lie in their order, copies where they do not
@@ -63,8 +63,20 @@ def view_of(value: Value) -> View | None:
         return View(source, is_in_order(source))
     if function in VIEWS or (function is np.diag and source.rank > 1):
         return View(source)
+    if function is np.array and node.arguments.get("copy") is False:
+        return View(source, certain=False)
     record = lookup(function)
     return View(source, certain=False) if record is not None and record.view and function not in COPIES else None
+
+
+def is_read_only(node: Node) -> bool:
+    """Tell whether NumPy does not let a program change what an operation gives, which is a view."""
+    return node.function in READ_ONLY and not is_made_anew(node)
+
+
+def is_made_anew(node: Node) -> bool:
+    """Tell whether an operation that gives a view of a matrix makes an array, as it is given a vector."""
+    return node.function is np.diag and node.inputs[0].rank == 1
 
 
 def is_own_array(item: Any) -> bool:

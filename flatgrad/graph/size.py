@@ -41,11 +41,12 @@ class SizeUnknown(Exception):
 class Symbol:
     """A size without a number. `name` is None until the user or the naming pass gives one.
 
+    `parameter` is the place of the argument that holds it, where it is a whole number of the caller's.
     `origin` is the size that it was computed from, where it was: knowing the numbers in it makes this one known, by `compute`. `limits` are the
     least and the greatest number that the counter of a loop can be; it has another one in each turn.
     """
 
-    __slots__ = ("bound", "compute", "derived", "limits", "may_be_one", "name", "origin", "serial")
+    __slots__ = ("bound", "compute", "derived", "limits", "may_be_one", "name", "origin", "parameter", "serial")
 
     def __init__(self, name: str | None = None, *, may_be_one: bool = False, origin: Size | None = None) -> None:
         self.name = name
@@ -53,6 +54,7 @@ class Symbol:
         self.origin = origin
         self.bound: Size | None = None
         self.compute: Callable[[int], int] | None = None
+        self.parameter: str | None = None
         self.limits: tuple[Size, Size] | None = None
         self.derived: dict[Hashable, Size] = {}
         self.serial = next(_serials)
@@ -95,6 +97,13 @@ Shape = tuple[Size, ...]
 def symbolic(name: str | None = None, *, may_be_one: bool = False, origin: Size | None = None) -> Expression:
     """Return a new size that is one symbol."""
     return Expression((((Symbol(name, may_be_one=may_be_one, origin=origin),), 1),))
+
+
+def whole_parameter(place: str) -> Expression:
+    """Return the size that a whole number of the caller's is, by the place of the argument that holds it."""
+    size = symbolic(may_be_one=True)
+    size.terms[0][0][0].parameter = place
+    return size
 
 
 def counter(least: Size, greatest: Size) -> Expression:
@@ -230,7 +239,10 @@ def symbols_of(size: Size) -> Iterator[Symbol]:
     """Return the symbols that the number of a size depends on, down to those of the signature."""
     for monomial, _ in _terms(resolved(size)):
         for symbol in monomial:
-            if symbol.origin is None:
+            if symbol.limits is not None:
+                for limit in symbol.limits:
+                    yield from symbols_of(limit)
+            elif symbol.origin is None:
                 yield symbol
             else:
                 yield from symbols_of(symbol.origin)

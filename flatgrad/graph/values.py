@@ -89,7 +89,7 @@ class Value:
     """One number or array of the program, assigned once.
 
     `known` is what is known of the number itself: the size that an int stands for, or the sizes of a shape. `counter` is the size
-    that the counter of a loop is. `copy_of` is set on a copy that was made before its array is overwritten: that array.
+    that the counter of a loop, or a whole number of the caller's, is. `copy_of` is set on a copy that was made before its array is overwritten: that array.
     `primal` is set on a gradient: the value that it is the gradient of. `step_of` is that value, too, on a gradient that
     has become a step of an expression, `part_of` on what is one of several parts of it.
     """

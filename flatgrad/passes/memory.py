@@ -10,6 +10,7 @@ import operator
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from flatgrad.frontend.views import is_made_anew, is_read_only
 from flatgrad.graph.regions import BACKWARD, LoopParts, accumulated, branch, call, edited, loop
 from flatgrad.graph.values import Constant, Graph, List, Node, Value
 from flatgrad.markers import stop_gradient
@@ -152,7 +153,7 @@ def is_view(node: Node) -> bool:
     if node.inputs and node.inputs[0].type.is_list:
         return False
     record = lookup(node.function)
-    if record is None or not record.view:
+    if record is None or not record.view or is_made_anew(node):
         return False
     return node.function is not operator.getitem or is_basic(node.arguments["index"])
 
@@ -204,7 +205,7 @@ def memory_of_outputs(
         # the sizes for a new shape are no memory
         arrays = [value for value in node.inputs if value.rank and not isinstance(value.known, tuple)]
         sources = arrays if is_view(node) else []
-        is_given = node.function is literal and _has_name(node.arguments["number"])
+        is_given = is_read_only(node) or (node.function is literal and _has_name(node.arguments["number"]))
         for output in node.outputs:
             yield output, sources, not is_given
 

@@ -45,7 +45,7 @@ def share(graph: Graph, results: Sequence[Value]) -> list[Value]:
         substitute(node, replaced)
         key = key_of(node, node.inputs)
         first = node if key is None else seen.setdefault(key, node)
-        if key is not None and parts.get(node) != parts.get(first) and node.forward is None:
+        if node.forward is None and parts.get(node) != parts.get(first) and not _is_view(node):
             # what warns in one context need not do so in another
             first = seen.setdefault((key, parts[node]), node)
         if graph.repeats and node.forward is not None and first.forward is None and node.function in ARITHMETIC:
@@ -59,6 +59,11 @@ def share(graph: Graph, results: Sequence[Value]) -> list[Value]:
             replaced[old] = standing_in(builder, value, old)
     graph.nodes[:] = builder.graph.nodes
     return [replaced.get(value, value) for value in results]
+
+
+def _is_view(node: Node) -> bool:
+    record = lookup(node.function)
+    return record is not None and record.view
 
 
 def key_of(node: Node, inputs: Sequence[Value]) -> Hashable:

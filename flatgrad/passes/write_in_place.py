@@ -159,7 +159,7 @@ class _Settled:
                 places |= dict.fromkeys(_place(node, body, inner) for inner in sharing.written)
             else:
                 places |= dict.fromkeys(_place_of_upstream(node, body, inner) for inner in sharing.written_backward)
-        return [place for place in places if place >= 0]
+        return [place for place in places if place >= 0 and node.inputs[place].rank]
 
     def _is_done(self, node: Node) -> bool:
         """Tell whether what a node writes stands in its place already: it was written there by way of a view."""
@@ -298,6 +298,9 @@ class _Settled:
             here = self.position[value.node]
             made.name, value.name, made.primal, value.primal = value.name, None, value.primal, None
         moved = [each for each in self.readers.get(value, ()) if self._is_late(*each) and each[0] > here]
+        if write is None:
+            # what comes out of a turn is what the next one overwrites
+            moved = [each for each in moved if each[1] is not None]
         if write is None or is_part:
             behind = self._behind.setdefault(value.node, []) if value.node is not None else self._first
             behind.append(made.node)

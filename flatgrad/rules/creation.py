@@ -102,6 +102,7 @@ COMBINED: dict[Callable[..., Any], Callable[..., Size]] = {
     operator.add: plus,
     operator.sub: minus,
     operator.mul: times,
+    operator.floordiv: lambda a, b: _whole_quotient(a, b),
 }
 
 
@@ -152,6 +153,12 @@ def _known_of_array(function: Callable[..., Any], x: Value, axis: Any) -> Size |
     if function is len:
         return x.shape[0]
     return count(tuple(x.shape[k] for k in normal_axes(axis, x.rank)))
+
+
+def _whole_quotient(a: Size, b: Size) -> Size:
+    """Return a // b, as a size of its own where neither tells it."""
+    found = _floor_quotient(a, b)
+    return unknown_size(("floor", a, b), (a, b)) if found is None else found
 
 
 def _floor_quotient(a: Size, b: Size) -> Size | None:

@@ -226,16 +226,23 @@ def _is_distinct(part: Gather) -> bool:
         return bool(part.masked)
     source = part.source
     if isinstance(source, Value) and not isinstance(source, Constant):
-        if source.node is None:
-            return False
-        function = source.node.function
-        return function is np.argsort or (function is np.arange and _counts_up(source.node.arguments))
+        return _is_permutation(source)
     numbers = source.number if isinstance(source, Constant) else source
     if any(isinstance(number, Value) for number in numbers):
         return False
     array = np.ravel(numbers)
     # numbers of both signs can name one place in two ways
     return len(set(array.tolist())) == array.size and (bool(np.all(array >= 0)) or bool(np.all(array < 0)))
+
+
+def _is_permutation(value: Value) -> bool:
+    """Tell whether the elements of a vector are certain to be different numbers of one sign."""
+    if value.node is None:
+        return False
+    function, arguments = value.node.function, value.node.arguments
+    if function is operator.getitem and isinstance(arguments["index"], slice | Slice):
+        return _is_permutation(value.node.inputs[0])
+    return (function is np.argsort and value.rank == 1) or (function is np.arange and _counts_up(arguments))
 
 
 def _counts_up(arguments: dict[str, Any]) -> bool:

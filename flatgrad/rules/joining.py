@@ -124,7 +124,7 @@ def arrayed(x: Any, **_: Any) -> Shape:
         Sample((((real(), 0.5), (-0.5, 1.5)), ((1.5, 2.5), (real(), 3.0)))),
     ],
 )
-def grad_array(x, y, grad_y, *, dtype=None):
+def grad_array(x, y, grad_y, *, dtype=None, copy=None):
     if dtype is not None and not np.issubdtype(y.dtype, np.floating):
         grad_y = np.zeros_like(grad_y)
     if not isinstance(x, tuple):

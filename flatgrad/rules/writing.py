@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from flatgrad.graph.size import Shape, SizeMismatch, broadcast, is_one, unify
+from flatgrad.graph.size import Shape, SizeMismatch, is_one, unify
 from flatgrad.registry import Sample, no_gradient, real, rule
 from flatgrad.rules.indexing import getitem_shape, repeats
 from flatgrad.rules.shapes import dtype_of_first, shape_of
+from flatgrad.rules.static import new_axes
 
 
 def assigned(x, values, index):
@@ -50,7 +51,7 @@ def _written_shape(x: Any, values: Any = 0.0, *, index: Any) -> Shape:
         if is_one(given) is False:
             # the place is not stretched
             unify(size, given)
-    if len(broadcast([place, kept])) > len(place):
+    if any(is_one(size) is False for size in shape[: len(shape) - len(kept)]):
         raise SizeMismatch(f"values of rank {len(shape)} for a place of rank {len(place)}")
     return shape_of(x)
 
@@ -72,10 +73,14 @@ def _written_shape(x: Any, values: Any = 0.0, *, index: Any) -> Shape:
     ],
 )
 def grad_assigned(x, values, y, grad_y, *, index):
-    grad_values = grad_y[index]
-    if repeats(index):
-        grad_values = np.where(last_written(grad_y, index=index), grad_values, 0.0)
-    grad_x = assigned(grad_y, 0.0, index)
+    if new_axes(index, np.ndim(x)) == ():
+        grad_values = grad_y
+        grad_x = np.zeros_like(grad_y)
+    else:
+        grad_values = grad_y[index]
+        if repeats(index):
+            grad_values = np.where(last_written(grad_y, index=index), grad_values, 0.0)
+        grad_x = assigned(grad_y, 0.0, index)
     return grad_x, grad_values
 
 
@@ -94,7 +99,7 @@ def grad_assigned(x, values, y, grad_y, *, index):
 )
 def grad_added(x, values, y, grad_y, *, index):
     grad_x = grad_y
-    grad_values = grad_y[index]
+    grad_values = grad_y if new_axes(index, np.ndim(x)) == () else grad_y[index]
     return grad_x, grad_values
 
 

@@ -339,6 +339,34 @@ PROGRAMS |= {
         raise problem
     return np.sum(x * x)
     """,
+    "effects around writes": """
+    y = x * 2
+    print(y)
+    try:
+        return np.sum(y * y)
+    finally:
+        y[0] = 100.0
+        print(f"{y[0]:.1f}", y)
+    """,
+    "contexts in loops": """
+    s = 1.0
+    for k in range(len(x)):
+        if x[k] > 1e9:
+            raise ValueError(f"element {k} is {x[k]:.2f}")
+        with np.errstate(all="ignore"):
+            if x[k] > 1:
+                continue
+            s = s * np.sin(x[k]) + x[k]
+        try:
+            s = s * x[k]
+            print("turn", k)
+        except FloatingPointError as e:
+            print(f"{k}: {e}")
+            raise
+        finally:
+            print(f"end {k}")
+    return s
+    """,
     "one operation in two contexts": """
     with np.errstate(invalid="ignore"):
         y = np.log(x)

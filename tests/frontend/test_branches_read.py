@@ -204,7 +204,7 @@ def test_sizes_that_may_be_equal_are_asked_for(reading):
 
 def test_what_may_be_shared_memory_stays_so(reading):
     """An array that is a parameter on one side is not changed in place."""
-    with pytest.raises(UnsupportedError, match="another array's memory"):
+    with pytest.raises(UnsupportedError, match="whether this changes an array of the caller's is not known"):
         reading.graph_of("y = x * 2\nif s > 0:\n    y = x\ny += 1\nreturn np.sum(y)", {"x": X, "s": 1.0})
 
 

@@ -217,6 +217,126 @@ PROGRAMS = {
         """,
         (X,),
     ),
+    "a generator sees what the loop changes": (
+        """
+        def f(x):
+            k = 2.0
+            t = 0.0
+            for v in (u * k for u in [x, x * x, x * 3]):
+                k = k + 1.0
+                t = t + np.sum(v)
+            return t
+        """,
+        (X,),
+    ),
+    "map sees what the loop changes": (
+        """
+        def f(x):
+            k = 2.0
+            t = 0.0
+            m = map(lambda u: u * k, [x, x * x, x * 3])
+            for v in m:
+                k = k * 2
+                t = t + np.sum(v)
+            for v in m:
+                t = t + 100.0
+            return t
+        """,
+        (X,),
+    ),
+    "zip of a generator": (
+        """
+        def f(x):
+            k = 2.0
+            g = (u * k for u in [x, x * x, x * 3])
+            t = 0.0
+            for i, (a, b) in enumerate(zip(g, [1.0, 2.0])):
+                k = k + i + 1
+                t = t + np.sum(a) * b
+            return t
+        """,
+        (X,),
+    ),
+    "a generator that reads what it has given": (
+        """
+        def f(x):
+            acc = [x]
+            for v in (acc[-1] * u for u in (1.0, 2.0, 3.0)):
+                acc.append(v)
+            return np.sum(acc[-1]) + len(acc)
+        """,
+        (X,),
+    ),
+    "left on data": (
+        """
+        def f(x, s):
+            t = 0.0
+            k = 1.0
+            for v in (u * k for u in [x, x * x, x * 3]):
+                t = t + np.sum(v) * s
+                k = k + 1
+                if t > 0.1:
+                    break
+            return t * k
+        """,
+        (X, 0.4),
+    ),
+    "pairs of one iterator": (
+        """
+        def f(x):
+            it = iter([x, x * 2, x * 3, x * 4])
+            return sum(np.sum(a * b) for a, b in zip(it, it))
+        """,
+        (X,),
+    ),
+    "generators in comprehensions": (
+        """
+        def f(x, W):
+            return sum([sum(a * b for a, b in zip(r, x)) for r in W if any(v != 0 for v in [1, 0])])
+        """,
+        (X, W),
+    ),
+    "a generator of a generator": (
+        """
+        def f(x):
+            g = (a * 2 for a in [x, x * x])
+            h = (b + 1 for b in g)
+            return sum(np.sum(v) for v in h) + len(list(g))
+        """,
+        (X,),
+    ),
+    "without an end": (
+        """
+        def f(x):
+            return sum(np.sum(v) for v in itertools.islice((x * k for k in itertools.count()), 2, 5)) + sum(
+                a * b for a, b in zip(x, itertools.count(1))
+            )
+        """,
+        (X,),
+    ),
+    "a walrus that adds up": (
+        """
+        def f(x):
+            total = 0.0
+            partial = [total := total + v * v for v in x]
+            return total * partial[1]
+        """,
+        (X,),
+    ),
+    "zip sees what the loop changes": (
+        """
+        def f(x):
+            xs = [x, x * 2, x * 3]
+            z = zip(xs, [1.0, 2.0, 3.0])
+            xs[0] = x * 5
+            t = 0.0
+            for a, b in z:
+                xs[2] = x * 11
+                t = t + np.sum(a) * b
+            return t
+        """,
+        (X,),
+    ),
 }
 
 

@@ -64,7 +64,7 @@ def test_a_helper_in_another_file_is_named(define, tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     f = define("import wrong_helpers\n\ndef f(x, s):\n    return wrong_helpers.scaled(x)\n")
     problem = problem_of(f)
-    assert problem.file.endswith("wrong_helpers.py") and problem.line == 2
+    assert problem.file.endswith("wrong_helpers.py") and problem.line == 3
     assert problem.called_from[0].line == 9
 
 
@@ -118,7 +118,6 @@ REFUSED = {
         "def g(v):\n    w = v\n    return h(w)\ndef h(v):\n    w = v\n    return g(w)\n",
         "recursion whose depth depends on data",
     ),
-    "dict": ("def g(v, **k):\n    w = v\n    return k\n", "a number or an array is needed here, not a dict"),
     "nonlocal": (
         "def g(v):\n    n = v\n    def h():\n        nonlocal n\n        n = n * 2\n        return n\n    w = h()\n    return n\n",
         "`n` is nonlocal, and is assigned here",

@@ -232,6 +232,147 @@ PROGRAMS = {
         """,
         (2 * W, W),
     ),
+    "items replaced on the way": (
+        """
+        def f(x):
+            xs = [x, x * 2, x * 3]
+            t = 0.0
+            for i, v in enumerate(xs):
+                t = t + np.sum(v) * (i + 1)
+                if i + 1 < len(xs):
+                    xs[i + 1] = xs[i + 1] * v
+            for v in xs:
+                xs[2] = x * 7
+                t = t + np.sum(v)
+            return t
+        """,
+        (X,),
+    ),
+    "values replaced on the way": (
+        """
+        def f(x):
+            d = {"a": x, "b": x * 2}
+            for k in d:
+                d[k] = d[k] ** 2
+            for k, v in d.items():
+                d["b"] = x * 5
+                d[k] = v * 2
+            return np.sum(d["a"] * d["b"])
+        """,
+        (X,),
+    ),
+    "arrays that are items change in place": (
+        """
+        def f(x):
+            xs = [np.zeros(3), np.ones(3)]
+            for v in xs:
+                v += x
+            d = {"g": np.zeros(3)}
+            g = d["g"]
+            d["g"] += x * 2
+            ys = [x * 1.0] * 2
+            ys[0][1] = 5.0
+            for k in d:
+                d[k] -= 0.5 * x
+            return np.sum(xs[0] * xs[1]) + np.sum(g**2) + np.sum(ys[1] ** 2)
+        """,
+        (X,),
+    ),
+    "a step of an optimiser": (
+        """
+        def f(x, W):
+            params = {"W": W.copy(), "b": x.copy()}
+            grads = {k: np.tanh(v) for k, v in params.items()}
+            for k in params:
+                params[k] -= 0.1 * grads[k]
+            mem = {k: np.zeros_like(v) for k, v in params.items()}
+            for p, g, m in zip([params["W"], params["b"]], [grads["W"], grads["b"]], [mem["W"], mem["b"]]):
+                m += g * g
+                p += -0.1 * g / np.sqrt(m + 1e-8)
+            return np.sum(params["W"] @ params["b"])
+        """,
+        (X, W),
+    ),
+    "copies of a dict on the way": (
+        """
+        def f(x, s):
+            acc = {"n": 0, "v": s}
+            hist = []
+            for k in range(3):
+                acc["v"] = acc["v"] * x[k]
+                acc["n"] += 1
+                hist.append(dict(acc))
+            return hist[0]["v"] + hist[-1]["v"] * acc["n"]
+        """,
+        (X, 0.4),
+    ),
+    "rows that are one list": (
+        """
+        def f(x):
+            grid = [[x[0]] * 2] * 2
+            grid[0][1] = x[1]
+            return grid[1][1] * grid[0][0] + sum(sum(r) for r in grid)
+        """,
+        (X,),
+    ),
+    "one of two dicts": (
+        """
+        def f(x, s):
+            a = {"w": x}
+            b = {"w": x * 2}
+            c = a if s > 0 else b
+            return np.sum(c["w"])
+        """,
+        (X, 0.3),
+    ),
+    "results row by row": (
+        """
+        def f(X, W):
+            outs = []
+            for i in range(X.shape[0]):
+                h = X[i]
+                for j in range(2):
+                    h = np.tanh(W @ h)
+                outs.append(h)
+            return np.sum(np.array(outs)) + np.sum(outs[0]) + np.sum(outs[-1])
+        """,
+        (2 * W, W),
+    ),
+    "a cell of two states": (
+        """
+        def lstm_step(params, h, c, x):
+            z = np.concatenate([h, x])
+            i = 1 / (1 + np.exp(-(params["Wi"] @ z + params["bi"])))
+            g = np.tanh(params["Wg"] @ z + params["bg"])
+            c = c * (1 - i) + i * g
+            return i * np.tanh(c), c
+
+
+        def f(X, Wi, Wg, b):
+            params = {"Wi": np.hstack([Wi, Wi]), "Wg": np.hstack([Wg, Wi]), "bi": b, "bg": b * 2}
+            h, c = np.zeros(3), np.zeros(3)
+            hs = []
+            for x in X:
+                h, c = lstm_step(params, h, c, x)
+                hs.append(h)
+            return np.mean(np.stack(hs) ** 2)
+        """,
+        (2 * W, W, W.T, X),
+    ),
+    "a list of layers": (
+        """
+        def f(x, W):
+            layers = [{"W": W, "b": x * 0.1, "act": "tanh"}, {"W": W.T, "b": x, "act": "relu"}]
+            acts = {"tanh": np.tanh, "relu": lambda z: np.maximum(z, 0)}
+            h = x
+            for i, layer in enumerate(layers):
+                h = h + acts[layer["act"]](layer["W"] @ h + layer["b"])
+            for W_, b_ in [(l["W"], l["b"]) for l in reversed(layers)]:
+                h = W_ @ h - b_
+            return np.sum(h)
+        """,
+        (X, W),
+    ),
 }
 
 

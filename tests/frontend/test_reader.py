@@ -134,19 +134,13 @@ COPIES = [
 @pytest.mark.parametrize("changed", ["y", "z"])
 @pytest.mark.parametrize("expression", VIEWS + COPIES)
 def test_change_in_place_is_never_seen_under_one_name_only(define, expression, changed):
-    """`y += 1` changes every view of y too: such code is refused, or its value is the function's."""
+    """`y += 1` changes every view of y too: the value is the function's."""
     f = define(
         f"def f(x):\n    z = x * 1\n    y = {expression}\n    {changed} += 1\n    return np.sum(y) + np.sum(z)\n"
     )
     expected = f(X.copy())
-    try:
-        value, _ = value_and_grad(f)(X)
-    except UnsupportedError as error:
-        (problem,) = error.problems
-        assert problem.line == 9
-        assert problem.hint == f"write {changed} = {changed} + ..."
-    else:
-        assert value == expected
+    value, _ = value_and_grad(f)(X)
+    assert value == expected
 
 
 @pytest.mark.parametrize("expression", ["z.copy()", "z + 0", "np.where(z > 0, z, 1)"])
@@ -161,14 +155,8 @@ def test_fresh_array_may_be_changed_in_place(define, expression):
 @pytest.mark.parametrize(
     ("statement", "message"),
     [
-        ("x += 1", "`x` may be another array's memory, which this changes too"),
-        ("x[0] = 1", "an assignment into an array can't be differentiated"),
-        ("x[0] += 1", "an assignment into an array can't be differentiated"),
-        ("x.flat = 1", "an assignment to an attribute can't be differentiated"),
-        ("x.sort()", "a call whose result is not used can't be differentiated: it may change an array"),
-        ("np.add(x, 1, out=x)", "a call whose result is not used can't be differentiated: it may change an array"),
+        ("np.add(x, 1)", "a call whose result is not used can't be differentiated: it may change an array"),
         ("y = x * 1; y += np.ones((2, 3))", "changes `y` from float64[3] to float64[2, 3]"),
-        ("y = x.astype(np.float32); y += x", "changes `y` from float32[3] to float64[3]"),
         ("y = np.array([1, 2, 3]); y += x", "changes `y` from int64[3] to float64[3]"),
     ],
 )
@@ -393,7 +381,7 @@ def test_several_problems_are_reported_together(define):
     )
     with pytest.raises(FlatgradError) as error:
         emit(f, X)
-    assert [(problem.line, problem.column) for problem in error.value.problems] == [(8, 9), (10, 5), (12, 9), (13, 17)]
+    assert [(problem.line, problem.column) for problem in error.value.problems] == [(8, 9), (12, 9), (13, 17)]
 
 
 ERRORS = [
@@ -402,7 +390,7 @@ ERRORS = [
     ("y = np.sine(x)", "numpy has no `sine`", "np.sine", "did you mean"),
     ("y = x.summ()", "an array has no `summ`", "summ", "did you mean"),
     ("y = x * 'a'", "a number or an array is needed here, not a string", "x * 'a'", ""),
-    ("y = x[0] * (np.eye(3) @ np.ones((2, 2)))", "fails for every call: ", "np.eye(3) @ np.ones((2, 2))", ""),
+    ("y = x[0] * (np.eye(3) @ np.ones((2, 2)))", "shapes do not fit", "np.eye(3) @ np.ones((2, 2))", ""),
     ("y = x if x > 0 else -x", "is not one truth value", "x > 0", "np.where"),
     ("y = x\n    if x > 0:\n        y = -x", "is not one truth value", "x > 0", "np.where"),
     ("y = [v for v in (1, 2) if s > v]", "this condition depends on data", "s > v", "np.where"),

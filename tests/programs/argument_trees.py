@@ -13,7 +13,7 @@ NUMBERS = (float, complex, np.floating, np.complexfloating)
 
 def is_object(value):
     """Tell whether a value is an object of a class of the programs: its parts are its attributes."""
-    return hasattr(value, "__dict__") and type(value).__module__ not in (np.__name__, "builtins")
+    return hasattr(value, "__dict__") and not hasattr(value, "dtype") and type(value).__module__ != "builtins"
 
 
 def is_real(leaf):

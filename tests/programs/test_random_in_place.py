@@ -15,7 +15,14 @@ InPlaceProgram = random_in_place.InPlaceProgram
 
 BLOCKS = [(first, first + 60) for first in range(0, 300, 60)]
 # what the messages begin with, names and numbers left out
-REASONS = ()
+REASONS = (
+    # another name may be this array, or not: one that a branch or a loop binds
+    "whether this is the array that is changed",
+    # where its memory is laid out in another order, a reshaped array is a copy
+    "whether this changes an array of the caller's is not known",
+    "whether the length of an axis is # decides what is broadcast here",
+    "whether the array is square is not known",
+)
 
 
 @pytest.mark.parametrize(("first", "last"), BLOCKS)
@@ -30,8 +37,13 @@ def test_random_programs(first, last):
 
 def program_of(*lines):
     """Return a program of these lines, with its derivatives."""
-    x, y = np.array([0.3, -1.2, 0.7]), np.array([1.1, 0.4, -0.6])
-    program = InPlaceProgram("\n    ".join(["def program(x, y):", *lines]) + "\n", {"x": x, "y": y})
+    arguments = {
+        "x": np.array([0.3, -1.2, 0.7]),
+        "y": np.array([1.1, 0.4, -0.6]),
+        "A": np.array([[0.5, -0.7, 0.2], [0.9, 0.3, -1.1], [-0.4, 0.8, 0.6]]),
+        "c": 0.4,
+    }
+    program = InPlaceProgram("\n    ".join(["def program(x, y, A, c):", *lines]) + "\n", arguments)
     assert random_in_place.is_sound(program)
     return program
 
@@ -65,7 +77,57 @@ def test_the_same_program_each_time(seed):
 
 
 # each of these was found by a random program
-FOUND = {}
+FOUND = {
+    "the caller's array through a view in a loop": [
+        "v = x[:2]",
+        "for i in range(len(y)):",
+        "    v[1] -= 0.5",
+        "return np.sum(A)",
+    ],
+    "two of the caller's arrays in a loop": [
+        "for _ in range(2):",
+        "    x += y",
+        "    y -= np.sin(x)",
+        "return np.sum(y)",
+    ],
+    "an array while its elements are walked over": [
+        "v = x",
+        "for e in v:",
+        "    x -= c",
+        "return np.sum(x) + c",
+    ],
+    "a part of a reshaped array as the place of a result": [
+        "A = A.copy()",
+        "np.multiply(1, 0.5, out=A.reshape(-1)[1:2])",
+        "A[A > 0.31] += A[1, 1]",
+        "return np.sum(A)",
+    ],
+    "a helper that is given a reshaped array": [
+        "def change(p):",
+        "    for e in y:",
+        "        p -= 0.5 * e",
+        "    return p",
+        "A = A.copy()",
+        "v = change(A.ravel())",
+        "return np.sum(A * A)",
+    ],
+    "two buffers that change places": [
+        "previous, current = x * c, np.zeros(len(x))",
+        "for i in range(len(x)):",
+        "    current[0] = c * (i + 1)",
+        "    for j in range(len(x) - 1):",
+        "        current[j + 1] = np.sin(previous[j]) + current[j] * x[i]",
+        "    previous, current = current, previous",
+        "return previous[-1]",
+    ],
+    "columns of a matrix against each other": [
+        "A = A.copy()",
+        "for j in range(3):",
+        "    for k in range(j):",
+        "        A[:, j] -= (A[:, k] @ A[:, j]) * A[:, k]",
+        "return np.sum(A * A)",
+    ],
+}
 
 
 @pytest.mark.parametrize("lines", FOUND.values(), ids=FOUND)

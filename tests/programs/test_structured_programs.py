@@ -5,6 +5,7 @@ has, against PyTorch's own.
 """
 
 import importlib
+import inspect
 import sys
 import types
 from pathlib import Path
@@ -68,6 +69,22 @@ def test_value_and_gradients(name, size, style):
     assert np.asarray(value).tobytes() == np.asarray(expected).tobytes()
     assert_same(arguments, left)
     assert_close(gradients_of(gradients, name, arguments), programs.complex_steps(name, size), 1e-10)
+
+
+@every_program
+@every_style
+def test_the_module_by_itself(name, style):
+    """What is emitted runs without flatgrad, and returns the value of the program."""
+    text = str(api.emit(programs.BY_NAME[name], *programs.arguments_for(name, 3), style=style))
+    names = {"__name__": "emitted"}
+    exec(compile(text, "emitted.py", "exec"), names)
+    assert "flatgrad" not in {line.split()[1].partition(".")[0] for line in text.splitlines() if "import " in line[:7]}
+    (function,) = (found for own, found in names.items() if own.endswith("_value_and_grad"))
+    given = dict(zip(programs.parameters_of(name), programs.arguments_for(name, 3), strict=False))
+    value, _ = function(*(given[own] for own in inspect.signature(function).parameters if own in given))
+    expected, left = programs.value_and_left(name, 3)
+    assert np.asarray(value).tobytes() == np.asarray(expected).tobytes()
+    assert_same(list(given.values()), left)
 
 
 # those that write into no array
