@@ -63,7 +63,7 @@ def bound(
         name = renamed.get(name, name)
         if name in arguments:
             raise ArgumentError(f"is given `{name}` twice")
-        if positional == len(arguments) < len(record.inputs) and name == own[len(arguments)]:
+        if positional == len(arguments) < len(record.inputs) and name == own[positional] and name in record.inputs:
             positional += 1
         arguments[name] = argument
     if known is not None:

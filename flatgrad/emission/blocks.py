@@ -13,6 +13,7 @@ from flatgrad.emission.expressions import AND, ATOM, OR, Printer
 from flatgrad.emission.headers import Headers
 from flatgrad.emission.keeping import Region, Regions
 from flatgrad.emission.names import Names
+from flatgrad.emission.structured_calls import Passed
 from flatgrad.emission.tapes import Tapes
 from flatgrad.emission.variables import Variables
 from flatgrad.emission.writer import Line, Writer
@@ -30,9 +31,9 @@ CONNECTIVES = {"and": ("and", AND, 0), "or": ("or", OR, 1)}
 
 
 class Blocks(Writer):
-    """Knows what goes into blocks and comes out. `functions` has the name of each helper in the emitted module."""
+    """Knows what goes into blocks and comes out. `functions` has the helpers of the emitted module."""
 
-    def __init__(self, regions: Regions, names: Names, printer: Printer, functions: dict[Graph, str]) -> None:
+    def __init__(self, regions: Regions, names: Names, printer: Printer, functions: Passed) -> None:
         super().__init__(regions, names, printer)
         self.variables = Variables(regions)
         self.names.variable_of = self.variables.of

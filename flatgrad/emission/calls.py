@@ -1,19 +1,45 @@
 """The text of calls of the user's functions, and of their backward passes.
 
-In: a call, in the forward or in the backward pass. Out: its line. Layer: emission, above `loops`.
+In: a call, in the forward or in the backward pass. Out: its lines. Layer: emission, above `loops`.
 """
 
 from __future__ import annotations
 
-from flatgrad.emission.expressions import ATOM, Text
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from flatgrad.emission.expressions import ATOM, Printer, Text
+from flatgrad.emission.keeping import Regions
 from flatgrad.emission.loops import Loops
+from flatgrad.emission.names import Names
+from flatgrad.emission.structured_calls import Passed, Place, Returned
 from flatgrad.emission.writer import Line
 from flatgrad.graph.regions import BACKWARD, call, returned_by
-from flatgrad.graph.values import Graph, Node
+from flatgrad.graph.values import Graph, Node, Value
+from flatgrad.structures import is_container, parts_of, places_of, short_names, spelled
+
+
+class Piece(NamedTuple):
+    """A structure of gradients that a call has returned: its name, and the text of each leaf, "None" for one without gradient."""
+
+    name: str
+    leaves: list[str]
 
 
 class Calls(Loops):
-    """Writes calls, and what `Loops` writes."""
+    """Writes calls, and what `Loops` writes.
+
+    `pieces` are the structures of gradients that calls return, by the place of what they belong to. `roots` are the parameters
+    whose structures calls are given.
+    """
+
+    def __init__(self, regions: Regions, names: Names, printer: Printer, functions: Passed) -> None:
+        super().__init__(regions, names, printer, functions)
+        self.pieces: dict[str, list[Piece]] = {}
+        self.roots: dict[str, None] = {}
+        self._shared = {*self.variables.leader, *self.variables.leader.values()}
+        parameters = functions.parameters[regions.root.graph]
+        self._short_names = short_names(list(_structures_in(parameters)), frozenset())
 
     def _forward_lines(self, graph: Graph, node: Node) -> list[Line]:
         return self._call(node) if node.function is call else super()._forward_lines(graph, node)
@@ -24,14 +50,22 @@ class Calls(Loops):
     def _expression(self, node: Node) -> Text:
         if node.function is not call:
             return super()._expression(node)
-        name = self.functions[node.bodies[0]]
-        arguments = ", ".join(self._text(argument) for argument in node.arguments["arguments"])
+        name = self.functions.names[node.bodies[0]]
+        arguments = self._arguments(node)
         # the value alone of what the forward function returns
         return (f"{name}_forward({arguments})[0]" if node.bodies[0].upstream else f"{name}({arguments})"), ATOM
 
+    def _arguments(self, node: Node) -> str:
+        texts = []
+        for item in self.functions.given[node].values():
+            if isinstance(item, Place):
+                self.roots[spelled(item.text)[0]] = None
+            texts.append(item.text if isinstance(item, Place) else self._text(item))
+        return ", ".join(texts)
+
     def _call(self, node: Node) -> list[Line]:
-        name = self.functions[node.bodies[0]]
-        arguments = ", ".join(self._text(argument) for argument in node.arguments["arguments"])
+        name = self.functions.names[node.bodies[0]]
+        arguments = self._arguments(node)
         results = returned_by(node)
         targets = [self._named(value) if value in self.read else self.names.unread() for value in results]
         shown = ", ".join(targets)
@@ -44,9 +78,55 @@ class Calls(Loops):
         return [Line(f"{value}, {saved} = {name}_forward({arguments})")]
 
     def _call_backward(self, node: Node) -> list[Line]:
-        name = self.functions[node.bodies[0]]
+        assert node.forward is not None
+        (body,) = node.bodies
+        name = self.functions.names[body]
         given = [node.arguments["saved"], *node.arguments["upstream"]]
         arguments = ", ".join(self._text(argument) for argument in given)
-        targets = [self._named(value) if value in self.read else self.names.unread() for value in node.outputs]
+        places = self.functions.given[node.forward]
+        gradients = dict(zip(body.wrt, node.outputs, strict=True))
+        targets: list[str] = []
+        lines: list[Line] = []
+        for part in self.functions.returned(body):
+            read = [gradients[value] for value in part.values if gradients[value] in self.read]
+            if not read:
+                targets.append(self.names.unread())
+            elif is_container(part.structure):
+                targets.append(self._piece(places[part.name], part, gradients))
+                lines += self._taken_out(read)
+            else:
+                targets.append(self._named(read[0]))
         self.written[node] = f"{', '.join(targets)} = {name}_backward({arguments})"
-        return [Line(self.written[node])]
+        return [Line(self.written[node]), *lines]
+
+    def _piece(self, place: Any, part: Returned, gradients: Mapping[Value, Value]) -> str:
+        """Name the structure of gradients that belongs to a place, and let each of them be written as a part of it."""
+        is_part = any(gradients[value].primal is None for value in part.values)
+        name = self.names.fresh(f"grad_{self._short_names[place.text]}{'_part' * is_part}")
+        leaves = []
+        for text, leaf in places_of(name, part.structure):
+            has_gradient = isinstance(leaf, Value) and leaf in gradients
+            leaves.append(text if has_gradient else "None")
+            if has_gradient:
+                self.printer.name(gradients[leaf], text)
+        self.pieces.setdefault(place.text, []).append(Piece(name, leaves))
+        return name
+
+    def _taken_out(self, gradients: list[Value]) -> Iterator[Line]:
+        """Yield the lines that bring gradients out of a structure to the variables that they share with others."""
+        for gradient in gradients:
+            if gradient in self._shared:
+                text = self._text(gradient)
+                yield Line(f"{self._named(gradient)} = {text}")
+            else:
+                self.names.of[gradient] = self._text(gradient)
+
+
+def _structures_in(parameters: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the places of all structures."""
+    pending = list(parameters.items())
+    while pending:
+        place, item = pending.pop()
+        if is_container(item):
+            yield place
+            pending += parts_of(place, item)

@@ -14,6 +14,7 @@ from flatgrad.emission.expressions import Printer, is_simple
 from flatgrad.emission.headers import Span
 from flatgrad.emission.keeping import Region, Regions, counts_turns, needed_again
 from flatgrad.emission.names import Names
+from flatgrad.emission.structured_calls import Passed
 from flatgrad.emission.writer import Line, indented
 from flatgrad.errors import UnsupportedError
 from flatgrad.graph.regions import LoopParts, is_undefined, nested
@@ -37,7 +38,7 @@ class Plan:
 class Checkpoints(Calls):
     """Writes checkpointed loops, and all else as `Calls` does."""
 
-    def __init__(self, regions: Regions, names: Names, printer: Printer, functions: dict[Graph, str]) -> None:
+    def __init__(self, regions: Regions, names: Names, printer: Printer, functions: Passed) -> None:
         super().__init__(regions, names, printer, functions)
         self._plans: dict[Region, Plan] = {}
         self._runs_again = False

@@ -5,46 +5,51 @@ In: the regions of a function. Out: lines, and for a helper its functions. Layer
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from flatgrad.emission.checkpoints import Checkpoints
 from flatgrad.emission.expressions import Printer
 from flatgrad.emission.keeping import Region, Regions, is_backward
 from flatgrad.emission.layout import laid_out
 from flatgrad.emission.names import Names
-from flatgrad.emission.shapes_text import shapes_text
+from flatgrad.emission.shapes_text import shapes_text, wrapped
 from flatgrad.emission.spelling import Spelling
+from flatgrad.emission.structured_calls import Passed
+from flatgrad.emission.structures_text import GradientTexts, flat_parameters, unpacking, words_in
 from flatgrad.emission.templates import rendered
 from flatgrad.emission.writer import Line
 from flatgrad.graph.regions import branch, call
-from flatgrad.graph.values import Graph, Value
+from flatgrad.graph.values import Graph, Value, mapped
 
 WIDTH = 120
+# of the shapes in a docstring
+LONGEST_LINE = 112
 
 
 class FunctionWriter:
-    """Writes one function. `functions` has the name of each helper, `names` gives names to the rest."""
+    """Writes one function. `functions` has what its helpers are called and given, `names` gives names to the rest.
+
+    `items` are its parameters, values and structures; `parameters` are the values in them by the names that they have inside.
+    """
 
     def __init__(
-        self,
-        regions: Regions,
-        parameters: dict[str, Value],
-        spelling: Spelling,
-        functions: dict[Graph, str],
-        names: Names,
+        self, regions: Regions, items: Mapping[str, Any], spelling: Spelling, functions: Passed, names: Names
     ) -> None:
         self.regions = regions
         self.graph = regions.root.graph
-        self.parameters = parameters
+        self.items = items
+        self.parameters = flat_parameters(items, names)
         self.functions = functions
         self.names = names
         self.printer = Printer(spelling)
         for value in self.graph.parameters:
             self.printer.name(value, "x")
-        for name, value in parameters.items():
+        for name, value in self.parameters.items():
             names.parameter(value, name)
             self.printer.name(value, name)
         self.blocks = Checkpoints(regions, names, self.printer, functions)
+        self.gradients = GradientTexts(self.printer, names, self.blocks.pieces)
         # what the backward function calls all that it takes of the forward pass
         self.kept = "saved"
         self.forward: list[Line] = []
@@ -60,6 +65,7 @@ class FunctionWriter:
             self.names.taken.add(self.kept)
         self.forward = self.blocks.forward(self.graph, [node for node in nodes if not is_backward(node)])
         self.blocks.tapes.protect()
+        self.blocks.roots.clear()
         for value in self.regions.upstream:
             hidden = value.primal is not None and self.names.of.get(value.primal) in self.parameters
             self.names.of[value] = self.names.fresh("grad_out") if hidden else self.names.name(value)
@@ -110,8 +116,20 @@ class FunctionWriter:
         return list(dict.fromkeys(self.names.of[value] for value in values if value not in self.regions.upstream))
 
     def saved(self) -> list[str]:
-        """Return the names that the backward pass reads of the forward pass, in the order in which they are made."""
-        return list(dict.fromkeys([*self._root_names(), *self._local_names(), *self.blocks.tapes.opened_in]))
+        """Return the names that the backward pass reads of the forward pass, in the order in which they are made.
+
+        Last are the structures that it reads: to run calls again, and for the classes of gradients.
+        """
+        names = [*self._root_names(), *self._local_names(), *self.blocks.tapes.opened_in]
+        # calls that are run again take the structures, and not these parts of them
+        words = words_in(self.backward)
+        names = [name for name in names if name in words or name in self.items or name not in self.parameters]
+        return list(dict.fromkeys([*names, *self.blocks.roots, *self.gradients.roots]))
+
+    def unpacking(self, lines: Sequence[Line]) -> list[Line]:
+        """Return the lines that give names to the parts of structures that other lines read."""
+        inside = {value: name for name, value in self.parameters.items() if name not in self.items}
+        return unpacking(self.items, inside, words_in(lines))
 
 
 def _rows(names: Sequence[str]) -> Iterator[list[str]]:
@@ -129,28 +147,56 @@ def _rows(names: Sequence[str]) -> Iterator[list[str]]:
 def written_helper(writer: FunctionWriter) -> list[str]:
     """Return the functions of a helper: one that is not differentiated, or a forward and a backward one."""
     graph = writer.graph
-    name = writer.functions[graph]
+    name = writer.functions.names[graph]
     writer.write(split=bool(graph.upstream))
-    shapes = shapes_text(writer.parameters)
     returned = ", ".join(writer.printer.item(value)[0] for value in graph.results)
-    hinted = not shapes
-    given = ", ".join(text + (": float" if hinted else "") for text in writer.parameters)
+    signature = _signature(writer)
     if not graph.results:
-        words = "Called for its effects." + (f" {shapes}." if shapes else "")
-        return [_function(f"def {name}({given}):", words, writer.forward, "").rstrip()]
-    if not graph.upstream:
-        words = f"Return {returned}." + (f" {shapes}." if shapes else "")
-        return [_function(f"def {name}({given}):", words, writer.forward, f"return {returned}")]
-    saved = tuple_of(writer.saved())
+        words = f"Called for its effects.{_shapes(writer)}"
+        body = [*writer.unpacking(writer.forward), *writer.forward]
+        return [_function(f"def {name}({signature}):", words, body, "").rstrip()]
     value = f"({returned})" if len(graph.results) > 1 else returned
-    words = f"Return {returned} and what {name}_backward needs." + (f" {shapes}." if shapes else "")
-    forward = _function(f"def {name}_forward({given}):", words, writer.forward, f"return {value}, {saved}")
+    if not graph.upstream:
+        body, ending = _ended(writer, returned)
+        return [_function(f"def {name}({signature}):", f"Return {returned}.{_shapes(writer)}", body, ending)]
+    gradients = _gradients(writer)
+    saved = tuple_of(writer.saved())
+    words = f"Return {returned} and what {name}_backward needs.{_shapes(writer)}"
+    body, ending = _ended(writer, f"{value}, {saved}")
+    forward = _function(f"def {name}_forward({signature}):", words, body, ending)
     upstream = "".join(f", {writer.printer.item(value)[0]}" for value in graph.upstream)
-    gradients = ", ".join(writer.printer.item(value)[0] for value in graph.gradients)
-    names = ", ".join(f"grad_{writer.names.of[value]}" for value in graph.wrt)
+    names = ", ".join(f"grad_{part.name}" for part in writer.functions.returned(graph))
     lines = [*([Line(f"{bare(saved)} = {writer.kept}")] if saved != "()" else []), *writer.backward]
+    lines += writer.gradients.lines
     backward = _function(f"def {name}_backward({writer.kept}{upstream}):", f"Return {names}.", lines, f"return {gradients}")
     return [forward, backward]
+
+
+def _signature(writer: FunctionWriter) -> str:
+    hinted = all(isinstance(item, Value) and item.type.weak for item in writer.items.values())
+    return ", ".join(name + (": float" if hinted else "") for name in writer.items)
+
+
+def _shapes(writer: FunctionWriter) -> str:
+    shapes = shapes_text(writer.items)
+    return f" {shapes}." if shapes else ""
+
+
+def _ended(writer: FunctionWriter, returned: str) -> tuple[list[Line], str]:
+    """Return the lines of a forward function, and its `return`."""
+    ending = f"return {returned}"
+    return [*writer.unpacking([*writer.forward, Line(ending)]), *writer.forward], ending
+
+
+def _gradients(writer: FunctionWriter) -> str:
+    """Return the text of all that the backward pass of a helper returns."""
+    gradients = dict(zip(writer.graph.wrt, writer.graph.gradients, strict=True))
+
+    def gradient(leaf: Any) -> Value | None:
+        return gradients.get(leaf) if isinstance(leaf, Value) else None
+
+    parts = writer.functions.returned(writer.graph)
+    return ", ".join(writer.gradients.text(part.name, part.structure, mapped(part.structure, gradient)) for part in parts)
 
 
 def _function(signature: str, words: str, body: Sequence[Line], returned: str) -> str:
@@ -169,7 +215,8 @@ def _docstring(words: str) -> str:
     if len(whole) <= WIDTH:
         return whole
     summary, _, rest = words.partition(". ")
-    return f'    """{summary}.\n\n    {rest}\n    """' if rest else whole
+    lines = "\n    ".join(wrapped(rest, LONGEST_LINE))
+    return f'    """{summary}.\n\n    {lines}\n    """' if rest else whole
 
 
 def lines_of(lines: Iterable[Line]) -> list[str]:

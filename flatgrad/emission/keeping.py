@@ -228,7 +228,7 @@ def _inline_inputs(region: Region, node: Node, at_hand: set[Value]) -> list[Node
         if isinstance(value, Constant):
             continue
         if value.node is not None and value.node not in own:
-            if not is_quick(value.node) and value.node.function not in ALWAYS_INSIDE:
+            if value.node.is_volatile or not (is_quick(value.node) or value.node.function in ALWAYS_INSIDE):
                 return None
             inline.append(value.node)
             pending += value.node.inputs

@@ -104,7 +104,7 @@ class Lines:
         return all(
             self.forward_uses.get(each.outputs[0], 0) > 1 or self._is_quick_throughout(each)
             for each in inside
-            if each.function not in ALWAYS_INSIDE
+            if each.function not in ALWAYS_INSIDE or each.is_volatile
         )
 
     def _backward_has_line(self, value: Value) -> bool:

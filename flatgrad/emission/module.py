@@ -25,7 +25,8 @@ from flatgrad.emission.names import Names
 from flatgrad.emission.shapes_text import shapes_text, wrapped
 from flatgrad.emission.spelling import Import, Spelling, import_lines
 from flatgrad.emission.static_text import static_text
-from flatgrad.emission.structures_text import GradientTexts, classes_at_hand, flat_parameters, modules_for, unpacking
+from flatgrad.emission.structured_calls import passed_structures
+from flatgrad.emission.structures_text import classes_at_hand, modules_for
 from flatgrad.emission.templates import rendered
 from flatgrad.emission.writer import Line
 from flatgrad.errors import UnsupportedError
@@ -139,30 +140,33 @@ class _Module:
         parameters |= {value.name for each in helpers for value in each.parameters if value.name is not None}
         self.constants = self._module_constants()
         names = _function_names(function.name, helpers, parameters | set(self.constants))
+        self.passed = passed_structures(graph, function.parameters, names)
         texts = {text for name in (function.name, *names.values()) for text in _names_of_passes(name)}
         hidden = {value.name for each in (graph, *helpers) for value in _variables(each) if value.name in BUILTINS}
         self.spelling = Spelling(target, parameters | set(self.constants) | texts | hidden)
         self.spelling.classes.update(classes_at_hand(function.parameters))
         for module in modules_for(function.wrt, function.gradients):
             self.spelling.module(module)
+        for each in helpers:
+            for part in self.passed.returned(each):
+                for module in modules_for(part.structure, part.structure):
+                    self.spelling.module(module)
         main = Regions(graph, function.results, function.upstream, style, target)
         own = {each: Regions(each, [*each.results, *each.gradients], each.upstream, style, target) for each in helpers}
         for regions in (*own.values(), main):
-            FunctionWriter(regions, {}, self.spelling, names, Names((), ())).write()
+            FunctionWriter(regions, {}, self.spelling, self.passed, Names((), ())).write()
         taken = {text for name in names.values() for text in _names_of_passes(name)}
         reserved = self.spelling.names() | set(self.constants) | taken
-        self.helpers = [self._writer(own[each], _parameters_of(each), names, reserved) for each in helpers]
-        self.main = self._writer(main, function.parameters, names, reserved)
-        self.names, self.printer = self.main.names, self.main.printer
-        self.gradients = GradientTexts(self.printer, self.names)
+        self.helpers = [self._writer(own[each], reserved) for each in helpers]
+        self.main = self._writer(main, reserved)
+        self.names, self.printer, self.gradients = self.main.names, self.main.printer, self.main.gradients
 
-    def _writer(
-        self, regions: Regions, parameters: dict[str, Any], functions: dict[Graph, str], reserved: set[str]
-    ) -> FunctionWriter:
+    def _writer(self, regions: Regions, reserved: set[str]) -> FunctionWriter:
+        parameters = self.passed.parameters[regions.root.graph]
         graphs = nested_in_function(regions.root.graph)
         wished = {value.name for graph in graphs for value in graph.values() if value.name is not None}
         names = Names(reserved, wished | set(parameters) | set(self.constants))
-        return FunctionWriter(regions, flat_parameters(parameters, names), self.spelling, functions, names)
+        return FunctionWriter(regions, parameters, self.spelling, self.passed, names)
 
     def parts(self, *, split: bool) -> ModuleParts:
         """Write the functions, and return them with what they need around them."""
@@ -208,7 +212,7 @@ class _Module:
             "value_and_grad.py.jinja",
             signature="\n".join(laid_out(f"def {function.name}_value_and_grad({self._parameters(joint=True)}):")),
             docstring=self._docstring(f"Return {value_text} and {self._gradients_words()}."),
-            forward=lines_of([*self._unpacking(read), *self.main.forward]),
+            forward=lines_of([*self.main.unpacking(read), *self.main.forward]),
             backward=lines_of(self.main.backward),
             returned="\n".join(lines_of(ending)),
         )
@@ -219,7 +223,7 @@ class _Module:
         value_words = value_text[1:-1] if type(function.returned) is tuple else value_text
         upstream = ", ".join(self.names.name(value) for value in function.upstream)
         gradients = self._gradients_text()
-        saved = [*self.main.saved(), *self.gradients.roots]
+        saved = self.main.saved()
         saved_text = tuple_of(saved)
         body = [Line(f"{bare(saved_text)} = {self.main.kept}")] if saved else []
         ending = Line(f"return {value_text}, {saved_text}")
@@ -227,7 +231,7 @@ class _Module:
             "pass.py.jinja",
             signature="\n".join(laid_out(f"def {function.name}_forward({self._parameters(joint=False)}):")),
             docstring=self._docstring(f"Return {value_words} and what {function.name}_backward needs.", closing=""),
-            body=lines_of([*self._unpacking([*self.main.forward, ending]), *self.main.forward]),
+            body=lines_of([*self.main.unpacking([*self.main.forward, ending]), *self.main.forward]),
             returned="\n".join(lines_of([ending])),
         )
         backward_text = rendered(
@@ -238,12 +242,6 @@ class _Module:
             returned="\n".join(laid_out(f"return {bare(gradients)}", 4)),
         )
         return [forward_text, backward_text]
-
-    def _unpacking(self, lines: Sequence[Line]) -> list[Line]:
-        """Return the lines that give names to the leaves of containers that other lines read."""
-        function = self.function
-        leaf_names = {value: name for name, value in self.main.parameters.items() if name not in function.parameters}
-        return unpacking(function.parameters, leaf_names, [line.text for line in lines])
 
     def _parameters(self, *, joint: bool) -> str:
         function = self.function
@@ -338,17 +336,6 @@ def _function_names(main: str, helpers: Sequence[Graph], known: set[str]) -> dic
         taken.update(_names_written(graph, name))
         names[graph] = name
     return names
-
-
-def _parameters_of(graph: Graph) -> dict[str, Value]:
-    """Return the parameters of a helper by names that differ."""
-    found: dict[str, Value] = {}
-    for value in graph.parameters:
-        name = wanted = value.name or "x"
-        while name in found:
-            name = f"{wanted}_{len(found)}"
-        found[name] = value
-    return found
 
 
 def _constants_in(constant: Constant) -> list[Constant]:

@@ -1,7 +1,7 @@
 """Structures that the functions of a module give to one another whole: `block["mlp"]` in place of its arrays one by one.
 
 In: the main function and those that it calls, with the structures that the user gives them. Out: `Passed`: the parameters of
-each function, what each call gives for them, and whose gradients come back in one structure. Layer: emission, below `blocks`.
+each function, what each call gives for them, and whose gradients come back in one structure. Layer: emission, below `calls`.
 """
 
 from __future__ import annotations
@@ -25,44 +25,63 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
+class Returned:
+    """What the backward pass of a function returns by one name: the gradient of a value, or those in a structure."""
+
+    name: str
+    structure: Any
+    values: tuple[Value, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Passed:
     """What the functions of a module give to one another.
 
-    `parameters` are those of each function by their names, values and structures of them; `given` is what a call gives for
+    `names` are those of the functions that are called. `parameters` are those of each function by their names, values and structures of them; `given` is what a call gives for
     each, `whole` are the parameters of a function whose gradients its backward pass returns in one structure.
     """
 
+    names: dict[Graph, str]
     parameters: dict[Graph, dict[str, Any]]
     given: dict[Node, dict[str, Value | Place]]
     whole: dict[Graph, frozenset[str]]
 
-    def returned(self, function: Graph) -> list[tuple[str, Any]]:
-        """Return what the backward pass of a function returns, by parameters: a value whose gradient that is, or a structure."""
-        wanted = dict.fromkeys(function.wrt)
-        owners = {
-            leaf: (name, item)
-            for name, item in self.parameters[function].items()
-            for leaf in leaves(item)
-            if name in self.whole[function] and isinstance(leaf, Value)
-        }
-        found: dict[Any, tuple[str, Any]] = {}
-        for value in wanted:
-            name, item = owners.get(value, ("", value))
-            found.setdefault(name or value, (name, item))
-        return list(found.values())
+    def returned(self, function: Graph) -> list[Returned]:
+        """Return what the backward pass of a function returns, in the order of `wrt`."""
+        wanted = set(function.wrt)
+        found: dict[Value, Returned] = {}
+        for name, item in self.parameters[function].items():
+            parts = [leaf for leaf in leaves(item) if isinstance(leaf, Value) and leaf in wanted]
+            if name in self.whole[function]:
+                found[parts[0]] = Returned(name, item, tuple(parts))
+            else:
+                found |= {part: Returned(part.name or name, part, (part,)) for part in parts}
+        return [found[value] for value in function.wrt if value in found]
 
 
-def passed_structures(main: Graph, parameters: Mapping[str, Any], helpers: Sequence[Graph]) -> Passed:
-    """Return what functions give to one another; `helpers` has each function behind those that it calls itself."""
-    passed = Passed({main: dict(parameters)}, {}, {})
-    for function in reversed(helpers):
-        calls = [_Call(node, _Caller(passed, caller)) for caller in passed.parameters for node in _calls(caller, function)]
-        _choose(passed, function, calls)
+def passed_structures(main: Graph, parameters: Mapping[str, Any], names: dict[Graph, str]) -> Passed:
+    """Return what functions give to one another; `names` has each function behind those that it calls itself."""
+    passed = Passed(names, {main: dict(parameters)}, {}, {main: frozenset()})
+    callers = [_Caller(main, parameters)]
+    for function in reversed(names):
+        calls = [(caller, node) for caller in callers for node in _calls(caller.graph, function)]
+        own = passed.parameters[function] = _parameters(function, calls)
+        whole = {name for name, item in own.items() if is_container(item)}
+        for caller, node in calls:
+            values = _values(node)
+            given = passed.given[node] = {
+                name: values[item] if isinstance(item, Value) else _there(item, caller, values)
+                for name, item in own.items()
+            }
+            whole = {name for name in whole if _has_every_gradient(own[name], given[name], function.wrt)}
+        passed.whole[function] = frozenset(whole)
+        callers.append(_Caller(function, own))
     return passed
 
 
-def _calls(caller: Graph, function: Graph) -> Iterator[Node]:
-    for node in caller.nodes:
+def _calls(graph: Graph, function: Graph) -> Iterator[Node]:
+    """Return the calls of a function in a graph and in its branches and loops."""
+    for node in graph.nodes:
         if node.function is call and node.bodies[0] is function:
             yield node
         elif node.function in (branch, loop):
@@ -70,24 +89,129 @@ def _calls(caller: Graph, function: Graph) -> Iterator[Node]:
                 yield from _calls(body, function)
 
 
-def _choose(passed: Passed, function: Graph, calls: Sequence["_Call"]) -> None:
-    """Choose the parameters of a function, and note what its calls give for them."""
-    chosen = [
-        each
-        for name, item in function.structures.items()
-        for each in _structures_passed(name, item, function, calls)
-    ]
-    owners = {leaf: place for place in chosen for leaf in leaves(place.structure) if isinstance(leaf, Value)}
-    names: dict[str, Any] = {}
-    found: dict[Any, str] = {}
+class _Caller:
+    """A function that calls others: the structures around each value of its parameters, outer ones first."""
+
+    def __init__(self, graph: Graph, parameters: Mapping[str, Any]) -> None:
+        self.graph = graph
+        self.around: dict[Value, tuple[Place, ...]] = {}
+        self.outer: dict[Value, Value] = {}
+        for name, item in parameters.items():
+            self._note(Place(name, item), ())
+        self._enter(graph)
+
+    def _note(self, place: Place, around: tuple[Place, ...]) -> None:
+        if isinstance(place.structure, Value):
+            self.around[place.structure] = around
+        if is_container(place.structure):
+            for inner, part in parts_of(place.text, place.structure):
+                self._note(Place(inner, part), (*around, place))
+
+    def _enter(self, graph: Graph) -> None:
+        for node in graph.nodes:
+            for body in node.bodies if node.function in (branch, loop) else ():
+                self.outer |= {inner: outer for outer, inner in received(node, body).items()}
+                self._enter(body)
+
+    def root(self, value: Value) -> Value:
+        """Return the value whose memory a value is in: what writes make has that of what they write into."""
+        while value in self.outer or (value.node is not None and value.node.function in WRITES):
+            if value in self.outer:
+                value = self.outer[value]
+            else:
+                assert value.node is not None
+                value = next(iter(value.node.arguments.values()))
+        return value
+
+
+def _values(node: Node) -> dict[Value, Value]:
+    """Return what a call gives for each parameter of the graph."""
+    return dict(zip(node.bodies[0].parameters, node.arguments["arguments"], strict=True))
+
+
+def _parameters(function: Graph, calls: Sequence[tuple[_Caller, Node]]) -> dict[str, Any]:
+    """Return the parameters of a function by names that differ: structures where each call has one at hand, else values."""
+    places = [place for name, item in function.structures.items() for place in _chosen(Place(name, item), calls)]
+    owners = {leaf: place for place in places for leaf in leaves(place.structure) if isinstance(leaf, Value)}
+    found: dict[str, Any] = {}
+    done: set[str] = set()
     for value in function.parameters:
-        owner = owners.get(value)
-        item = value if owner is None else owner.structure
-        if id(item) not in found:
-            found[id(item)] = _free("_".join(spelled(owner.text)) if owner else value.name or "x", names)
-            names[found[id(item)]] = item
-    passed.parameters[function] = names
-    whole = set()
-    for name, item in names.items():
-        for each in calls:
-            passed.given.setdefault(each.node, {})[name] = each.given(function, item)
+        place = owners.get(value)
+        if place is None:
+            found[_free(value.name or "x", found)] = value
+        elif place.text not in done:
+            done.add(place.text)
+            found[_free("_".join(spelled(place.text)), found)] = place.structure
+    return found
+
+
+def _free(name: str, taken: Mapping[str, Any]) -> str:
+    return next(each for each in (name, *(f"{name}_{k}" for k in range(1, len(taken) + 2))) if each not in taken)
+
+
+def _chosen(place: Place, calls: Sequence[tuple[_Caller, Node]]) -> Iterator[Place]:
+    """Return the largest structures at a place and in it that each call has at hand."""
+    if not is_container(place.structure):
+        return
+    if calls and all(_is_at_hand(place.structure, caller, node) for caller, node in calls):
+        yield place
+        return
+    for inner, part in parts_of(place.text, place.structure):
+        yield from _chosen(Place(inner, part), calls)
+
+
+def _is_at_hand(structure: Any, caller: _Caller, node: Node) -> bool:
+    """Tell whether the caller has a structure like this one. A single part of several is given by itself."""
+    values = _values(node)
+    read = [leaf for leaf in leaves(structure) if isinstance(leaf, Value) and leaf in values]
+    there = _there(structure, caller, values) if read else None
+    return there is not None and (len(read) > 1 or len(list(leaves(there.structure))) == 1)
+
+
+def _there(structure: Any, caller: _Caller, values: Mapping[Value, Value]) -> Any:
+    """Return the structure of the caller's whose parts a call gives for those of `structure`; None where there is none."""
+    for leaf, depth in _depths(structure):
+        if leaf in values:
+            around = caller.around.get(caller.root(values[leaf]), ())
+            place = around[-depth] if depth <= len(around) else None
+            return place if place is not None and _matches(structure, place.structure, caller, values) else None
+    return None
+
+
+def _depths(structure: Any, depth: int = 0) -> Iterator[tuple[Value, int]]:
+    """Yield the values in a structure with the number of structures around them."""
+    if isinstance(structure, Value):
+        yield structure, depth
+    if is_container(structure):
+        for part in structure:
+            yield from _depths(part, depth + 1)
+
+
+def _matches(structure: Any, there: Any, caller: _Caller, values: Mapping[Value, Value]) -> bool:
+    """Tell whether structures are alike, and each value that the function reads is the one that the caller has there."""
+    if isinstance(structure, Value) and structure in values:
+        return caller.root(values[structure]) is there
+    if not is_container(structure) or not is_container(there):
+        return is_container(structure) == is_container(there)
+    alike = type(structure) is type(there) and len(structure) == len(there)
+    if isinstance(structure, Dict):
+        alike = alike and structure.keys == there.keys
+    if isinstance(structure, Record):
+        alike = alike and structure.kind is there.kind and structure.names == there.names
+    return alike and all(_matches(*pair, caller, values) for pair in zip(structure, there, strict=True))
+
+
+def _has_every_gradient(structure: Any, place: Any, wrt: Sequence[Value]) -> bool:
+    """Tell whether a function gives a gradient for each real value of a structure of its caller's, and for one at least."""
+    pairs = _pairs(structure, place.structure)
+    real = [leaf for leaf, outer in pairs if isinstance(outer, Value) and outer.type.is_real]
+    return bool(real) and all(isinstance(leaf, Value) and leaf in wrt for leaf in real)
+
+
+def _pairs(structure: Any, there: Any) -> Iterator[tuple[Any, Any]]:
+    """Yield the leaves at the same places of structures that are alike."""
+    if not is_container(structure):
+        yield structure, there
+        return
+    for pair in zip(structure, there, strict=True):
+        yield from _pairs(*pair)

@@ -1,7 +1,7 @@
 """The text of the containers that an emitted function takes apart and puts together.
 
 In: the structures of its parameters, of its gradients. Out: lines that unpack the leaves, texts that put gradients into
-containers of the same class. Layer: emission, above `expressions` and `names`, below `module`.
+containers of the same class. Layer: emission, above `calls`, below `functions`.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from flatgrad.emission.calls import Piece
 from flatgrad.emission.expressions import Printer
 from flatgrad.emission.names import Names
 from flatgrad.emission.record_classes import is_named_tuple, is_plain_dataclass, refuses_assignments
@@ -31,9 +32,13 @@ def flat_parameters(parameters: Mapping[str, Any], names: Names) -> dict[str, Va
     return found
 
 
-def unpacking(parameters: Mapping[str, Any], named: Mapping[Value, str], texts: Sequence[str]) -> list[Line]:
-    """Return the lines that give the leaves of containers their names, of those that stand in these texts."""
-    words = set(re.findall(r"\w+", "\n".join(text for text in texts if not text.startswith("#"))))
+def words_in(lines: Sequence[Line]) -> set[str]:
+    """Return the words in lines, but for those in comments."""
+    return set(re.findall(r"\w+", "\n".join(line.text for line in lines if not line.text.startswith("#"))))
+
+
+def unpacking(parameters: Mapping[str, Any], named: Mapping[Value, str], words: set[str]) -> list[Line]:
+    """Return the lines that give the leaves of containers their names, of those that are among these words."""
     lines: list[Line] = []
     for name, item in parameters.items():
         for place, container in _containers(name, item):
@@ -87,19 +92,25 @@ def classes_at_hand(parameters: Mapping[str, Any]) -> dict[Any, str]:
 class GradientTexts:
     """Writes gradients in containers of the classes that the parameters have.
 
-    `lines` are what stands before the `return`, `roots` the parameters that are asked for their class.
+    `lines` are what stands before the `return`, `roots` the parameters that are asked for their class. `pieces` are the structures
+    of gradients that calls have returned, by the place of what they belong to.
     """
 
-    def __init__(self, printer: Printer, names: Names) -> None:
+    def __init__(self, printer: Printer, names: Names, pieces: Mapping[str, Sequence[Piece]]) -> None:
         self.printer = printer
         self.names = names
+        self.pieces = pieces
         self.lines: list[Line] = []
         self.roots: dict[str, None] = {}
 
     def text(self, place: str, structure: Any, gradient: Any) -> str:
         """Return the text of the gradient of what is at a place."""
         if not is_container(structure):
-            return "None" if gradient is None else self.printer.item(gradient)[0]
+            return self._leaf(gradient)
+        texts = list(map(self._leaf, leaves(gradient)))
+        for piece in self.pieces.get(place, ()):
+            if piece.leaves == texts:
+                return piece.name
         if isinstance(structure, Record):
             return self._object(place, structure, gradient)
         parts = [
@@ -111,6 +122,9 @@ class GradientTexts:
             return f"{{{', '.join(f'{key}: {part}' for key, part in zip(keys, parts, strict=True))}}}"
         inside = ", ".join(parts)
         return f"[{inside}]" if isinstance(structure, List) else f"({inside}{',' * (len(parts) == 1)})"
+
+    def _leaf(self, gradient: Value | None) -> str:
+        return "None" if gradient is None else self.printer.item(gradient)[0]
 
     def _object(self, place: str, structure: Record, gradient: Any) -> str:
         if not any(isinstance(leaf, Value) for leaf in leaves(gradient)):

@@ -118,6 +118,7 @@ def _read(
 ) -> Body:
     parameters = inputs.dynamic()[1]
     graph = Graph(callee.written_name, list(parameters))
+    graph.structures = dict(items)
     statics = mapped_items(items, lambda leaf: None if isinstance(leaf, Value) and leaf in parameters else leaf)
     graph.origin = (callee.identity, key_of((*statics, *_static_parts(callee.free))))
     _require_progress(reader, frame, inputs.values, syntax)

@@ -187,7 +187,7 @@ class Loop:
             place = next(count)
             if place in variable.kept:
                 return leaf
-            made = Value(next(types), f"{variable.name}_{place}" if several else variable.name)
+            made = Value(next(types), f"{variable.name}_{place}" if several and variable.name else variable.name or None)
             self.parameters.add(made)
             if variable.holds_numbers:
                 self.reader.numbers.add(made)

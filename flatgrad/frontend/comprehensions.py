@@ -13,12 +13,14 @@ from typing import Any, TypeAlias
 import libcst as cst
 
 from flatgrad.frontend.assigned import AssignedNames
+from flatgrad.frontend.comprehension_loops import as_loop
 from flatgrad.frontend.containers import known_key, new_dict, new_list
-from flatgrad.frontend.iterables import Iterable, items, of_item, require_unchanged, turns
+from flatgrad.frontend.iterables import Iterable, items, iterable, of_item, require_unchanged, turns
 from flatgrad.frontend.iterators import LazyIterator, running
 from flatgrad.frontend.reader import Reader, reads
 from flatgrad.frontend.truth import truth
 from flatgrad.frontend.unpacking import bind_element
+from flatgrad.graph.values import Value
 
 Source: TypeAlias = Iterable | LazyIterator
 Syntax: TypeAlias = cst.ListComp | cst.SetComp | cst.GeneratorExp | cst.DictComp
@@ -117,7 +119,27 @@ def _loops(reader: Reader, syntax: Syntax) -> tuple[list[cst.CompFor], Source]:
 
 @reads(cst.ListComp)
 def read_list_comprehension(reader: Reader, syntax: cst.ListComp) -> Any:
+    made = grown(reader, syntax)
+    if made is not None:
+        return made
     return new_list(reader, [item for (item,) in _read(reader, syntax, syntax.elt)])
+
+
+def grown(reader: Reader, syntax: cst.ListComp | cst.GeneratorExp) -> Value | None:
+    """Return the list that grows in a loop over data; None for what is read item by item."""
+    loop = syntax.for_in
+    if loop.inner_for_in is not None or loop.asynchronous is not None:
+        return None
+    scope = Scope(reader, [loop], (syntax.elt,))
+    memory, count = dict(reader.memory), len(reader.builder.graph.nodes)
+    if scope.assigned:
+        return None
+    made = as_loop(reader, scope.inner, loop, syntax.elt, iterable(reader, loop.iter), syntax)
+    if made is None:
+        # what it goes through is read again
+        del reader.builder.graph.nodes[count:]
+        reader.memory.set_to(memory)
+    return made
 
 
 @reads(cst.SetComp)

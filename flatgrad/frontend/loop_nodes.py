@@ -178,7 +178,8 @@ def _parameters(loop: Loop, variable: Variable, *, of_condition: bool = False) -
     several = len(variable.types) > 1
     if len(found) == len(variable.types):
         return found
-    names = [f"{variable.name}_{k}" if several else variable.name for k in range(len(variable.types))]
+    stem = variable.name
+    names = [f"{stem}_{k}" if several and stem else stem or None for k in range(len(variable.types))]
     return [Value(type, name) for type, name in zip(variable.types, names, strict=True)]
 
 

@@ -81,6 +81,15 @@ def read_continue(reader: Reader, syntax: cst.Continue) -> None:
     reader.variables[LEFT] = True
 
 
+def looped(reader: Reader, syntax: cst.For, source: Iterable) -> bool:
+    """Read a loop over what is known at run time only as a node. Return False where there are problems."""
+    loop = Loop(reader, syntax, source, False)
+    finished = loop.read()
+    if finished:
+        write(loop)
+    return finished
+
+
 def _looped(reader: Reader, syntax: cst.For, source: Iterable, checkpoint: bool) -> bool:
     """Read a loop as a node. Return False, with nothing read, where it has to be, and can be, read turn by turn."""
     problems = list(reader.problems)

@@ -196,6 +196,10 @@ class Source:
         """Return the column of an offset in bytes, which is what Python's own tree has."""
         return len(self.lines[line - 1].encode()[:offset].decode()) + 1
 
+    def stand_in(self, made: cst.CSTNode, syntax: cst.CSTNode) -> None:
+        """Note that a piece of syntax that is in no file stands at the place of another one."""
+        self._stand_ins[made] = syntax
+
     def location(self, syntax: Syntax) -> Place:
         """Return the place of a part of one of the trees, to be worked out when someone asks."""
         return Place(self, syntax)

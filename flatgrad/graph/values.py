@@ -416,7 +416,8 @@ class Graph:
     `results` are the returned values. The backward nodes of a body start from the gradients in `upstream` and lead to those in
     `gradients`; in a function these belong to the parameters in `wrt`. `origin` tells from which function of the user's, read with which static arguments, a graph was made;
     `custom` is the graph of the backward pass that the user wrote for it. `repeats` says that it runs in a loop.
-    `written` are the parameters whose arrays the function itself changes.
+    `written` are the parameters whose arrays the function itself changes. `structures` are the parameters of a function as its user
+    has them, with parameters of the graph and what is known when the code is written as their leaves.
     """
 
     name: str
@@ -430,6 +431,7 @@ class Graph:
     custom: Graph | None = None
     repeats: bool = False
     written: list[Value] = field(default_factory=list)
+    structures: dict[str, Any] = field(default_factory=dict)
 
     def values(self) -> Iterator[Value]:
         """Return every value that is made in the graph, parameters first."""

@@ -43,6 +43,15 @@ def borrow_shapes(graph: Graph, results: Sequence[Value]) -> list[Value]:
     return list(results)
 
 
+def looked_at(node: Node) -> Value | None:
+    """Return the array that an operation takes nothing of but its shape; None for any other operation."""
+    name = LOOKED_AT.get(node.function)
+    if name is None:
+        return None
+    found = node.arguments.get(name, next(iter(node.arguments.values()), None))
+    return found if isinstance(found, Value) else None
+
+
 def _looks(node: Node) -> bool:
     name = LOOKED_AT.get(node.function)
     return name is not None and isinstance(node.arguments.get(name), Value)

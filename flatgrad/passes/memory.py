@@ -14,7 +14,7 @@ from flatgrad.frontend.views import is_made_anew, is_read_only
 from flatgrad.graph.regions import BACKWARD, LoopParts, accumulated, branch, call, edited, loop
 from flatgrad.graph.values import Constant, Graph, List, Node, Value
 from flatgrad.markers import stop_gradient
-from flatgrad.passes.borrow_shapes import LOOKED_AT
+from flatgrad.passes.borrow_shapes import looked_at
 from flatgrad.registry import lookup
 from flatgrad.rules.listing import appended
 from flatgrad.rules.program import literal, named
@@ -183,10 +183,10 @@ def content_read(node: Node) -> list[Value]:
     if node.function is BACKWARD[loop]:
         arguments = node.arguments
         return [each for each in (*arguments["upstream"], *arguments["first"]) if isinstance(each, Value)]
-    name = LOOKED_AT.get(node.function)
-    if name is None:
+    looked = looked_at(node)
+    if looked is None or looked.type.is_list:
+        # a list gets longer
         return list(node.inputs)
-    looked = node.arguments.get(name)
     return [value for value in node.inputs if value is not looked]
 
 

@@ -19,6 +19,7 @@ from flatgrad.graph.values import Constant, Graph, Node, Slice, Slot, Value
 from flatgrad.passes.block_parts import parts_of
 from flatgrad.passes.rewriting import standing_in, substitute
 from flatgrad.registry import lookup
+from flatgrad.rules.listing import listed
 from flatgrad.rules.program import EFFECTS, named
 
 # two spellings of one operation on arrays; others, such as math.exp and np.exp, may differ in the last bit
@@ -30,6 +31,9 @@ OPERATORS: dict[Callable[..., Any], Callable[..., Any]] = {
     np.negative: operator.neg,
     np.matmul: operator.matmul,
 }
+
+# what the program has two names for may be written into
+MADE = frozenset({np.zeros, np.ones, np.empty, np.full, np.zeros_like, np.ones_like, np.empty_like, np.full_like, np.copy})
 
 # in a loop, to compute these again costs less than to keep an array for each turn
 ARITHMETIC = frozenset({operator.add, operator.sub, operator.mul, operator.truediv, operator.neg, operator.pow})
@@ -71,7 +75,7 @@ def key_of(node: Node, inputs: Sequence[Value]) -> Hashable:
     # literals and text have no record; second names, and what has an effect or a body of its own, stay as well
     if lookup(node.function) is None or node.function is named or node.function in EFFECTS or node.bodies:
         return None
-    if node.in_callers:
+    if node.in_callers or node.function is listed or (node.function in MADE and node.output.name is not None):
         return None
     call = tuple([(name, _written(structure)) for name, structure in node.call])
     types = tuple([value.type.weak for value in node.outputs])

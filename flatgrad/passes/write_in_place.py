@@ -17,7 +17,7 @@ import numpy as np
 from flatgrad.builder import Builder
 from flatgrad.graph.regions import BACKWARD, LoopParts, branch, call, call_backward, loop, received
 from flatgrad.graph.values import Constant, Graph, Node, Slot, Value
-from flatgrad.passes.borrow_shapes import LOOKED_AT
+from flatgrad.passes.borrow_shapes import looked_at
 from flatgrad.passes.memory import DONE, WRITES, Groups, Sharing, content_read, is_quick, is_view, memory_of_outputs
 from flatgrad.passes.rewriting import substitute
 from flatgrad.rules.writing import assigned
@@ -344,11 +344,12 @@ class _Settled:
             self.groups.add(output, is_own=is_own)
             for source in sources:
                 self.groups.join(output, source)
-        if node.function in WRITES:
+        if node.function in WRITES and not node.output.type.is_list:
             self.latest[node.inputs[0]] = node.output
         elif node.function is loop:
             for start, output in zip(LoopParts(node).start, node.outputs, strict=True):
-                if isinstance(start, Value) and start.rank and start.type == output.type:
+                is_array = isinstance(start, Value) and start.rank and not start.type.is_list
+                if is_array and start.type == output.type:
                     self.latest[start] = output
 
     # turns
@@ -406,9 +407,8 @@ class _Settled:
     def _look_at_latest(self) -> None:
         """Let what looks at the shape of an array that has been written into look at what it is in the end."""
         for node in self.nodes:
-            name = LOOKED_AT.get(node.function)
-            value = node.arguments.get(name) if name is not None and node.forward is not None else None
-            if not isinstance(value, Value) or value not in self.latest or not self._is_forward(value):
+            value = looked_at(node) if node.forward is not None else None
+            if value is None or value not in self.latest or not self._is_forward(value):
                 continue
             latest = value
             while latest in self.latest:

@@ -22,6 +22,7 @@ REASONS = (
     "whether this changes an array of the caller's is not known",
     "whether the length of an axis is # decides what is broadcast here",
     "whether the array is square is not known",
+    "the values share memory with the place that they are assigned to",
 )
 
 
@@ -119,6 +120,19 @@ FOUND = {
         "        current[j + 1] = np.sin(previous[j]) + current[j] * x[i]",
         "    previous, current = current, previous",
         "return previous[-1]",
+    ],
+    "two views after a loop has changed the whole": [
+        "A = A.copy()",
+        "v, M = A.ravel(), A.reshape(3, 3)",
+        "for _ in range(2):",
+        "    A *= 0.5",
+        "M[1] *= c",
+        "return np.sum(v * v)",
+    ],
+    "a slice beside a list of indices": [
+        "M = np.ones((2, len(A)))",
+        "M[:, [1, 1]] /= A[2, 1]",
+        "return np.sum(M * x)",
     ],
     "columns of a matrix against each other": [
         "A = A.copy()",

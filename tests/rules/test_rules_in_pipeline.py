@@ -77,11 +77,17 @@ class Written:
             return OPERATORS[name].format(*args)
         # these methods take their arguments by place only
         nameless = as_method and name in ("transpose", "swapaxes", "reshape", "clip")
-        attributes = {key: self.item(value, key) for key, value in self.sample.attributes.items()}
+        attributes = {key: self.option(value, key) for key, value in self.sample.attributes.items()}
         args += [value if nameless else f"{key}={value}" for key, value in attributes.items()]
         if module == "ndarray" or as_method:
             return f"{args[0]}.{name}({', '.join(args[1:])})"
         return f"{PREFIXES[module]}{name}({', '.join(args)})"
+
+    def option(self, item, name):
+        """Return the text of an argument that is given by its name; a number there decides what code is written."""
+        if isinstance(item, float) and name not in self.record.inputs:
+            return f"{'-' * (item < 0)}np.inf" if np.isinf(item) else repr(item)
+        return self.item(item, name)
 
     def item(self, item, name):
         """Return the text of an argument."""

@@ -45,7 +45,10 @@ class Operation:
         self.wrt = []
         args = [self.item(arg, name) for arg, name in zip(sample.args, record.inputs, strict=False)]
         args += [self.item(arg, "") for arg in sample.args[len(record.inputs) :]]
-        attributes = {name: self.item(argument, "") for name, argument in sample.attributes.items()}
+        attributes = {
+            name: argument if isinstance(argument, float) and name not in record.inputs else self.item(argument, name)
+            for name, argument in sample.attributes.items()
+        }
         y = Builder(self.graph).apply(function, *args, **attributes)
         self.results = list(y) if isinstance(y, tuple) else [y]
 
