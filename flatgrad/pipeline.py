@@ -17,7 +17,7 @@ from flatgrad.emission.module import Differentiated, ModuleParts, module_parts, 
 from flatgrad.emission.record_classes import home_of, is_named_tuple, is_plain_dataclass
 from flatgrad.errors import Problem, ShapeError, SignatureError, UnsupportedError
 from flatgrad.frontend.classes import name_of
-from flatgrad.frontend.reader import Reader, described
+from flatgrad.frontend.reader import ItemsNeeded, Reader, described
 from flatgrad.frontend.source import Definition
 from flatgrad.functions.origin import shown_place
 from flatgrad.garbage import collector_paused
@@ -140,9 +140,19 @@ def read(definition: Definition, signature: Signature) -> tuple[Graph, dict[str,
 
 def _read(definition: Definition, signature: Signature) -> tuple[Graph, dict[str, Any], Any, tuple[str, ...]]:
     """Return the same, and the places of the arrays of its caller's that the function may write into."""
+    try:
+        return _read_once(definition, signature, may_grow=True)
+    except ItemsNeeded:
+        return _read_once(definition, signature, may_grow=False)
+
+
+def _read_once(
+    definition: Definition, signature: Signature, *, may_grow: bool
+) -> tuple[Graph, dict[str, Any], Any, tuple[str, ...]]:
     graph = Graph(definition.syntax.name.value)
     builder = Builder(graph)
     reader = Reader(builder, definition.names, definition.source)
+    reader.may_grow = may_grow
     given = _items(definition, signature)
     values = {place: leaf for name, item in given.items() for place, leaf in places_of(name, item) if _is_value(leaf)}
     graph.parameters += values.values()

@@ -50,6 +50,15 @@ def is_container(structure: Any) -> bool:
     return isinstance(structure, tuple) and not hasattr(structure, "_fields")
 
 
+def is_like(one: Any, other: Any) -> bool:
+    """Tell whether two structures are of one class, and have parts by the same keys or names."""
+    if type(one) is not type(other) or len(one) != len(other):
+        return False
+    if isinstance(one, Record):
+        return one.kind is other.kind and one.names == other.names
+    return not isinstance(one, Dict) or one.keys == other.keys
+
+
 def parts_of(place: str, structure: Any) -> Iterator[tuple[str, Any]]:
     """Yield the parts of a structure with their places."""
     if isinstance(structure, Record):

@@ -68,10 +68,29 @@ class Blocks(Writer):
         self.printer.texts[node.output] = self.printer.texts[source]
         return True
 
+    def _forward_lines(self, graph: Graph, node: Node) -> list[Line]:
+        value = node.outputs[0] if node.outputs else None
+        tape = None if value is None or value.copy_of is None else self.tapes.of(self.regions.of[graph]).get(value)
+        if tape is None or value is None:
+            return super()._forward_lines(graph, node)
+        # what is copied to be kept, and read nowhere else, goes on its tape at once; an array that is one copies it
+        copied = self._expression(node)
+        self.printer.texts[value] = self.printer.item(node.inputs[0]) if tape in self.tapes.arrays else copied
+        self.written[node] = ""
+        return []
+
     def _kept(self, graph: Graph, values: Sequence[Value]) -> list[Line]:
         """Return the lines that keep values for the backward pass."""
-        tapes = self.tapes.of(self.regions.of[graph])
-        return [Line(f"{tapes[value]}.append({self._text(value)})") for value in values if value in tapes]
+        tapes, arrays = self.tapes.of(self.regions.of[graph]), self.tapes.arrays
+        return [
+            Line(
+                f"{tapes[value]}[{arrays[tapes[value]]}] = {self._text(value)}"
+                if tapes[value] in arrays
+                else f"{tapes[value]}.append({self._text(value)})"
+            )
+            for value in values
+            if value in tapes
+        ]
 
     def _text(self, item: Any) -> str:
         return self.printer.item(item)[0]

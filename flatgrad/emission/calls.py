@@ -56,11 +56,19 @@ class Calls(Loops):
         return (f"{name}_forward({arguments})[0]" if node.bodies[0].upstream else f"{name}({arguments})"), ATOM
 
     def _arguments(self, node: Node) -> str:
-        texts = []
-        for item in self.functions.given[node].values():
-            if isinstance(item, Place):
-                self.roots[spelled(item.text)[0]] = None
-            texts.append(item.text if isinstance(item, Place) else self._text(item))
+        texts: list[str] = []
+        spread = self.functions.spread[node]
+        written: set[str] = set()
+        for name, item in self.functions.given[node].items():
+            place = spread.get(name, item)
+            text = place.text if isinstance(place, Place) else self._text(place)
+            if isinstance(place, Place):
+                self.roots[spelled(text)[0]] = None
+            if name not in spread:
+                texts.append(f"{name}={text}" if written else text)
+            elif text not in written:
+                written.add(text)
+                texts.append(f"**{text}")
         return ", ".join(texts)
 
     def _call(self, node: Node) -> list[Line]:
@@ -83,7 +91,6 @@ class Calls(Loops):
         name = self.functions.names[body]
         given = [node.arguments["saved"], *node.arguments["upstream"]]
         arguments = ", ".join(self._text(argument) for argument in given)
-        places = self.functions.given[node.forward]
         gradients = dict(zip(body.wrt, node.outputs, strict=True))
         targets: list[str] = []
         lines: list[Line] = []
@@ -92,14 +99,14 @@ class Calls(Loops):
             if not read:
                 targets.append(self.names.unread())
             elif is_container(part.structure):
-                targets.append(self._piece(places[part.name], part, gradients))
+                targets.append(self._piece(self.functions.place(node.forward, part), part, gradients))
                 lines += self._taken_out(read)
             else:
                 targets.append(self._named(read[0]))
         self.written[node] = f"{', '.join(targets)} = {name}_backward({arguments})"
         return [Line(self.written[node]), *lines]
 
-    def _piece(self, place: Any, part: Returned, gradients: Mapping[Value, Value]) -> str:
+    def _piece(self, place: Place, part: Returned, gradients: Mapping[Value, Value]) -> str:
         """Name the structure of gradients that belongs to a place, and let each of them be written as a part of it."""
         is_part = any(gradients[value].primal is None for value in part.values)
         name = self.names.fresh(f"grad_{self._short_names[place.text]}{'_part' * is_part}")

@@ -118,6 +118,8 @@ class Printer:
             return f"{{{', '.join(pairs)}}}", ATOM
         if isinstance(item, Record):
             return f"{self.spelling.of_class(item.kind)}({', '.join(self._fields(item))})", ATOM
+        if isinstance(item, Slice) or (isinstance(item, tuple) and any(isinstance(part, Slice) for part in item)):
+            return f"{self.spelling.np()}.s_[{self.index(item)}]", ATOM
         if isinstance(item, tuple):
             inner = ", ".join(self.item(part)[0] for part in item)
             return f"({inner}{',' * (len(item) == 1)})", ATOM

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from flatgrad.emission.checkpoints import Checkpoints
-from flatgrad.emission.expressions import Printer
+from flatgrad.emission.expressions import Printer, quoted
 from flatgrad.emission.keeping import Region, Regions, is_backward
 from flatgrad.emission.layout import laid_out
 from flatgrad.emission.names import Names
@@ -165,10 +165,14 @@ def written_helper(writer: FunctionWriter) -> list[str]:
     body, ending = _ended(writer, f"{value}, {saved}")
     forward = _function(f"def {name}_forward({signature}):", words, body, ending)
     upstream = "".join(f", {writer.printer.item(value)[0]}" for value in graph.upstream)
-    names = ", ".join(f"grad_{part.name}" for part in writer.functions.returned(graph))
+    names = ", ".join(
+        _dict_of({name: f"grad_{name}" for name in each.names}) for each in writer.functions.returned(graph)
+    )
     lines = [*([Line(f"{bare(saved)} = {writer.kept}")] if saved != "()" else []), *writer.backward]
     lines += writer.gradients.lines
-    backward = _function(f"def {name}_backward({writer.kept}{upstream}):", f"Return {names}.", lines, f"return {gradients}")
+    backward = _function(
+        f"def {name}_backward({writer.kept}{upstream}):", f"Return {names}.", lines, f"return {gradients}"
+    )
     return [forward, backward]
 
 
@@ -195,8 +199,21 @@ def _gradients(writer: FunctionWriter) -> str:
     def gradient(leaf: Any) -> Value | None:
         return gradients.get(leaf) if isinstance(leaf, Value) else None
 
-    parts = writer.functions.returned(writer.graph)
-    return ", ".join(writer.gradients.text(part.name, part.structure, mapped(part.structure, gradient)) for part in parts)
+    def text(name: str, structure: Any) -> str:
+        return writer.gradients.text(name, structure, mapped(structure, gradient))
+
+    texts = []
+    for each in writer.functions.returned(writer.graph):
+        parts = zip(each.names, each.structure if len(each.names) > 1 else [each.structure], strict=True)
+        texts.append(_dict_of({name: text(name, part) for name, part in parts}))
+    return ", ".join(texts)
+
+
+def _dict_of(texts: Mapping[str, str]) -> str:
+    """Return the text of a dict, or of its only part."""
+    if len(texts) == 1:
+        return next(iter(texts.values()))
+    return f"{{{', '.join(f'{quoted(name)}: {text}' for name, text in texts.items())}}}"
 
 
 def _function(signature: str, words: str, body: Sequence[Line], returned: str) -> str:

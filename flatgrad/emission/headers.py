@@ -38,6 +38,7 @@ class Headers:
         self.span_of: Region | None = None
         # counters of turns, and those of the loops around what is being written
         self._counters: list[str] = []
+        self._numbers: dict[Node, str] = {}
         self._open: list[str] = []
 
     def _text(self, item: Any) -> str:
@@ -65,15 +66,35 @@ class Headers:
             return header, ""
         counter, first = _counter(parts)
         if counter is not None and first == 0:
-            name = self.names.name(counter) if counter.name not in (None, "_") else self._fresh_counter()
+            named = counter.name not in (None, "_")
+            name = self.names.name(counter) if named else self._numbers.pop(node, None) or self._fresh_counter()
             self.printer.name(counter, name)
             _, _, iterable = header.partition(" in ")
             _, comma, others = header.partition(" in ")[0].partition(", ")
             return f"for {name}{comma}{others} in {iterable}", name
-        name = self._fresh_counter()
+        name = self._numbers.pop(node, None) or self._fresh_counter()
         target, _, iterable = header.removeprefix("for ").removesuffix(":").partition(" in ")
         target = f"({target})" if "," in target else target
         return f"for {name}, {target} in {self.printer.spelling.builtin('enumerate')}({iterable}):", name
+
+    def turns(self, node: Node) -> str:
+        """Return the text of how many turns a loop over a range or rows has."""
+        word, *parts = LoopParts(node).header
+        if word == "rows":
+            return f"{self.printer.spelling.builtin('len')}({self._text(parts[0])})"
+        if _number(parts[0]) == 0 and _number(parts[2]) == 1:
+            return self._text(parts[1])
+        numbers = [_number(part) for part in parts]
+        if all(isinstance(number, int) for number in numbers):
+            return str(len(range(*numbers)))
+        return f"{self.printer.spelling.builtin('len')}({self._range(parts)})"
+
+    def turn(self, node: Node) -> str:
+        """Return the name of the number of a turn in the forward pass of a loop, counted from 0."""
+        counter, first = _counter(LoopParts(node))
+        if counter is not None and first == 0 and counter.name not in (None, "_"):
+            return self.names.name(counter)
+        return self._numbers.setdefault(node, self._fresh_counter())
 
     def again(self, region: Region, tapes: Tapes, span: Span) -> tuple[str, list[str]]:
         """Return the header of a loop that runs some turns again, and the lines that find its rows."""

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from flatgrad.emission.branches import Branches
 from flatgrad.emission.expressions import NOT
 from flatgrad.emission.keeping import Region
 from flatgrad.emission.lines import is_expression, is_inside
+from flatgrad.emission.tape_arrays import shape_of_tape, sizes_at_hand, writes_into_arrays
 from flatgrad.emission.variables import interface_of
 from flatgrad.emission.writer import Line, indented
 from flatgrad.graph.regions import BACKWARD, LoopParts, branch, is_undefined, loop, received
@@ -32,15 +35,32 @@ class Loops(Branches):
         lines = self._copies(graph, parts.carried, parts.start)
         for parameter in parts.carried:
             self._named(parameter)
-        lines += [Line(text) for text in self.tapes.opened(region)]
+        turn, arrays = self._array_tapes(node, region)
+        lines += [Line(text) for text in self.tapes.opened(region, arrays, turn)]
         lines += self._without_value(graph, node, region)
         self._enter(node, body)
         header = self.headers.forward(node, self._condition(node))
+        if self.tapes.arrays.keys() & set(self.tapes.of(region).values()):
+            header, _ = self.headers.counted(node, None)
         lines += [Line(header), *indented(self._turn(node, region) or [Line("pass")])]
         lines += [Line(text) for text in self.tapes.closed(region)]
         for output in node.outputs:
             self._named(output)
         return lines
+
+    def _array_tapes(self, node: Node, region: Region) -> tuple[str, dict[Value, str]]:
+        """Return the number of a turn, and what makes the tapes of a loop that are arrays."""
+        if not writes_into_arrays(region):
+            return "", {}
+        turns, turn = self.headers.turns(node), self.headers.turn(node)
+        sizes = sizes_at_hand(self.regions.root.graph, self.printer)
+        found: dict[Value, str] = {}
+        for value in region.kept:
+            shape = shape_of_tape(value.type, turns, sizes)
+            if shape is not None:
+                dtype = "" if value.dtype == np.float64 else f", dtype={self.printer.dtype(value.dtype)[0]}"
+                found[value] = f"{self.printer.spelling.np()}.empty({shape}{dtype})"
+        return turn, found
 
     def _without_value(self, graph: Graph, node: Node, region: Region) -> list[Line]:
         """Return the lines for variables that have no value before the first turn and are kept all the same."""

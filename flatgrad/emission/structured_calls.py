@@ -10,10 +10,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from flatgrad.graph.regions import branch, call, loop, received
-from flatgrad.graph.values import Dict, Graph, Node, Record, Value, leaves
+from flatgrad.graph.regions import SPREAD, branch, call, loop, received
+from flatgrad.graph.values import Dict, Graph, Node, Value, leaves
 from flatgrad.passes.memory import WRITES
-from flatgrad.structures import is_container, parts_of, spelled
+from flatgrad.structures import is_container, is_like, parts_of, spelled
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +26,12 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Returned:
-    """What the backward pass of a function returns by one name: the gradient of a value, or those in a structure."""
+    """What the backward pass of a function returns as one: the gradient of a value, or those of the `values` in a structure.
 
-    name: str
+    `names` are those of its parameters: several where their gradients are the parts of a dict.
+    """
+
+    names: tuple[str, ...]
     structure: Any
     values: tuple[Value, ...]
 
@@ -37,46 +40,72 @@ class Returned:
 class Passed:
     """What the functions of a module give to one another.
 
-    `names` are those of the functions that are called. `parameters` are those of each function by their names, values and structures of them; `given` is what a call gives for
-    each, `whole` are the parameters of a function whose gradients its backward pass returns in one structure.
+    `names` are those of the functions that are called. `parameters` are those of each function by their names, values and
+    structures of them; `given` is what a call gives for each, `spread` the dict that it gives by `**`, for each that is in one.
+    `whole` are the parameters of a function whose gradients its backward pass returns in one structure.
     """
 
     names: dict[Graph, str]
     parameters: dict[Graph, dict[str, Any]]
     given: dict[Node, dict[str, Value | Place]]
-    whole: dict[Graph, frozenset[str]]
+    spread: dict[Node, dict[str, Place]]
+    whole: dict[Graph, list[Returned]]
 
     def returned(self, function: Graph) -> list[Returned]:
         """Return what the backward pass of a function returns, in the order of `wrt`."""
-        wanted = set(function.wrt)
-        found: dict[Value, Returned] = {}
-        for name, item in self.parameters[function].items():
-            parts = [leaf for leaf in leaves(item) if isinstance(leaf, Value) and leaf in wanted]
-            if name in self.whole[function]:
-                found[parts[0]] = Returned(name, item, tuple(parts))
-            else:
-                found |= {part: Returned(part.name or name, part, (part,)) for part in parts}
-        return [found[value] for value in function.wrt if value in found]
+        names = {leaf: name for name, item in self.parameters[function].items() for leaf in leaves(item)}
+        found = {value: Returned((value.name or names[value],), value, (value,)) for value in function.wrt}
+        for each in self.whole[function]:
+            first = next(value for value in function.wrt if value in each.values)
+            found = {value: part for value, part in found.items() if value is first or value not in each.values}
+            found[first] = each
+        return list(found.values())
+
+    def place(self, node: Node, part: Returned) -> Place:
+        """Return where the caller has the structure that a part of the gradients belongs to."""
+        (place,) = {(self.given if len(part.names) == 1 else self.spread)[node][name] for name in part.names}
+        assert isinstance(place, Place)
+        return place
 
 
 def passed_structures(main: Graph, parameters: Mapping[str, Any], names: dict[Graph, str]) -> Passed:
     """Return what functions give to one another; `names` has each function behind those that it calls itself."""
-    passed = Passed(names, {main: dict(parameters)}, {}, {main: frozenset()})
+    passed = Passed(names, {main: dict(parameters)}, {}, {}, {main: []})
     callers = [_Caller(main, parameters)]
     for function in reversed(names):
         calls = [(caller, node) for caller in callers for node in _calls(caller.graph, function)]
         own = passed.parameters[function] = _parameters(function, calls)
-        whole = {name for name, item in own.items() if is_container(item)}
         for caller, node in calls:
             values = _values(node)
-            given = passed.given[node] = {
+            passed.given[node] = {
                 name: values[item] if isinstance(item, Value) else _there(item, caller, values)
                 for name, item in own.items()
             }
-            whole = {name for name in whole if _has_every_gradient(own[name], given[name], function.wrt)}
-        passed.whole[function] = frozenset(whole)
+            is_spread = node.form == SPREAD
+            passed.spread[node] = _spread(function, own, caller, passed.given[node]) if is_spread else {}
+        passed.whole[function] = list(_whole(passed, function, [node for _, node in calls]))
         callers.append(_Caller(function, own))
     return passed
+
+
+def _whole(passed: Passed, function: Graph, calls: Sequence[Node]) -> Iterator[Returned]:
+    """Yield the structures of gradients that the backward pass of a function returns."""
+    own = passed.parameters[function]
+    dicts = [{_keys(place): None for place in passed.spread[node].values()} for node in calls]
+    groups = [keys for keys in dicts[0] if len(keys) > 1 and all(keys in each for each in dicts)] if dicts else []
+    parts = [(keys, Dict.of({name: own[name] for name in keys})) for keys in groups]
+    inside = {name for keys in groups for name in keys}
+    parts += [((name,), item) for name, item in own.items() if is_container(item) and name not in inside]
+    for names, structure in parts:
+        values = tuple([leaf for leaf in leaves(structure) if isinstance(leaf, Value) and leaf in function.wrt])
+        part = Returned(names, structure, values)
+        if all(_has_every_gradient(structure, passed.place(node, part).structure, function.wrt) for node in calls):
+            yield part
+
+
+def _keys(place: Place) -> tuple[str, ...]:
+    keys: tuple[str, ...] = place.structure.keys
+    return keys
 
 
 def _calls(graph: Graph, function: Graph) -> Iterator[Node]:
@@ -96,6 +125,8 @@ class _Caller:
         self.graph = graph
         self.around: dict[Value, tuple[Place, ...]] = {}
         self.outer: dict[Value, Value] = {}
+        # the dict that a part stands in, by the identity of the part
+        self.dicts: dict[int, Place] = {}
         for name, item in parameters.items():
             self._note(Place(name, item), ())
         self._enter(graph)
@@ -106,6 +137,8 @@ class _Caller:
         if is_container(place.structure):
             for inner, part in parts_of(place.text, place.structure):
                 self._note(Place(inner, part), (*around, place))
+                if isinstance(place.structure, Dict):
+                    self.dicts[id(part)] = place
 
     def _enter(self, graph: Graph) -> None:
         for node in graph.nodes:
@@ -193,17 +226,31 @@ def _matches(structure: Any, there: Any, caller: _Caller, values: Mapping[Value,
         return caller.root(values[structure]) is there
     if not is_container(structure) or not is_container(there):
         return is_container(structure) == is_container(there)
-    alike = type(structure) is type(there) and len(structure) == len(there)
-    if isinstance(structure, Dict):
-        alike = alike and structure.keys == there.keys
-    if isinstance(structure, Record):
-        alike = alike and structure.kind is there.kind and structure.names == there.names
-    return alike and all(_matches(*pair, caller, values) for pair in zip(structure, there, strict=True))
+    return is_like(structure, there) and all(
+        _matches(*pair, caller, values) for pair in zip(structure, there, strict=True)
+    )
 
 
-def _has_every_gradient(structure: Any, place: Any, wrt: Sequence[Value]) -> bool:
+def _spread(
+    function: Graph, own: Mapping[str, Any], caller: _Caller, given: Mapping[str, Value | Place]
+) -> dict[str, Place]:
+    """Return the dicts of the caller's whose parts a call gives for parameters of the same names, for each of these."""
+    parts = {
+        name: caller.root(item) if isinstance(item, Value) else item.structure
+        for name, item in given.items()
+        if own[name] is function.structures.get(name)
+    }
+    around = {name: caller.dicts.get(id(part)) for name, part in parts.items()}
+    return {
+        name: place
+        for name, place in around.items()
+        if place is not None and all(part is parts.get(key) for key, part in place.structure.items.items())
+    }
+
+
+def _has_every_gradient(structure: Any, there: Any, wrt: Sequence[Value]) -> bool:
     """Tell whether a function gives a gradient for each real value of a structure of its caller's, and for one at least."""
-    pairs = _pairs(structure, place.structure)
+    pairs = _pairs(structure, there)
     real = [leaf for leaf, outer in pairs if isinstance(outer, Value) and outer.type.is_real]
     return bool(real) and all(isinstance(leaf, Value) and leaf in wrt for leaf in real)
 

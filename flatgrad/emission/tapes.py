@@ -8,7 +8,7 @@ deeper inside, and what only one side of a branch makes, is taken from the end o
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from flatgrad.emission.expressions import ATOM, Printer
 from flatgrad.emission.keeping import (
@@ -44,20 +44,29 @@ class Tapes:
         self._counters: dict[Region, str] = {}
         self._counter_tapes: dict[Region, str] = {}
         self._local: set[str] = set()
+        # tapes that are arrays, each with the text of the number of the turn
+        self.arrays: dict[str, str] = {}
 
     def of(self, region: Region) -> dict[Value, str]:
         """Return the tapes of the values that are kept as soon as they are made."""
         paired = set(self._pairs.values())
         return {value: name for value, name in self._tapes.get(region, {}).items() if value not in paired}
 
-    def opened(self, region: Region) -> list[str]:
-        """Return the lines before a loop that open its tapes, and those of all that is inside of an outermost loop."""
+    def opened(self, region: Region, arrays: Mapping[Value, str], turn: str) -> list[str]:
+        """Return the lines before a loop that open its tapes, and those of all that is inside of an outermost loop.
+
+        `arrays` has what makes the array of a value whose tape is one, and `turn` the number of the turn in the loop.
+        """
         lines = []
         if region.depth == 1:
             for inner in self._inside(region):
                 self._name_tapes(inner)
                 for value, name in self.of(inner).items():
                     before = self._pairs.get(value)
+                    if before is None and value in arrays:
+                        self.arrays[name] = turn
+                        lines.append(f"{name} = {arrays[value]}")
+                        continue
                     lines.append(f"{name} = [{'' if before is None else self.names.name(before)}]")
                 if inner.depth > 1 and _needs_counter(inner, mode_of(inner)):
                     self._counter_tapes[inner] = self._opened_tape("turns_tape", inner)

@@ -310,8 +310,8 @@ class Variables:
         """
         here, forward = self._place(graph, node)
         is_loop = node.function in (loop, BACKWARD[loop])
-        # its first line makes zeros, and those behind it put values into them
-        takes_lines = is_loop or node.function in PLACING
+        # its first line makes zeros, and those behind it put values into them; a header is read before the first turn
+        takes_lines = node.function is BACKWARD[loop] or node.function in PLACING
         values = self._with_second_names(graph, value)
         readers = self._readers_in(graph)
         for each in (each for one in values for each in readers.get(one, ())):

@@ -25,7 +25,7 @@ from flatgrad.frontend.reader import Poisoned, Reader, Unfinished, described, is
 from flatgrad.frontend.recursion import deep_recursion
 from flatgrad.frontend.static_objects import Partial
 from flatgrad.frontend.texts import TEXT
-from flatgrad.graph.regions import call, close, nested, outer_values
+from flatgrad.graph.regions import SPREAD, call, close, nested, outer_values
 from flatgrad.graph.size import SizeUnknown, symbols_of
 from flatgrad.graph.values import Constant, Graph, Node, Value, leaves, mapped
 from flatgrad.rules.program import EFFECTS
@@ -160,6 +160,7 @@ def _reader(reader: Reader, callee: Callee, builder: Builder, frame: Frame) -> R
     inner.constants = reader.constants
     inner.numbers = reader.numbers
     inner.written = reader.written
+    inner.may_grow = reader.may_grow
     if builder is reader.builder:
         inner.memory, inner.is_in_line = reader.memory, True
     else:
@@ -256,6 +257,8 @@ def call_node(reader: Reader, body: Body, syntax: cst.CSTNode) -> Any:
     if not results and not any(node.function in EFFECTS for each in nested(graph) for node in each.nodes):
         return structure
     node = call_of(reader, graph, arguments, graph.results, syntax)
+    if isinstance(syntax, cst.Call) and any(argument.star == "**" for argument in syntax.args):
+        node.form = SPREAD
     outputs = dict(zip(results, node.outputs, strict=True))
     for inner, output in outputs.items():
         output.known = inner.known

@@ -30,7 +30,7 @@ def as_loop(
 
     `inner` is the reader of the scope of the comprehension.
     """
-    if reader.inlined or source.is_known or turns(source) is not None:
+    if reader.inlined or not reader.may_grow or source.is_known or turns(source) is not None:
         return None
     count, problems, memory = len(reader.builder.graph.nodes), list(reader.problems), dict(reader.memory)
     statement = reader.builder.statement

@@ -22,7 +22,7 @@ from flatgrad.rules.listing import appended, listed
 
 def as_growing(reader: Reader, key: Any, before: Any, after: Any) -> bool:
     """Let a list that a turn of a loop has added to be a value. Return False, with nothing done, where it can't be one."""
-    if not isinstance(key, Ref) or not isinstance(before, List) or not isinstance(after, List):
+    if not reader.may_grow or not isinstance(key, Ref) or not isinstance(before, List) or not isinstance(after, List):
         return False
     if len(after) <= len(before) or not all(isinstance(item, NUMBERS) for item in after):
         return False

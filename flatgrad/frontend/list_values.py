@@ -28,7 +28,7 @@ def call_list_method(
     """Read a call of a method of a list whose length is known at run time only."""
     if name != "append" or len(args) != 1 or kwargs:
         hint = "only append can be read; np.stack(...) makes an array of the list"
-        reader.fail(f"`{name}` of a list that grows in a loop can't be differentiated", syntax, hint)
+        reader.need_items(f"`{name}` of a list that grows in a loop can't be differentiated", syntax, hint)
     root = reader.memory.root(value)
     if age_of(root) < reader.memory.began:
         raise WritesToCaller
@@ -39,7 +39,7 @@ def call_list_method(
     except EqualityUnknown:
         joined = None
     if joined is None:
-        reader.fail(f"appends a {item.type} to a list of {before.type}", syntax, "all elements need one shape and dtype")
+        reader.need_items(f"appends a {item.type} to a list of {before.type}", syntax, "all elements need one shape and dtype")
     type = replace(before.type, dtype=joined.dtype, shape=(plus(before.shape[0], 1), *before.shape[1:]))
     place = reader.source.location(syntax)
     item = reader.current(item)

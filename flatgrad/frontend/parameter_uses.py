@@ -26,9 +26,10 @@ from flatgrad.frontend.used_parts import EVERY, Use, Used
 FIRST = (
     "sum", "mean", "prod", "max", "min", "var", "std", "reshape", "ravel", "transpose", "swapaxes", "moveaxis", "squeeze",
     "expand_dims", "broadcast_to", "concatenate", "stack", "split", "zeros_like", "ones_like", "full_like", "norm",
-    "softmax", "log_softmax", "logsumexp", "argmax", "argmin",
+    "softmax", "log_softmax", "logsumexp", "argmax", "argmin", "diag", "diagonal", "trace", "tril", "triu", "sort", "argsort",
+    "median", "average", "flip", "roll", "cumsum", "cumprod", "diff", "inv", "det", "slogdet", "cholesky",
 )  # fmt: skip
-ALL = ("dot", "matmul", "inner", "outer", "vdot", "softmax_cross_entropy", "einsum", "tensordot")
+ALL = ("dot", "matmul", "inner", "outer", "vdot", "softmax_cross_entropy", "einsum", "tensordot", "solve")
 BUILTIN = (len, sum, max, min)
 THROUGH = (enumerate, zip, reversed)
 # what these give has the parts of what they are given

@@ -74,6 +74,10 @@ LEFT, RETURNED, BROKE, DONE, RESULT = "left?", "returned?", "broke?", "done?", "
 ITEM = "item?"
 
 
+class ItemsNeeded(Exception):
+    """Ends the reading of a function where a list that grows in a loop is used in a way that needs its items one by one."""
+
+
 class Step:
     """A piece of reading that stands among the statements of a block; `syntax` is what it reads."""
 
@@ -153,6 +157,8 @@ class Reader:
         self.numbers: set[Value] = set()
         # functions that change what their callers see
         self.written: set[Any] = set()
+        # whether a list that a loop appends to may be a value, of a length that is known at run time only
+        self.may_grow = True
         # how many loops are being read turn by turn
         self.unrolled = 0
         # whether this reads into the graph of a caller, who sees what is changed
@@ -306,9 +312,15 @@ class Reader:
         if function in ON_LISTS or self.inlined:
             return x
         if form or getattr(function, "__module__", None) == "_operator":
-            self.fail("a list that grows in a loop is no array", syntax, "make an array of it: np.array(...)")
+            self.need_items("a list that grows in a loop is no array", syntax, "make an array of it: np.array(...)")
         array: Value = self.apply(syntax, np.array, x)
         return array
+
+    def need_items(self, message: str, syntax: cst.CSTNode, hint: str) -> NoReturn:
+        """Raise that the items of a list have to be known one by one: the loops that append to it may be written out."""
+        if self.may_grow:
+            raise ItemsNeeded
+        self.fail(message, syntax, hint)
 
     def refreshed(self, item: Any) -> Any:
         """Return an item with all containers in it as they are now."""

@@ -84,7 +84,7 @@ def parts(reader: Reader, item: Any, syntax: cst.CSTNode) -> tuple[Any, ...]:
         return sizes(reader, item)
     if is_list(item):
         hint = "go through it with a loop, or make an array of it: np.array(...)"
-        reader.fail("how many items this list has is known at run time only", syntax, hint)
+        reader.need_items("how many items this list has is known at run time only", syntax, hint)
     if item.rank:
         rows = resolved(item.shape[0])
         if isinstance(rows, int):

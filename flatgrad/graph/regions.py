@@ -73,6 +73,9 @@ def accumulated() -> None:
     """A statement in the backward pass of a loop: `grad_<into>[index] += values`."""
 
 
+# the form of a call with arguments that are spread out of a dict
+SPREAD = "**"
+
 FORWARD: frozenset[Callable[..., Any]] = frozenset({branch, loop, call})
 BACKWARD: dict[Callable[..., Any], Callable[..., Any]] = {
     branch: branch_backward,

@@ -98,26 +98,11 @@ def contracted(subscripts: Any, *operands: Any, optimize: Any = False) -> Shape:
     ],
 )
 def grad_einsum(subscripts, a, b=None, c=None, y=None, grad_y=None, *, optimize=False):
-    if b is None:
-        terms = terms_of(subscripts, np.ndim(a))
-        back = subscripts_back(terms, 0)
-        grad_a = grad_y if is_unchanged(back) else np.einsum(back, grad_y)
-        grad_b, grad_c = None, None
-    elif c is None:
-        terms = terms_of(subscripts, np.ndim(a), np.ndim(b))
-        to_a, to_b = subscripts_back(terms, 0), subscripts_back(terms, 1)
-        if terms[-1] == "":
-            # ",i->i": the gradient of the result is a number
-            grad_a = grad_y * (b if is_unchanged(to_a[1:]) else np.einsum(to_a[1:], b))
-            grad_b = grad_y * (a if is_unchanged(to_b[1:]) else np.einsum(to_b[1:], a))
-        else:
-            grad_a = np.einsum(to_a, grad_y, b)
-            grad_b = np.einsum(to_b, grad_y, a)
-        grad_c = None
-    else:
+    if c is not None:
         terms = terms_of(subscripts, np.ndim(a), np.ndim(b), np.ndim(c))
         to_a, to_b, to_c = [subscripts_back(terms, k) for k in range(3)]
         if terms[-1] == "":
+            # ",ij,j->i": the gradient of the result is a number
             grad_a = grad_y * np.einsum(to_a[1:], b, c)
             grad_b = grad_y * np.einsum(to_b[1:], a, c)
             grad_c = grad_y * np.einsum(to_c[1:], a, b)
@@ -125,6 +110,21 @@ def grad_einsum(subscripts, a, b=None, c=None, y=None, grad_y=None, *, optimize=
             grad_a = np.einsum(to_a, grad_y, b, c, optimize=True)
             grad_b = np.einsum(to_b, grad_y, a, c, optimize=True)
             grad_c = np.einsum(to_c, grad_y, a, b, optimize=True)
+    elif b is not None:
+        terms = terms_of(subscripts, np.ndim(a), np.ndim(b))
+        to_a, to_b = [subscripts_back(terms, k) for k in range(2)]
+        if terms[-1] == "":
+            grad_a = grad_y * (b if is_unchanged(to_a[1:]) else np.einsum(to_a[1:], b))
+            grad_b = grad_y * (a if is_unchanged(to_b[1:]) else np.einsum(to_b[1:], a))
+        else:
+            grad_a = np.einsum(to_a, grad_y, b)
+            grad_b = np.einsum(to_b, grad_y, a)
+        grad_c = None
+    else:
+        terms = terms_of(subscripts, np.ndim(a))
+        to_a = subscripts_back(terms, 0)
+        grad_a = grad_y if is_unchanged(to_a) else np.einsum(to_a, grad_y)
+        grad_b, grad_c = None, None
     if axes_alone(terms, 0) != ():
         grad_a = np.full_like(a, np.expand_dims(grad_a, axes_alone(terms, 0)))
     if b is not None and axes_alone(terms, 1) != ():

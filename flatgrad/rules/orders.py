@@ -102,7 +102,8 @@ def grad_median(x, y, grad_y, *, axis=None, keepdims=False):
         flat = np.ravel(x)
         order = np.argsort(flat, kind="stable")
         middle = order[(len(flat) - 1) // 2 : len(flat) // 2 + 1]
-        grad_flat = placed(np.reshape(grad_y, ()) / len(middle), middle, flat)
+        share = (np.reshape(grad_y, ()) if keepdims else grad_y) / len(middle)
+        grad_flat = placed(share, middle, flat)
         grad_x = np.reshape(grad_flat, np.shape(x))
     elif isinstance(axis, tuple):
         flat = flat_axes(x, axis)

@@ -169,8 +169,8 @@ def grad_diff(x, prepend=None, append=None, y=None, grad_y=None, *, n=1, axis=-1
         none = np.zeros_like(x[first])
         grad_whole = np.concatenate((none, grad_y), axis=axis) - np.concatenate((grad_y, none), axis=axis)
         start = 0 if prepend is None else 1 if np.ndim(prepend) == 0 else np.shape(prepend)[axis]
-        parts = np.split(grad_whole, [start, start + np.shape(x)[axis]], axis=axis)
-        grad_prepend, grad_x, grad_append = parts[0], parts[1], parts[2]
+        three = np.split(grad_whole, [start, start + np.shape(x)[axis]], axis=axis)
+        grad_prepend, grad_x, grad_append = three[0], three[1], three[2]
     if grad_x.dtype != y.dtype:
         grad_x = grad_x.astype(y.dtype)
     return grad_x, grad_prepend, grad_append

@@ -78,7 +78,7 @@ def grad_solve(a, b, y, grad_y):
 @rule(np.linalg.inv, shape=square, samples=MATRICES)
 def grad_inv(a, y, grad_y):
     turned = y.T if y.ndim == 2 else np.swapaxes(y, -1, -2)
-    grad_a = -turned @ grad_y @ turned
+    grad_a = -(turned @ grad_y @ turned)
     return grad_a
 
 
@@ -114,11 +114,12 @@ def grad_slogdet(a, y, grad_y):
 )
 def grad_cholesky(a, y, grad_y):
     turned = y.T if y.ndim == 2 else np.swapaxes(y, -1, -2)
+    product = turned @ grad_y
     # the lower triangle with half of the diagonal
-    half = np.tril(np.ones_like(y)) - np.eye(len(y[0]) if y.ndim > 2 else len(y)) / 2
-    middle = half * (turned @ grad_y)
-    inner = np.linalg.solve(turned, middle)
-    whole = np.linalg.solve(turned, np.swapaxes(inner, -1, -2))
+    lower = (np.tril(product) + np.tril(product, k=-1)) / 2
+    left = np.linalg.solve(turned, lower)
+    whole = np.linalg.solve(turned, left.T if y.ndim == 2 else np.swapaxes(left, -1, -2))
+    both = whole + (whole.T if y.ndim == 2 else np.swapaxes(whole, -1, -2))
     # NumPy reads the lower triangle only
-    grad_a = half * (whole + np.swapaxes(whole, -1, -2))
+    grad_a = (np.tril(both) + np.tril(both, k=-1)) / 2
     return grad_a

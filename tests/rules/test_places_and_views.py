@@ -1,0 +1,120 @@
+"""Diagonals, triangles and reversed arrays in programs that write into arrays, and how their gradients read."""
+
+import linecache
+
+import numpy as np
+import pytest
+
+from flatgrad.api import emit, value_and_grad
+from flatgrad.errors import UnsupportedError
+
+SQUARE = np.array([[0.7, -1.2, 0.4], [0.3, 1.9, -0.6], [1.1, 0.2, -1.4]])
+VECTOR = np.array([0.4, -0.9, 1.3])
+
+
+def defined(body, parameters="x"):
+    """Return the function with this body, with its source where flatgrad looks for it."""
+    text = f"def f({parameters}):\n" + "".join(f"    {line}\n" for line in body.split("\n"))
+    filename = f"<program {body}>"
+    linecache.cache[filename] = (len(text), None, text.splitlines(keepends=True), filename)
+    scope = {"np": np}
+    exec(compile(text, filename, "exec"), scope)
+    return scope["f"]
+
+
+def by_differences(f, x):
+    gradient = np.zeros_like(x)
+    for place in np.ndindex(x.shape):
+        sides = []
+        for step in (1e-6, -1e-6):
+            moved = x.copy()
+            moved[place] += step
+            sides.append(f(moved))
+        gradient[place] = (sides[0] - sides[1]) / 2e-6
+    return gradient
+
+
+PROGRAMS = {
+    "a reversed view is written to": ("y = x.copy()\nnp.flip(y, axis=0)[0] = x[1] ** 2\nreturn np.sum(y * x)", SQUARE),
+    "all axes are reversed": ("y = x.copy()\nnp.flip(y)[0] = x[1] ** 2\nreturn np.sum(y * x)", SQUARE),
+    "columns in reverse": ("y = x.copy()\nnp.fliplr(y)[:, 0] = x[:, 1] ** 2\nreturn np.sum(y * x)", SQUARE),
+    "rows in reverse": ("y = x.copy()\nnp.flipud(y)[0, 1] = x[2, 2] ** 2\nreturn np.sum(y * x)", SQUARE),
+    "a turned view": ("y = x.copy()\nr = np.rot90(y)\nr[0, 1] = x[0, 0] * x[1, 1]\nreturn np.sum(y * x)", SQUARE),
+    "two turns": ("y = x.copy()\nnp.rot90(y, 2)[0, 1] = x[0, 0] * x[1, 1]\nreturn np.sum(y * x)", SQUARE),
+    "the array behind a diagonal changes": (
+        "y = x.copy()\nd = np.diagonal(y)\ny[0, 0] = 5.0 * x[0, 1]\nreturn np.sum(d * d) + np.sum(np.diag(y) ** 3)",
+        SQUARE,
+    ),
+    "a matrix made of a diagonal is the program's own": (
+        "D = np.diag(x)\nD[0, 1] = x[0] * x[1]\nreturn np.sum(D @ D)",
+        VECTOR,
+    ),
+    "a triangle is filled": (
+        "n = 2\nL = np.zeros((n, n))\nL[np.tril_indices(n)] = x\nreturn np.sum((L @ L.T) ** 2)",
+        VECTOR,
+    ),
+    "sorted in place": ("y = x.copy()\ny.sort()\nreturn np.sum(y * np.arange(len(y)))", VECTOR),
+    "steps that a loop counts": ("return sum([np.sum(np.roll(x, k) * x) for k in range(1, 3)])", VECTOR),
+}
+
+
+@pytest.mark.parametrize(("body", "x"), PROGRAMS.values(), ids=PROGRAMS)
+def test_program_has_the_gradient_of_central_differences(body, x):
+    """What a view shows and what is written through it is known also where the order of the elements changes."""
+    f = defined(body)
+    for style in ("flat", "compact"):
+        value, (gradient,) = value_and_grad(f, style=style)(x.copy())
+        assert value == f(x)
+        np.testing.assert_allclose(gradient, by_differences(f, x), rtol=1e-6, atol=1e-7)
+
+
+@pytest.mark.parametrize("call", ["np.diagonal(y)", "np.diag(y)", "y.diagonal()"])
+def test_diagonal_of_a_matrix_can_not_be_written_to(call):
+    """NumPy makes it read-only: the program fails, and so does flatgrad, at the same place."""
+    f = defined(f"y = x.copy()\nd = {call}\nd[0] = 1.0\nreturn np.sum(y)")
+    with pytest.raises(ValueError, match="read-only"):
+        f(SQUARE)
+    with pytest.raises(UnsupportedError, match="a view that NumPy does not let a program change"):
+        value_and_grad(f)(SQUARE)
+
+
+def test_gradients_can_be_changed_by_who_gets_them():
+    """The gradient of np.diag(vector) is picked from a diagonal, and is no read-only view of it."""
+    _, (gradient,) = value_and_grad(defined("return np.sum(np.diag(x) ** 2)"))(VECTOR)
+    assert gradient.flags.writeable
+    gradient *= 0.5
+
+
+WRITTEN = {
+    "a triangle's places are distinct": ("return np.sum(x[np.triu_indices(3)] ** 2)", "grad_x[t0, t1] = 2 * grad_out"),
+    "an order's places are distinct": ("v = x[0]\nreturn np.sum(v[np.argsort(v)] ** 2)", "[t0] = 2 * grad_out"),
+    "a square matrix": ("return np.sum(np.diag(x @ x) ** 2)", "np.diag(2 * grad_out * t"),
+    "arguments stay as they are written": (
+        "return np.sum(np.average(x, axis=0, weights=x) ** 2)",
+        "np.average(x, axis=0, weights=x)",
+    ),
+    "differences": ("return np.sum(np.diff(x, axis=0) ** 2)", "[:-1] -= grad_t0"),
+    "running sums": ("return np.sum(np.cumsum(x, axis=0) ** 2)", "np.cumsum((2 * grad_out * t0)[::-1], axis=0)[::-1]"),
+}
+
+
+@pytest.mark.parametrize(("body", "part"), WRITTEN.values(), ids=WRITTEN)
+def test_gradient_reads_as_expected(body, part):
+    """The emitted code is what a person would write: assignments where places are distinct, np.diag where it fits."""
+    text = str(emit(defined(body), SQUARE, style="compact"))
+    assert part in text
+    assert "add.at" not in text
+
+
+REFUSED = {
+    "an index twice in an operand": ("return np.einsum('ii->', x)", "repeats an index in one operand"),
+    "a spectral norm": ("return np.linalg.norm(x, 2)", "ord=2 of a matrix has no rule"),
+    "more orders beside an end": ("return np.sum(np.diff(x, n=2, prepend=0.0))", "prepend and append go with n=1 only"),
+}
+
+
+@pytest.mark.parametrize(("body", "message"), REFUSED.values(), ids=REFUSED)
+def test_what_has_no_rule_is_refused(body, message):
+    """An option without a rule is an error that says so."""
+    with pytest.raises(UnsupportedError, match=message):
+        value_and_grad(defined(body))(SQUARE)
