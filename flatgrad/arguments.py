@@ -12,17 +12,19 @@ from typing import Any
 import numpy as np
 
 from flatgrad.builder import StaticNeeded
+from flatgrad.frontend.memory import LayoutUnknown
 from flatgrad.frontend.source import Definition
 from flatgrad.frontend.unsettled import EqualityUnknown
 from flatgrad.graph.size import Size, SizeUnknown, bind, resolved, symbols_of, unify
 from flatgrad.graph.values import Type
 from flatgrad.options import Options
-from flatgrad.parts import places
+from flatgrad.parts import LAYOUT, places
 from flatgrad.pipeline import Emitted, as_error, emit, place_of
 from flatgrad.signature import Signature, signature_of_arguments
 from flatgrad.structures import places_of
 
-# a number by its place in the arguments, whose value decides what is written; or an axis of an array, whose size does
+# a number by its place in the arguments, whose value decides what is written; or an axis of an array, whose size does; LAYOUT
+# in the place of an axis stands for how the array lies in memory
 Axis = tuple[str, int]
 Pin = str | Axis
 Pins = frozenset[Pin]
@@ -48,9 +50,11 @@ def emit_for_arguments(
             unify(_size(types, one), _size(types, other))
         ties = _ties(types)
         _pin_sizes(types, numbers, pins)
+        layouts = (pin[0] for pin in pins if isinstance(pin, tuple) and pin[1] == LAYOUT)
+        signature.in_order = {place: bool(numbers[place].flags.c_contiguous) for place in layouts}
         try:
             return emit(definition, signature, options, split=split), pins, ties
-        except (SizeUnknown, StaticNeeded) as error:
+        except (SizeUnknown, StaticNeeded, LayoutUnknown) as error:
             more_equal = _equal(error, signature, types) if isinstance(error, EqualityUnknown) else []
             more = frozenset() if more_equal else _needed(error, types, numbers)
             if not more_equal and not more - pins:
@@ -100,14 +104,16 @@ def _ties(types: Types) -> Ties:
 
 def _pin_sizes(types: Types, numbers: Mapping[str, Any], pins: Pins) -> None:
     for pin in pins:
-        if isinstance(pin, tuple):
+        if isinstance(pin, tuple) and pin[1] != LAYOUT:
             size = _size(types, pin)
             if not isinstance(size, int):
                 bind(size.terms[0][0][0], np.shape(numbers[pin[0]])[pin[1]])
 
 
-def _needed(error: SizeUnknown | StaticNeeded, types: Types, numbers: Mapping[str, Any]) -> Pins:
-    """Return the pins that an error asks for: the place of a number, or that of an array with an axis."""
+def _needed(error: SizeUnknown | StaticNeeded | LayoutUnknown, types: Types, numbers: Mapping[str, Any]) -> Pins:
+    """Return the pins that an error asks for: the place of a number, or that of an array with an axis or LAYOUT."""
+    if isinstance(error, LayoutUnknown):
+        return frozenset((place, LAYOUT) for place in error.places)
     if isinstance(error, StaticNeeded):
         place = place_of(error)
         return frozenset({place}) if place is not None and isinstance(numbers.get(place), int | float) else frozenset()

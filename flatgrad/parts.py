@@ -23,6 +23,8 @@ DEEPEST = 100
 OTHER_MODULES = frozenset({"builtins", "numpy", "flatgrad", "functools", "types", "typing", "enum", "random"})
 # arrays whose operators mean something else
 OWN_ALGEBRA = (np.matrix, np.ma.MaskedArray)
+# in a pin, in the place of an axis: whether the elements of the array lie in their order in memory, without gaps
+LAYOUT = -1
 # the flag of a class whose attributes can't be set
 IMMUTABLE = 1 << 8
 

@@ -15,8 +15,9 @@ from flatgrad.chosen import Wrt, chosen_parameters
 from flatgrad.differentiation.differentiate import differentiate
 from flatgrad.emission.module import Differentiated, ModuleParts, module_parts, written_module
 from flatgrad.emission.record_classes import home_of, is_named_tuple, is_plain_dataclass
-from flatgrad.errors import Problem, ShapeError, SignatureError, UnsupportedError
+from flatgrad.errors import FlatgradError, Problem, ShapeError, SignatureError, UnsupportedError
 from flatgrad.frontend.classes import name_of
+from flatgrad.frontend.memory import LayoutUnknown
 from flatgrad.frontend.reader import ItemsNeeded, Reader, described
 from flatgrad.frontend.source import Definition
 from flatgrad.functions.origin import shown_place
@@ -78,7 +79,7 @@ def emit(definition: Definition, signature: Signature, options: Options, *, spli
     """Return the backward pass of a function for a signature.
 
     `split` asks for a forward and a backward function; None takes these for a result that is not one real number.
-    Raises FlatgradError; SizeUnknown or StaticNeeded where the signature has to say more.
+    Raises FlatgradError; SizeUnknown, StaticNeeded or LayoutUnknown where the signature has to say more.
     """
     graph, arguments, returned, written = _read(definition, signature)
     (returned,) = _passed(graph, [returned], BEFORE)
@@ -124,7 +125,7 @@ def emit_from_annotations(
         signature = signature_of_annotations(definition, shapes, pinned)
         try:
             return emit(definition, signature, options), signature.notes
-        except SizeUnknown as error:
+        except (SizeUnknown, LayoutUnknown) as error:
             raise as_error(error) from None
         except StaticNeeded as error:
             name = place_of(error)
@@ -157,10 +158,15 @@ def _read_once(
     values = {place: leaf for name, item in given.items() for place, leaf in places_of(name, item) if _is_value(leaf)}
     graph.parameters += values.values()
     reader.unnamed.update(value for place, value in values.items() if place not in given)
+    for place, in_order in signature.in_order.items():
+        reader.memory.layouts.note(values[place], in_order)
     try:
         returned = reader.function(definition.syntax, given)
     except StaticNeeded as error:
         error.place = next((place for place, value in values.items() if value is error.value), None)
+        raise
+    except LayoutUnknown as error:
+        error.places = tuple(place for place, value in values.items() if value in error.arrays)
         raise
     if isinstance(returned, int | float):
         returned = Constant(returned, type_of(returned))
@@ -371,7 +377,9 @@ def _written_defaults(definition: Definition, arguments: dict[str, Any]) -> dict
     return defaults
 
 
-def as_error(error: SizeUnknown | StaticNeeded) -> ShapeError | SignatureError:
+def as_error(error: SizeUnknown | StaticNeeded | LayoutUnknown) -> FlatgradError:
     """Return what to tell the user where a signature can't say more."""
     problem = getattr(error, "problem", None) or Problem(str(error))
+    if isinstance(error, LayoutUnknown):
+        return UnsupportedError(problem)
     return (ShapeError if isinstance(error, SizeUnknown) else SignatureError)(problem)

@@ -51,6 +51,8 @@ class Signature:
     notes: list[str] = field(default_factory=list)
     # the number of each symbol that arguments were given for
     sizes: dict[Symbol, int] = field(default_factory=dict)
+    # by the place of an array, where it matters: whether its elements lie in their order in memory, without gaps
+    in_order: dict[str, bool] = field(default_factory=dict)
 
 
 def parameters_of(definition: Definition) -> list[Parameter]:

@@ -69,10 +69,16 @@ def _kind_of_part(part: Any, asked: frozenset[str], depth: int) -> Any:
 
 
 def number_of(argument: Any, asked: frozenset[str]) -> Any:
-    """Return the same for an argument whose number has decided what was written."""
+    """Return the same for an argument whose number has decided what was written, or how it lies in memory."""
     if isinstance(argument, int | float):
         return (type(argument), repr(argument))
-    numbers = tuple(repr(part) for part in flat(argument) if isinstance(part, float))
+    if isinstance(argument, np.ndarray):
+        return (kind_of(argument, asked), argument.flags.c_contiguous)
+    numbers = tuple(
+        repr(part) if isinstance(part, float) else part.flags.c_contiguous
+        for part in flat(argument)
+        if isinstance(part, float | np.ndarray)
+    )
     return (kind_of(argument, asked), numbers) if numbers else kind_of(argument, asked)
 
 

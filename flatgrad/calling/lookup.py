@@ -14,7 +14,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from functools import lru_cache
 from types import FunctionType
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from flatgrad.calling.kinds import functions_in, kind_of, names_asked_by, number_of
 from flatgrad.calling.overlaps import OverlapError, check_overlaps
@@ -25,6 +25,10 @@ from flatgrad.functions.fingerprint import MISSING
 from flatgrad.functions.origin import Origin
 from flatgrad.functions.world import World
 from flatgrad.options import Options
+from flatgrad.parts import LAYOUT
+
+if TYPE_CHECKING:
+    from flatgrad.arguments import Pin
 
 KEYS_OF_ONE_FUNCTION = 2048
 KEYS_OF_ALL_FUNCTIONS = 4096
@@ -186,7 +190,7 @@ class State:
                     raise error.with_traceback(None) from None
                 self.renew()
                 if self._world_with(functions).digest == world.digest:
-                    self._note(frozenset(_parameter_of(pin) for pin in pins if isinstance(pin, str)))
+                    self._note(frozenset(map(_parameter_of, filter(_is_by_value, pins))))
                     self.latest = made
                     return made
         raise SignatureError(f"what `{self.function.__name__}` refers to changes while code is written for it")
@@ -267,8 +271,14 @@ def _adapted(
     return adapter
 
 
-def _parameter_of(place: str) -> str:
-    """Return the parameter that a place is in."""
+def _is_by_value(pin: Pin) -> bool:
+    """Tell whether a pin is of something that the shape and dtype of an argument do not tell."""
+    return isinstance(pin, str) or pin[1] == LAYOUT
+
+
+def _parameter_of(pin: Pin) -> str:
+    """Return the parameter that the place of a pin is in."""
+    place = pin if isinstance(pin, str) else pin[0]
     return place.partition(".")[0].partition("[")[0]
 
 

@@ -24,7 +24,7 @@ from flatgrad.functions.fingerprint import Token, digest_of, token_of
 from flatgrad.functions.origin import Origin, segment_of, shown_place
 from flatgrad.functions.world import World
 from flatgrad.options import Options
-from flatgrad.parts import inside, is_static_argument, places
+from flatgrad.parts import LAYOUT, inside, is_static_argument, places
 from flatgrad.version import __version__
 
 if TYPE_CHECKING:
@@ -244,7 +244,10 @@ def _leaves(arguments: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _number(leaves: Mapping[str, Any], pin: str | tuple[str, int]) -> Any:
-    return leaves[pin] if isinstance(pin, str) else np.shape(leaves[pin[0]])[pin[1]]
+    if isinstance(pin, str):
+        return leaves[pin]
+    place, axis = pin
+    return leaves[place].flags.c_contiguous if axis == LAYOUT else np.shape(leaves[place])[axis]
 
 
 def _kind(argument: Any) -> Token:

@@ -6,17 +6,17 @@ In: a call, in the forward or in the backward pass. Out: its lines. Layer: emiss
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from flatgrad.emission.expressions import ATOM, Printer, Text
 from flatgrad.emission.keeping import Regions
 from flatgrad.emission.loops import Loops
 from flatgrad.emission.names import Names
-from flatgrad.emission.structured_calls import Passed, Place, Returned
+from flatgrad.emission.structured_calls import Passed, Place, Returned, structures_in
 from flatgrad.emission.writer import Line
 from flatgrad.graph.regions import BACKWARD, call, returned_by
 from flatgrad.graph.values import Graph, Node, Value
-from flatgrad.structures import is_container, parts_of, places_of, short_names, spelled
+from flatgrad.structures import is_container, places_of, short_names, spelled
 
 
 class Piece(NamedTuple):
@@ -39,7 +39,7 @@ class Calls(Loops):
         self.roots: dict[str, None] = {}
         self._shared = {*self.variables.leader, *self.variables.leader.values()}
         parameters = functions.parameters[regions.root.graph]
-        self._short_names = short_names(list(_structures_in(parameters)), frozenset())
+        self._short_names = short_names([place.text for place in structures_in(parameters)], frozenset())
 
     def _forward_lines(self, graph: Graph, node: Node) -> list[Line]:
         return self._call(node) if node.function is call else super()._forward_lines(graph, node)
@@ -94,7 +94,7 @@ class Calls(Loops):
         gradients = dict(zip(body.wrt, node.outputs, strict=True))
         targets: list[str] = []
         lines: list[Line] = []
-        for part in self.functions.returned(body):
+        for part in self.functions.returned[body]:
             read = [gradients[value] for value in part.values if gradients[value] in self.read]
             if not read:
                 targets.append(self.names.unread())
@@ -127,13 +127,3 @@ class Calls(Loops):
                 yield Line(f"{self._named(gradient)} = {text}")
             else:
                 self.names.of[gradient] = self._text(gradient)
-
-
-def _structures_in(parameters: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the places of all structures."""
-    pending = list(parameters.items())
-    while pending:
-        place, item = pending.pop()
-        if is_container(item):
-            yield place
-            pending += parts_of(place, item)

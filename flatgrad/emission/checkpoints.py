@@ -136,7 +136,7 @@ class Checkpoints(Calls):
         if self._carried_on(region):
             lines.append(Line(f"{self._state(region).strip('()')} = {plan.states}[{start} // {plan.every}]"))
         opened = set(self.tapes.opened_in)
-        lines += [Line(text) for text in self.tapes.opened(region)]
+        lines += [Line(text) for text in self.tapes.opened(region, {}, "")]
         for name in set(self.tapes.opened_in) - opened:
             del self.tapes.opened_in[name]
             self.tapes.lists.pop(name, None)

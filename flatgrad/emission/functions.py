@@ -166,7 +166,7 @@ def written_helper(writer: FunctionWriter) -> list[str]:
     forward = _function(f"def {name}_forward({signature}):", words, body, ending)
     upstream = "".join(f", {writer.printer.item(value)[0]}" for value in graph.upstream)
     names = ", ".join(
-        _dict_of({name: f"grad_{name}" for name in each.names}) for each in writer.functions.returned(graph)
+        _dict_of({name: f"grad_{name}" for name in each.names}) for each in writer.functions.returned[graph]
     )
     lines = [*([Line(f"{bare(saved)} = {writer.kept}")] if saved != "()" else []), *writer.backward]
     lines += writer.gradients.lines
@@ -203,7 +203,7 @@ def _gradients(writer: FunctionWriter) -> str:
         return writer.gradients.text(name, structure, mapped(structure, gradient))
 
     texts = []
-    for each in writer.functions.returned(writer.graph):
+    for each in writer.functions.returned[writer.graph]:
         parts = zip(each.names, each.structure if len(each.names) > 1 else [each.structure], strict=True)
         texts.append(_dict_of({name: text(name, part) for name, part in parts}))
     return ", ".join(texts)

@@ -58,7 +58,7 @@ class Loops(Branches):
         for value in region.kept:
             shape = shape_of_tape(value.type, turns, sizes)
             if shape is not None:
-                dtype = "" if value.dtype == np.float64 else f", dtype={self.printer.dtype(value.dtype)[0]}"
+                dtype = "" if value.dtype == np.float64 else f", dtype={self.printer.dtype(value.dtype)}"
                 found[value] = f"{self.printer.spelling.np()}.empty({shape}{dtype})"
         return turn, found
 

@@ -25,7 +25,7 @@ from flatgrad.emission.names import Names
 from flatgrad.emission.shapes_text import shapes_text, wrapped
 from flatgrad.emission.spelling import Import, Spelling, import_lines
 from flatgrad.emission.static_text import static_text
-from flatgrad.emission.structured_calls import passed_structures
+from flatgrad.emission.structured_calls import passed_structures, structures_in
 from flatgrad.emission.structures_text import classes_at_hand, modules_for
 from flatgrad.emission.templates import rendered
 from flatgrad.emission.writer import Line
@@ -137,7 +137,7 @@ class _Module:
         graph.gradients = function.returned_gradients
         helpers = functions_called(graph)
         parameters = set(function.parameters)
-        parameters |= {value.name for each in helpers for value in each.parameters if value.name is not None}
+        parameters |= {name for each in helpers for name in _parameter_names(each)}
         self.constants = self._module_constants()
         names = _function_names(function.name, helpers, parameters | set(self.constants))
         self.passed = passed_structures(graph, function.parameters, names)
@@ -148,7 +148,7 @@ class _Module:
         for module in modules_for(function.wrt, function.gradients):
             self.spelling.module(module)
         for each in helpers:
-            for part in self.passed.returned(each):
+            for part in self.passed.returned[each]:
                 for module in modules_for(part.structure, part.structure):
                     self.spelling.module(module)
         main = Regions(graph, function.results, function.upstream, style, target)
@@ -317,6 +317,12 @@ def _names_written(function: Graph, name: str) -> tuple[str, ...]:
 
 def _variables(function: Graph) -> Iterator[Value]:
     return (value for graph in nested_in_function(function) for value in graph.values())
+
+
+def _parameter_names(function: Graph) -> Iterator[str]:
+    """Yield all that a parameter of a function that is called may be named after."""
+    yield from (value.name for value in function.parameters if value.name is not None)
+    yield from (place.name for place in structures_in(function.structures))
 
 
 def _function_names(main: str, helpers: Sequence[Graph], known: set[str]) -> dict[Graph, str]:

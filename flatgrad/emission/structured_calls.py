@@ -23,6 +23,11 @@ class Place:
     text: str
     structure: Any
 
+    @property
+    def name(self) -> str:
+        """The name of a parameter for it: `layers_0` for `layers[0]`."""
+        return "_".join(spelled(self.text))
+
 
 @dataclass(frozen=True, slots=True)
 class Returned:
@@ -42,24 +47,14 @@ class Passed:
 
     `names` are those of the functions that are called. `parameters` are those of each function by their names, values and
     structures of them; `given` is what a call gives for each, `spread` the dict that it gives by `**`, for each that is in one.
-    `whole` are the parameters of a function whose gradients its backward pass returns in one structure.
+    `returned` is what the backward pass of a function returns, in the order of `wrt`.
     """
 
     names: dict[Graph, str]
     parameters: dict[Graph, dict[str, Any]]
     given: dict[Node, dict[str, Value | Place]]
     spread: dict[Node, dict[str, Place]]
-    whole: dict[Graph, list[Returned]]
-
-    def returned(self, function: Graph) -> list[Returned]:
-        """Return what the backward pass of a function returns, in the order of `wrt`."""
-        names = {leaf: name for name, item in self.parameters[function].items() for leaf in leaves(item)}
-        found = {value: Returned((value.name or names[value],), value, (value,)) for value in function.wrt}
-        for each in self.whole[function]:
-            first = next(value for value in function.wrt if value in each.values)
-            found = {value: part for value, part in found.items() if value is first or value not in each.values}
-            found[first] = each
-        return list(found.values())
+    returned: dict[Graph, list[Returned]]
 
     def place(self, node: Node, part: Returned) -> Place:
         """Return where the caller has the structure that a part of the gradients belongs to."""
@@ -68,39 +63,48 @@ class Passed:
         return place
 
 
+def structures_in(parameters: Mapping[str, Any]) -> Iterator[Place]:
+    """Yield the structures among parameters and in these, at any depth."""
+    for name, item in parameters.items():
+        if is_container(item):
+            yield Place(name, item)
+            yield from structures_in(dict(parts_of(name, item)))
+
+
 def passed_structures(main: Graph, parameters: Mapping[str, Any], names: dict[Graph, str]) -> Passed:
     """Return what functions give to one another; `names` has each function behind those that it calls itself."""
-    passed = Passed(names, {main: dict(parameters)}, {}, {}, {main: []})
-    callers = [_Caller(main, parameters)]
-    for function in reversed(names):
-        calls = [(caller, node) for caller in callers for node in _calls(caller.graph, function)]
-        own = passed.parameters[function] = _parameters(function, calls)
-        for caller, node in calls:
-            values = _values(node)
-            passed.given[node] = {
-                name: values[item] if isinstance(item, Value) else _there(item, caller, values)
-                for name, item in own.items()
-            }
-            is_spread = node.form == SPREAD
-            passed.spread[node] = _spread(function, own, caller, passed.given[node]) if is_spread else {}
-        passed.whole[function] = list(_whole(passed, function, [node for _, node in calls]))
-        callers.append(_Caller(function, own))
+    passed = Passed(names, {main: dict(parameters)}, {}, {}, {})
+    calls: dict[Graph, list[_Call]] = {function: [] for function in names}
+    for function in (main, *reversed(names)):
+        if function is not main:
+            own = passed.parameters[function] = _parameters(function, calls[function])
+            for each in calls[function]:
+                passed.given[each.node] = each.given(own)
+                passed.spread[each.node] = each.spread(function, own, passed.given[each.node])
+            passed.returned[function] = _returned(passed, function, [each.node for each in calls[function]])
+        caller = _Caller(function, passed.parameters[function])
+        for node in caller.calls:
+            calls[node.bodies[0]].append(_Call(caller, node))
     return passed
 
 
-def _whole(passed: Passed, function: Graph, calls: Sequence[Node]) -> Iterator[Returned]:
-    """Yield the structures of gradients that the backward pass of a function returns."""
+def _returned(passed: Passed, function: Graph, calls: Sequence[Node]) -> list[Returned]:
+    """Return what the backward pass of a function returns: for the parts of a structure the whole where that has all gradients."""
     own = passed.parameters[function]
+    wrt = set(function.wrt)
     dicts = [{_keys(place): None for place in passed.spread[node].values()} for node in calls]
     groups = [keys for keys in dicts[0] if len(keys) > 1 and all(keys in each for each in dicts)] if dicts else []
-    parts = [(keys, Dict.of({name: own[name] for name in keys})) for keys in groups]
     inside = {name for keys in groups for name in keys}
-    parts += [((name,), item) for name, item in own.items() if is_container(item) and name not in inside]
-    for names, structure in parts:
-        values = tuple([leaf for leaf in leaves(structure) if isinstance(leaf, Value) and leaf in function.wrt])
-        part = Returned(names, structure, values)
-        if all(_has_every_gradient(structure, passed.place(node, part).structure, function.wrt) for node in calls):
-            yield part
+    structures = [(keys, Dict.of({name: own[name] for name in keys})) for keys in groups]
+    structures += [((name,), item) for name, item in own.items() if is_container(item) and name not in inside]
+    names = {leaf: leaf.name or name for name, item in own.items() for leaf in leaves(item) if isinstance(leaf, Value)}
+    found = {value: Returned((names[value],), value, (value,)) for value in function.wrt}
+    for keys, structure in structures:
+        values = [leaf for leaf in leaves(structure) if isinstance(leaf, Value) and leaf in wrt]
+        part = Returned(keys, structure, tuple(values))
+        if all(_has_every_gradient(structure, passed.place(node, part).structure, wrt) for node in calls):
+            found |= dict.fromkeys(values, part)
+    return list({id(part): part for part in found.values()}.values())
 
 
 def _keys(place: Place) -> tuple[str, ...]:
@@ -108,25 +112,15 @@ def _keys(place: Place) -> tuple[str, ...]:
     return keys
 
 
-def _calls(graph: Graph, function: Graph) -> Iterator[Node]:
-    """Return the calls of a function in a graph and in its branches and loops."""
-    for node in graph.nodes:
-        if node.function is call and node.bodies[0] is function:
-            yield node
-        elif node.function in (branch, loop):
-            for body in node.bodies:
-                yield from _calls(body, function)
-
-
 class _Caller:
     """A function that calls others: the structures around each value of its parameters, outer ones first."""
 
     def __init__(self, graph: Graph, parameters: Mapping[str, Any]) -> None:
-        self.graph = graph
         self.around: dict[Value, tuple[Place, ...]] = {}
-        self.outer: dict[Value, Value] = {}
         # the dict that a part stands in, by the identity of the part
         self.dicts: dict[int, Place] = {}
+        self.calls: list[Node] = []
+        self._outer: dict[Value, Value] = {}
         for name, item in parameters.items():
             self._note(Place(name, item), ())
         self._enter(graph)
@@ -142,73 +136,77 @@ class _Caller:
 
     def _enter(self, graph: Graph) -> None:
         for node in graph.nodes:
+            if node.function is call:
+                self.calls.append(node)
             for body in node.bodies if node.function in (branch, loop) else ():
-                self.outer |= {inner: outer for outer, inner in received(node, body).items()}
+                self._outer |= {inner: outer for outer, inner in received(node, body).items()}
                 self._enter(body)
 
     def root(self, value: Value) -> Value:
         """Return the value whose memory a value is in: what writes make has that of what they write into."""
-        while value in self.outer or (value.node is not None and value.node.function in WRITES):
-            if value in self.outer:
-                value = self.outer[value]
+        while value in self._outer or (value.node is not None and value.node.function in WRITES):
+            if value in self._outer:
+                value = self._outer[value]
             else:
                 assert value.node is not None
                 value = next(iter(value.node.arguments.values()))
         return value
 
 
-def _values(node: Node) -> dict[Value, Value]:
-    """Return what a call gives for each parameter of the graph."""
-    return dict(zip(node.bodies[0].parameters, node.arguments["arguments"], strict=True))
+class _Call:
+    """A call: what its caller has for each parameter of the function."""
 
+    def __init__(self, caller: _Caller, node: Node) -> None:
+        self.node = node
+        self.caller = caller
+        self.values = dict(zip(node.bodies[0].parameters, node.arguments["arguments"], strict=True))
 
-def _parameters(function: Graph, calls: Sequence[tuple[_Caller, Node]]) -> dict[str, Any]:
-    """Return the parameters of a function by names that differ: structures where each call has one at hand, else values."""
-    places = [place for name, item in function.structures.items() for place in _chosen(Place(name, item), calls)]
-    owners = {leaf: place for place in places for leaf in leaves(place.structure) if isinstance(leaf, Value)}
-    found: dict[str, Any] = {}
-    done: set[str] = set()
-    for value in function.parameters:
-        place = owners.get(value)
-        if place is None:
-            found[_free(value.name or "x", found)] = value
-        elif place.text not in done:
-            done.add(place.text)
-            found[_free("_".join(spelled(place.text)), found)] = place.structure
-    return found
+    def given(self, parameters: Mapping[str, Any]) -> dict[str, Value | Place]:
+        """Return what the call gives for values and for structures that the caller has at hand."""
+        found: dict[str, Value | Place] = {}
+        for name, item in parameters.items():
+            place = None if isinstance(item, Value) else self.place(item)
+            found[name] = self.values[item] if place is None else place
+        return found
 
+    def place(self, structure: Any) -> Place | None:
+        """Return the structure of the caller's whose parts the call gives for those of `structure`; None where there is none."""
+        for leaf, depth in _depths(structure):
+            if leaf in self.values:
+                around = self.caller.around.get(self.caller.root(self.values[leaf]), ())
+                place = around[-depth] if depth <= len(around) else None
+                return place if place is not None and self._matches(structure, place.structure) else None
+        return None
 
-def _free(name: str, taken: Mapping[str, Any]) -> str:
-    return next(each for each in (name, *(f"{name}_{k}" for k in range(1, len(taken) + 2))) if each not in taken)
+    def has_at_hand(self, structure: Any) -> bool:
+        """Tell whether the caller has a structure like this one. A single part of several is given by itself."""
+        place = self.place(structure)
+        read = [leaf for leaf in leaves(structure) if isinstance(leaf, Value) and leaf in self.values]
+        return place is not None and (len(read) > 1 or len(list(leaves(place.structure))) == 1)
 
+    def _matches(self, structure: Any, there: Any) -> bool:
+        """Tell whether structures are alike, and each value that the function reads is the one that the caller has there."""
+        if isinstance(structure, Value) and structure in self.values:
+            return self.caller.root(self.values[structure]) is there
+        if not is_container(structure) or not is_container(there):
+            return is_container(structure) == is_container(there)
+        return is_like(structure, there) and all(map(self._matches, structure, there))
 
-def _chosen(place: Place, calls: Sequence[tuple[_Caller, Node]]) -> Iterator[Place]:
-    """Return the largest structures at a place and in it that each call has at hand."""
-    if not is_container(place.structure):
-        return
-    if calls and all(_is_at_hand(place.structure, caller, node) for caller, node in calls):
-        yield place
-        return
-    for inner, part in parts_of(place.text, place.structure):
-        yield from _chosen(Place(inner, part), calls)
-
-
-def _is_at_hand(structure: Any, caller: _Caller, node: Node) -> bool:
-    """Tell whether the caller has a structure like this one. A single part of several is given by itself."""
-    values = _values(node)
-    read = [leaf for leaf in leaves(structure) if isinstance(leaf, Value) and leaf in values]
-    there = _there(structure, caller, values) if read else None
-    return there is not None and (len(read) > 1 or len(list(leaves(there.structure))) == 1)
-
-
-def _there(structure: Any, caller: _Caller, values: Mapping[Value, Value]) -> Any:
-    """Return the structure of the caller's whose parts a call gives for those of `structure`; None where there is none."""
-    for leaf, depth in _depths(structure):
-        if leaf in values:
-            around = caller.around.get(caller.root(values[leaf]), ())
-            place = around[-depth] if depth <= len(around) else None
-            return place if place is not None and _matches(structure, place.structure, caller, values) else None
-    return None
+    def spread(
+        self, function: Graph, parameters: Mapping[str, Any], given: Mapping[str, Value | Place]
+    ) -> dict[str, Place]:
+        """Return the dicts that the user gives by `**`, for each parameter that is a part of one."""
+        parts = {
+            name: self.caller.root(item) if isinstance(item, Value) else item.structure
+            for name, item in given.items()
+            if self.node.form == SPREAD and parameters[name] is function.structures.get(name)
+        }
+        around = {name: self.caller.dicts.get(id(part)) for name, part in parts.items()}
+        return {
+            name: place
+            for name, place in around.items()
+            if place is not None and all(part is parts.get(key) for key, part in place.structure.items.items())
+        }
 
 
 def _depths(structure: Any, depth: int = 0) -> Iterator[tuple[Value, int]]:
@@ -220,38 +218,40 @@ def _depths(structure: Any, depth: int = 0) -> Iterator[tuple[Value, int]]:
             yield from _depths(part, depth + 1)
 
 
-def _matches(structure: Any, there: Any, caller: _Caller, values: Mapping[Value, Value]) -> bool:
-    """Tell whether structures are alike, and each value that the function reads is the one that the caller has there."""
-    if isinstance(structure, Value) and structure in values:
-        return caller.root(values[structure]) is there
-    if not is_container(structure) or not is_container(there):
-        return is_container(structure) == is_container(there)
-    return is_like(structure, there) and all(
-        _matches(*pair, caller, values) for pair in zip(structure, there, strict=True)
-    )
+def _parameters(function: Graph, calls: Sequence[_Call]) -> dict[str, Any]:
+    """Return the parameters of a function by names that differ: structures where each call has one at hand, else values."""
+    places = [place for name, item in function.structures.items() for place in _chosen(Place(name, item), calls)]
+    owners = {leaf: place for place in places for leaf in leaves(place.structure) if isinstance(leaf, Value)}
+    found: dict[str, Any] = {}
+    done: set[str] = set()
+    for value in function.parameters:
+        place = owners.get(value)
+        if place is None:
+            found[_free(value.name or "x", found)] = value
+        elif place.text not in done:
+            done.add(place.text)
+            found[_free(place.name, found)] = place.structure
+    return found
 
 
-def _spread(
-    function: Graph, own: Mapping[str, Any], caller: _Caller, given: Mapping[str, Value | Place]
-) -> dict[str, Place]:
-    """Return the dicts of the caller's whose parts a call gives for parameters of the same names, for each of these."""
-    parts = {
-        name: caller.root(item) if isinstance(item, Value) else item.structure
-        for name, item in given.items()
-        if own[name] is function.structures.get(name)
-    }
-    around = {name: caller.dicts.get(id(part)) for name, part in parts.items()}
-    return {
-        name: place
-        for name, place in around.items()
-        if place is not None and all(part is parts.get(key) for key, part in place.structure.items.items())
-    }
+def _free(name: str, taken: Mapping[str, Any]) -> str:
+    return next(each for each in (name, *(f"{name}_{k}" for k in range(1, len(taken) + 2))) if each not in taken)
 
 
-def _has_every_gradient(structure: Any, there: Any, wrt: Sequence[Value]) -> bool:
+def _chosen(place: Place, calls: Sequence[_Call]) -> Iterator[Place]:
+    """Return the largest structures at a place and in it that each call has at hand."""
+    if not is_container(place.structure):
+        return
+    if calls and all(each.has_at_hand(place.structure) for each in calls):
+        yield place
+        return
+    for inner, part in parts_of(place.text, place.structure):
+        yield from _chosen(Place(inner, part), calls)
+
+
+def _has_every_gradient(structure: Any, there: Any, wrt: set[Value]) -> bool:
     """Tell whether a function gives a gradient for each real value of a structure of its caller's, and for one at least."""
-    pairs = _pairs(structure, there)
-    real = [leaf for leaf, outer in pairs if isinstance(outer, Value) and outer.type.is_real]
+    real = [leaf for leaf, outer in _pairs(structure, there) if isinstance(outer, Value) and outer.type.is_real]
     return bool(real) and all(isinstance(leaf, Value) and leaf in wrt for leaf in real)
 
 

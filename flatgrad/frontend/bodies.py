@@ -118,11 +118,19 @@ def _read(
 ) -> Body:
     parameters = inputs.dynamic()[1]
     graph = Graph(callee.written_name, list(parameters))
-    graph.structures = dict(items)
-    statics = mapped_items(items, lambda leaf: None if isinstance(leaf, Value) and leaf in parameters else leaf)
+    graph.structures = {name: item for name, item in callee.free.items() if isinstance(item, tuple)} | dict(items)
+    own = frozenset(parameters)
+    statics = mapped_items(items, lambda leaf: None if isinstance(leaf, Value) and leaf in own else leaf)
     graph.origin = (callee.identity, key_of((*statics, *_static_parts(callee.free))))
     _require_progress(reader, frame, inputs.values, syntax)
     inner = _reader(reader, callee, Builder(graph), frame)
+    inner.unnamed.update(
+        leaf
+        for item in items.values()
+        if isinstance(item, tuple)
+        for leaf in leaves(item)
+        if isinstance(leaf, Value) and leaf in own
+    )
     with called_at(reader, syntax), deep_recursion():
         returned = inner.function(callee.definition.syntax, items, is_procedure=callee.is_procedure)
         returned = mapped(returned, lambda leaf: _returned(inner, callee, leaf))
@@ -135,7 +143,9 @@ def mapped_items(items: Mapping[str, Any], change: Any) -> tuple[Any, ...]:
 
 
 def _static_parts(free: Mapping[str, Any]) -> tuple[Any, ...]:
-    return tuple(item for item in free.values() if is_static(item))
+    """Return what a function takes from the one around it and is known; what functions in that do is in the graph."""
+    is_function = {name: any(isinstance(leaf, LocalFunction) for leaf in leaves(item)) for name, item in free.items()}
+    return tuple(item for name, item in free.items() if is_static(item) and not is_function[name])
 
 
 def _returned(inner: Reader, callee: Callee, leaf: Any) -> Any:
@@ -295,6 +305,10 @@ def closed(graph: Graph, arguments: Sequence[Value]) -> list[Value]:
     _detach_constants(graph)
     outer = outer_values(graph.nodes, graph.results, graph.parameters)
     close(graph, outer)
+    inner = dict(zip(outer, graph.parameters[len(graph.parameters) - len(outer) :], strict=True))
+    for name, item in graph.structures.items():
+        # of what it takes from the function around it, the parameters that stand for that
+        graph.structures[name] = mapped(item, lambda leaf: inner.get(leaf, leaf) if isinstance(leaf, Value) else leaf)
     return [*arguments, *outer]
 
 

@@ -63,9 +63,14 @@ def read_while(reader: Reader, syntax: cst.While) -> None:
             write(loop)
     except (StaticNeeded, FlatgradError) as error:
         finished, failure = False, error
+    except SizeUnknown as error:
+        if error.is_of_arguments:
+            raise
+        finished, failure = False, error
+    read = partial(_while_it_holds, reader, syntax, test)
     if finished:
         _otherwise(reader, syntax)
-    elif _can_be_unrolled(reader, lambda: _while_it_holds(reader, syntax, test), problems, variables, memory):
+    elif _can_be_unrolled(reader, read, problems, variables, memory, may_ask=True):
         _while_it_holds(reader, syntax, test)
     elif failure is not None:
         raise failure
@@ -110,7 +115,7 @@ def _looped(reader: Reader, syntax: cst.For, source: Iterable, checkpoint: bool)
         raise
     except SizeUnknown as error:
         # where no argument tells the size, the number of the turn does
-        if not short or error.symbols:
+        if not short or error.is_of_arguments:
             raise
         reader.problems = problems
         return False
@@ -154,8 +159,13 @@ def _can_be_unrolled(
     problems: list[FlatgradError],
     variables: dict[str, Any],
     memory: dict[Any, Any],
+    *,
+    may_ask: bool = False,
 ) -> bool:
-    """Try to read a loop turn by turn, and go back; the problems that it has as a loop stay where it does not help."""
+    """Try to read a loop turn by turn, and go back; the problems that it has as a loop stay where it does not help.
+
+    Raises SizeUnknown where the sizes of arguments decide how often it turns, if it may.
+    """
     graph = reader.builder.graph
     found, after, count = reader.problems, reader.variables, len(graph.nodes)
     reader.problems, reader.variables = list(problems), dict(variables)
@@ -163,7 +173,11 @@ def _can_be_unrolled(
     try:
         read()
         helps = len(reader.problems) == len(problems)
-    except (FlatgradError, SizeUnknown, StaticNeeded):
+    except (FlatgradError, StaticNeeded):
+        helps = False
+    except SizeUnknown as error:
+        if may_ask and error.is_of_arguments:
+            raise
         helps = False
     finally:
         del graph.nodes[count:]

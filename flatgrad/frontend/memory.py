@@ -13,7 +13,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from flatgrad.builder import Builder
-from flatgrad.frontend.views import view_of
+from flatgrad.errors import Problem
+from flatgrad.frontend.layouts import Layouts
+from flatgrad.frontend.views import View, view_of
 from flatgrad.graph.values import INTEGER, Constant, Dict, Graph, List, Record, Value, rebuilt
 
 Key = Any
@@ -21,6 +23,17 @@ Key = Any
 
 class WritesToCaller(Exception):
     """A function changes what its caller can see: it has to be read into the caller's graph."""
+
+
+class LayoutUnknown(Exception):
+    """The code depends on how the elements of some of the caller's `arrays` lie in memory. `problem` says where, in words."""
+
+    def __init__(self, arrays: Iterable[Value], problem: Problem) -> None:
+        self.arrays = tuple(arrays)
+        # where they stand in the arguments of the function that is differentiated
+        self.places: tuple[str, ...] = ()
+        self.problem = problem
+        super().__init__(problem.message)
 
 
 class Unknown(Exception):
@@ -59,6 +72,9 @@ class Memory(dict[Key, Any]):
         self.top: Graph | None = None
         # the root of a value that an array held at some time
         self._roots: dict[Value, Value] = outer._roots if outer is not None else {}
+        # how arrays lie in memory, and the caller's arrays for which that is not known and would tell a view from a copy
+        self.layouts: Layouts = outer.layouts if outer is not None else Layouts(self._roots)
+        self.unordered: dict[Value, None] = outer.unordered if outer is not None else {}
         self._related: dict[Key, dict[Key, None]] = outer._related if outer is not None else {}
         # what containers were when they were made
         self.originals: dict[Key, Any] = outer.originals if outer is not None else {}
@@ -71,13 +87,25 @@ class Memory(dict[Key, Any]):
 
     # arrays
 
+    def view(self, value: Value) -> View | None:
+        """Return what an array is a view of; None for one with memory of its own, and for numbers."""
+        view = view_of(value)
+        if view is None or not view.asks_for_order:
+            return view
+        if self.layouts.is_copied(value, view.source):
+            return None
+        obstacle = self.layouts.obstacle(value, view.source)
+        if obstacle is not None and self.top is not None and obstacle in self.top.parameters:
+            self.unordered[obstacle] = None
+        return View(view.source, certain=obstacle is None)
+
     def root(self, value: Value) -> Value:
         """Return the value that the memory of an array was made as."""
         while True:
             if value in self._roots:
                 value = self._roots[value]
                 continue
-            view = view_of(value)
+            view = self.view(value)
             if view is None or not view.certain:
                 return value
             value = view.source
@@ -110,7 +138,7 @@ class Memory(dict[Key, Any]):
             if not isinstance(held, Value):
                 raise Unknown(held)
             return held
-        view = view_of(value)
+        view = self.view(value)
         if view is None or not view.certain:
             return value
         source = self.current(builder, view.source)

@@ -19,7 +19,7 @@ from flatgrad.binding import ArgumentError
 from flatgrad.builder import Builder, StaticNeeded
 from flatgrad.errors import FlatgradError, Problem, ShapeError, UnsupportedError
 from flatgrad.frontend.assigned import AssignedNames, InnerComments
-from flatgrad.frontend.memory import Memory, Unknown, WritesToCaller, age_of, mark
+from flatgrad.frontend.memory import LayoutUnknown, Memory, Unknown, WritesToCaller, age_of, mark
 from flatgrad.frontend.recursion import deep_recursion
 from flatgrad.frontend.refused import REFUSED
 from flatgrad.frontend.source import Names, Source
@@ -53,7 +53,7 @@ class Unsure(Undefined):
 
     def used(self, reader: Reader, name: str, syntax: cst.CSTNode) -> NoReturn:
         """Raise what is not known."""
-        reader.fail(self.words, syntax, "make a copy before the change")
+        reader.fail_at_memory(self.words, syntax, "make a copy before the change")
 
 
 class Poisoned(Exception):
@@ -280,7 +280,7 @@ class Reader:
             location = None if self.inlined else self.source.location(syntax)
             result = self.builder.apply(function, *args, form=form, location=location, **kwargs)
             first = result[0] if isinstance(result, tuple) else result
-            view = None if self.inlined else view_of(first)
+            view = None if self.inlined else self.memory.view(first)
             if view is not None and not view.certain:
                 self.memory.is_one_of(first, [self.memory.root(view.source)])
             return result
@@ -389,6 +389,12 @@ class Reader:
     ) -> NoReturn:
         """Raise an error at a place of the source."""
         raise kind(self.problem(message, syntax, hint)) from None
+
+    def fail_at_memory(self, message: str, syntax: cst.CSTNode, hint: str) -> NoReturn:
+        """Raise that it is not known what is the same memory; LayoutUnknown where the caller's arrays tell."""
+        if self.memory.unordered:
+            raise LayoutUnknown(self.memory.unordered, self.problem(message, syntax, hint))
+        self.fail(message, syntax, hint)
 
     def refuse(self, syntax: cst.CSTNode) -> NoReturn:
         """Raise the error for a syntax class that is not on the list."""

@@ -1,4 +1,4 @@
-"""Which memory an array is: whether an operation gives a view, and whether the elements of an array lie in their order.
+"""Which memory an array is: whether an operation gives a view.
 
 In: a value of the graph. Out: what it is a view of. Layer: bottom of `frontend`.
 """
@@ -6,7 +6,6 @@ In: a value of the graph. Out: what it is a view of. Layer: bottom of `frontend`
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,15 +15,18 @@ from flatgrad.graph.values import Constant, List, Node, Slot, Value, same_array
 from flatgrad.markers import stop_gradient
 from flatgrad.registry import lookup
 from flatgrad.rules.program import named
-from flatgrad.rules.writing import added, assigned
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """An array that is read from the memory of another one, its `source`. Where it is not `certain` it may also be a copy."""
+    """An array that is read from the memory of another one, its `source`. Where it is not `certain` it may also be a copy.
+
+    `asks_for_order` says that it is a copy where the elements of the source do not lie in their order.
+    """
 
     source: Value
     certain: bool = True
+    asks_for_order: bool = False
 
 
 # views of an array, however its elements lie
@@ -38,10 +40,6 @@ IN_ORDER = frozenset({np.reshape, np.ravel})
 # the array itself where it has the dtype that is asked for
 UNLESS_CONVERTED = frozenset({np.asarray, np.float64})
 COPIES = frozenset({np.array, np.ndarray.flatten, np.diag})
-# what makes an array whose elements lie in their order, whatever it is made from
-MADE_IN_ORDER: frozenset[Callable[..., Any]] = frozenset(
-    {np.zeros, np.ones, np.full, np.empty, np.eye, np.arange, np.linspace, np.ndarray.flatten, np.ndarray.copy}
-)
 
 
 def view_of(value: Value) -> View | None:
@@ -60,7 +58,7 @@ def view_of(value: Value) -> View | None:
         is_same = node.call[0][1] == Slot(0) and same_array(value.type, source.type)
         return View(source) if is_same and (value.rank or function is np.asarray) else None
     if function in IN_ORDER:
-        return View(source, is_in_order(source))
+        return View(source, certain=False, asks_for_order=True)
     if function in VIEWS or (function is np.diag and source.rank > 1):
         return View(source)
     if function is np.array and node.arguments.get("copy") is False:
@@ -103,31 +101,3 @@ def _picks(part: Any) -> bool:
 def has_ellipsis(index: Any) -> bool:
     """Tell whether an index has an ellipsis in it: what it picks is an array, even without axes."""
     return any(part is Ellipsis for part in index_parts(index))
-
-
-def is_in_order(value: Value) -> bool:
-    """Tell whether an array is certain to have its elements in their order in memory, with nothing between them."""
-    node = value.node
-    if isinstance(value, Constant) and isinstance(value.number, np.ndarray):
-        return bool(value.number.flags.c_contiguous)
-    if not value.rank or node is None:
-        return not value.rank
-    function = node.function
-    if function in MADE_IN_ORDER or function is np.ravel or (function is np.copy and node.form == "method"):
-        return True
-    if function is operator.getitem and is_basic(node.arguments["index"]):
-        return _is_part_in_order(node)
-    if function in (assigned, added, np.reshape) or (function in UNLESS_CONVERTED and view_of(value) is not None):
-        return is_in_order(node.inputs[0])
-    if node.bodies or view_of(value) is not None:
-        return False
-    return value.rank == 1 or (lookup(function) is not None and all(map(is_in_order, node.inputs)))
-
-
-def _is_part_in_order(node: Node) -> bool:
-    """Tell whether an index takes numbers from the first axes, then at most a part of one axis without steps."""
-    parts = list(index_parts(node.arguments["index"]))
-    while parts and isinstance(parts[0], int | np.integer | Value):
-        parts.pop(0)
-    is_part = not parts or (len(parts) == 1 and (parts[0] is Ellipsis or getattr(parts[0], "step", 0) in (None, 1)))
-    return is_part and is_in_order(node.inputs[0])

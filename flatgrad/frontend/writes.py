@@ -125,8 +125,12 @@ def _require_writable(reader: Reader, root: Value, steps: list[Value], syntax: c
     if isinstance(root, Constant) and root.node is None:
         what = f"`{root.name}`" if root.name is not None else "an array"
         reader.fail(f"this would change {what} outside of the function", syntax, "make a copy: np.copy(...)")
-    if any(is_of_caller(reader, other) or _is_global(other) for other in memory.related(root)):
-        reader.fail("whether this changes an array of the caller's is not known", syntax, "make a copy: np.copy(...)")
+    related = memory.related(root)
+    if any(is_of_caller(reader, other) or _is_global(other) for other in related):
+        message = "whether this changes an array of the caller's is not known"
+        reader.fail_at_memory(message, syntax, "make a copy: np.copy(...)")
+    if any(age_of(other) < memory.began for other in related):
+        raise WritesToCaller
     if age_of(root) < memory.began and not is_of_caller(reader, root):
         raise WritesToCaller
 

@@ -38,6 +38,12 @@ class SizeUnknown(Exception):
         return " and ".join(names) if len(names) == len(self.sizes) else "the length of an axis"
 
 
+    @property
+    def is_of_arguments(self) -> bool:
+        """Whether the sizes and numbers of arguments tell it, at least in part."""
+        return any(symbol.parameter is not None or not symbol.may_be_one for symbol in self.symbols)
+
+
 class Symbol:
     """A size without a number. `name` is None until the user or the naming pass gives one.
 

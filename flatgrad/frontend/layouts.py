@@ -1,0 +1,126 @@
+"""How arrays lie in memory: whether their elements are certain to be in their order, with nothing between them.
+
+In: a value of the graph, and which array's memory a value is the content of. Out: whether `reshape` and `ravel` give views of it.
+Layer: above `views`, below `memory`.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from flatgrad.frontend.views import index_parts, is_made_anew, view_of
+from flatgrad.graph.regions import is_undefined
+from flatgrad.graph.values import Constant, Node, Value
+from flatgrad.markers import stop_gradient
+from flatgrad.rules.program import named
+from flatgrad.rules.writing import added, assigned
+
+Function = Callable[..., Any]
+
+# what makes an array whose elements lie in their order, whatever it is made from
+MADE_IN_ORDER: frozenset[Function] = frozenset({
+    np.zeros, np.ones, np.full, np.empty, np.eye, np.identity, np.arange, np.linspace, np.outer, np.ravel,
+    np.ndarray.flatten, np.ndarray.copy,
+})  # fmt: skip
+# the same for matrices and vectors
+PRODUCTS: frozenset[Function] = frozenset({np.matmul, np.dot, operator.matmul})
+# what makes arrays whose elements lie as those of the arrays do that they are made from, with axes broadcast
+KEEPS_ORDER: frozenset[Function] = frozenset({
+    operator.add, operator.sub, operator.mul, operator.truediv, operator.floordiv, operator.mod, operator.pow,
+    operator.neg, operator.pos, operator.abs, operator.lt, operator.le, operator.gt, operator.ge, operator.eq,
+    operator.ne, operator.and_, operator.or_, operator.xor, operator.invert, np.where, np.clip, np.copy, np.array,
+    np.asarray, np.float64, np.ndarray.astype, np.reshape, np.zeros_like, np.ones_like, np.full_like, np.empty_like,
+    np.stack, np.concatenate, np.vstack, np.hstack, assigned, added, named, stop_gradient,
+})  # fmt: skip
+
+
+class Layouts:
+    """What is known of how arrays lie in memory. `roots` tells of which array a value is the content."""
+
+    def __init__(self, roots: Mapping[Value, Value]) -> None:
+        self._roots = roots
+        # of arguments of the function that is differentiated, of what branches and loops give, and what has been found out
+        self._known: dict[Value, bool] = {}
+
+    def note(self, value: Value, in_order: bool) -> None:
+        """Note whether the elements of an array are certain to lie in their order."""
+        self._known[value] = in_order
+
+    def obstacle(self, view: Value, source: Value) -> Value | None:
+        """Return the array that keeps `reshape` or `ravel` from being certain to give a view; None where it is."""
+        node = view.node
+        assert node is not None
+        return None if node.function is np.reshape and source.rank < 2 else self._out_of_order(source)
+
+    def is_copied(self, view: Value, source: Value) -> bool:
+        """Tell whether `ravel` is certain to give a copy: it does where the elements are known to lie in another way."""
+        node = view.node
+        assert node is not None
+        return node.function is np.ravel and self._known.get(self._roots.get(source, source)) is False
+
+    def is_in_order(self, value: Value, taken: Collection[Value] = ()) -> bool:
+        """Tell whether an array is certain to have its elements in their order in memory, with nothing between them.
+
+        Those that are `taken` to be so are not looked at.
+        """
+        return self._out_of_order(value, taken) is None
+
+    def _out_of_order(self, value: Value, taken: Collection[Value] = ()) -> Value | None:
+        """Return one that keeps an array from being so."""
+        found: set[Value] = set()
+        pending = [value]
+        while pending:
+            each = pending.pop()
+            if each in found or each in taken:
+                continue
+            found.add(each)
+            known = self._known.get(each)
+            sources = self._sources(each) if known is None else [] if known else None
+            if sources is None:
+                return each
+            pending += sources
+        if not taken:
+            self._known.update(dict.fromkeys(found, True))
+        return None
+
+    def _sources(self, value: Value) -> Sequence[Value] | None:
+        """Return what has to be in order for an array to be so; None where it is not certain even then."""
+        if value in self._roots:
+            return [self._roots[value]]
+        if isinstance(value, Constant) and isinstance(value.number, np.ndarray):
+            return [] if value.number.flags.c_contiguous else None
+        if not value.rank or is_undefined(value):
+            return []
+        return None if value.node is None or value.node.bodies else _made_from(value, value.node)
+
+
+def _made_from(value: Value, node: Node) -> Sequence[Value] | None:
+    function = node.function
+    is_sequence = function in (np.array, np.asarray) and isinstance(node.arguments["x"], tuple)
+    is_method = function is np.copy and node.form == "method"
+    if function in MADE_IN_ORDER or is_sequence or is_method or is_made_anew(node):
+        return []
+    if function in PRODUCTS:
+        return [] if all(x.rank <= 2 for x in node.inputs) else None
+    is_view = view_of(value) is not None
+    if function is operator.getitem:
+        if is_view:
+            return [node.inputs[0]] if _is_part_in_order(node) else None
+        is_plain = type(node.arguments["index"]) is not tuple
+        return [] if value.rank == 1 else [node.inputs[0]] if is_plain else None
+    if function in KEEPS_ORDER or (isinstance(function, np.ufunc) and function.signature is None):
+        # the order of the axes is kept, and a copy leaves no gaps
+        return [x for x in node.inputs if x.rank > 1 or is_view]
+    return [] if value.rank == 1 and not is_view else None
+
+
+def _is_part_in_order(node: Node) -> bool:
+    """Tell whether an index takes numbers from the first axes, then at most a part of one axis without steps."""
+    parts = list(index_parts(node.arguments["index"]))
+    while parts and isinstance(parts[0], int | np.integer | Value):
+        parts.pop(0)
+    return not parts or (len(parts) == 1 and (parts[0] is Ellipsis or getattr(parts[0], "step", 0) in (None, 1)))
