@@ -18,8 +18,10 @@ from flatgrad.emission.record_classes import home_of, is_named_tuple, is_plain_d
 from flatgrad.errors import FlatgradError, Problem, ShapeError, SignatureError, UnsupportedError
 from flatgrad.frontend.classes import name_of
 from flatgrad.frontend.memory import LayoutUnknown
-from flatgrad.frontend.reader import ItemsNeeded, Reader, described
+from flatgrad.frontend.placeholders import ItemsNeeded
+from flatgrad.frontend.reader import Reader
 from flatgrad.frontend.source import Definition
+from flatgrad.frontend.wording import described
 from flatgrad.functions.origin import shown_place
 from flatgrad.garbage import collector_paused
 from flatgrad.graph.regions import call, nested

@@ -284,8 +284,8 @@ class Backward:
     def _added_at(self, total: Value, picked: Mapping[Value, Mapping[str, Any]]) -> Value:
         """Add gradients of elements to a gradient of the whole array."""
         result = total
-        for call in picked.values():
-            result = self.builder.apply(added, result, call["values"], index=call["index"])
+        for each in picked.values():
+            result = self.builder.apply(added, result, each["values"], index=each["index"])
         self.masks.unite([total, *picked], result)
         return result
 
@@ -296,10 +296,9 @@ class Backward:
         self.masks.unite(parts, total)
         return self._named(total) if pinned else total
 
-    def _fitted(self, gradient: Any, value: Value) -> Value:
+    def _fitted(self, given: Any, value: Value) -> Value:
         """Return a gradient in the shape and dtype of its variable."""
-        if not isinstance(gradient, Value):
-            gradient = Constant(gradient, FLOAT)
+        gradient: Value = given if isinstance(given, Value) else Constant(given, FLOAT)
         if value.type.is_list:
             # its elements are never broadcast
             return gradient

@@ -133,6 +133,9 @@ class Printer:
             return text, UNARY if text[0] == "-" else ATOM
         if isinstance(item, str):
             return quoted(item), ATOM
+        if isinstance(item, range):
+            numbers = [item.stop] if (item.start, item.step) == (0, 1) else [item.start, item.stop, item.step]
+            return f"{self.spelling.builtin('range')}({', '.join(map(str, numbers))})", ATOM
         if isinstance(item, np.dtype):
             return self.dtype(item), ATOM
         if isinstance(item, type) and issubclass(item, np.generic):

@@ -67,12 +67,12 @@ class Headers:
         counter, first = _counter(parts)
         if counter is not None and first == 0:
             named = counter.name not in (None, "_")
-            name = self.names.name(counter) if named else self._numbers.pop(node, None) or self._fresh_counter()
+            name = self.names.name(counter) if named else self._numbers.pop(node, "") or self._fresh_counter()
             self.printer.name(counter, name)
             _, _, iterable = header.partition(" in ")
             _, comma, others = header.partition(" in ")[0].partition(", ")
             return f"for {name}{comma}{others} in {iterable}", name
-        name = self._numbers.pop(node, None) or self._fresh_counter()
+        name = self._numbers.pop(node, "") or self._fresh_counter()
         target, _, iterable = header.removeprefix("for ").removesuffix(":").partition(" in ")
         target = f"({target})" if "," in target else target
         return f"for {name}, {target} in {self.printer.spelling.builtin('enumerate')}({iterable}):", name

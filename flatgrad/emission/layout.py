@@ -129,7 +129,12 @@ class _Statement:
     def _raise(self) -> list[Element]:
         position = [token.text for token in self._tokens].index("from")
         exception, cause = self._tokens[1:position], self._tokens[position + 1 :]
-        return ["raise ", *self._parenthesized(expression_of(exception)), " from ", *self._parenthesized(expression_of(cause))]
+        return [
+            "raise ",
+            *self._parenthesized(expression_of(exception)),
+            " from ",
+            *self._parenthesized(expression_of(cause)),
+        ]
 
     def _loop(self) -> list[Element]:
         position = [token.text for token in self._tokens].index("in")

@@ -34,6 +34,7 @@ SIGNS = frozenset({operator.neg, operator.pos})
 # written inside the assert or print that they are for
 CONDITIONS = frozenset({conjunction, disjunction})
 
+
 class Lines:
     """`own` holds the nodes with a line of their own; `host` maps every node to the node in whose line it stands."""
 
@@ -192,7 +193,10 @@ def _taken_away(graph: Graph, uses: dict[Value, int]) -> set[Value]:
     return {
         value
         for value in values
-        if isinstance(value, Value) and value.node is not None and value.node.function is operator.neg and uses[value] == 1
+        if isinstance(value, Value)
+        and value.node is not None
+        and value.node.function is operator.neg
+        and uses[value] == 1
     }
 
 

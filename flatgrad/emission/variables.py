@@ -369,7 +369,9 @@ def _written_by(node: Node) -> Iterator[tuple[Value, Value]]:
     elif node.function is BACKWARD[loop]:
         arguments = node.arguments
         added_to = node.outputs[len(arguments["upstream"]) :]
-        yield from ((first, total) for first, total in zip(arguments["first"], added_to, strict=True) if _is_array(first))
+        yield from (
+            (first, total) for first, total in zip(arguments["first"], added_to, strict=True) if _is_array(first)
+        )
 
 
 def _is_array(value: Value | None) -> bool:

@@ -13,7 +13,9 @@ import libcst as cst
 import numpy as np
 
 from flatgrad.errors import ShapeError
-from flatgrad.frontend.reader import Reader, described, is_number
+from flatgrad.frontend.plain_numbers import is_number
+from flatgrad.frontend.reader import Reader
+from flatgrad.frontend.wording import described
 from flatgrad.frontend.writes import add, write
 from flatgrad.graph.size import equal, resolved
 from flatgrad.graph.values import Value

@@ -20,10 +20,12 @@ from flatgrad.frontend.iterators import Deferred
 from flatgrad.frontend.known import plain_number
 from flatgrad.frontend.objects import Super, attribute_of, is_instance, kind_of, own_attributes, set_attribute
 from flatgrad.frontend.passing import Bound, is_object, of_sys
-from flatgrad.frontend.reader import NOTHING, Reader, described, reads
+from flatgrad.frontend.placeholders import NOTHING
+from flatgrad.frontend.reader import Reader, reads
 from flatgrad.frontend.source import NameUnknown
 from flatgrad.frontend.static_objects import StaticModule
 from flatgrad.frontend.unpacking import assigns
+from flatgrad.frontend.wording import described
 from flatgrad.graph.values import Constant, List, Record, Slice, Value
 from flatgrad.infer import type_of
 

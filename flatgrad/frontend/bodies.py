@@ -15,16 +15,19 @@ import libcst as cst
 
 from flatgrad.builder import Builder, StaticNeeded
 from flatgrad.errors import FlatgradError, Problem
-from flatgrad.frontend.callees import Callee, LocalFunction
+from flatgrad.frontend.callees import Callee, LocalFunction, callee_of
 from flatgrad.frontend.inputs import Inputs, detached, number_of, sizes_of
 from flatgrad.frontend.iterators import Deferred
 from flatgrad.frontend.keys import key_of
 from flatgrad.frontend.known import is_static, whole_parameters
 from flatgrad.frontend.memory import Memory
-from flatgrad.frontend.reader import Poisoned, Reader, Unfinished, described, is_number
+from flatgrad.frontend.placeholders import Poisoned, Unfinished
+from flatgrad.frontend.plain_numbers import is_number
+from flatgrad.frontend.reader import Reader
 from flatgrad.frontend.recursion import deep_recursion
 from flatgrad.frontend.static_objects import Partial
 from flatgrad.frontend.texts import TEXT
+from flatgrad.frontend.wording import described
 from flatgrad.graph.regions import SPREAD, call, close, nested, outer_values
 from flatgrad.graph.size import SizeUnknown, symbols_of
 from flatgrad.graph.values import Constant, Graph, Node, Value, leaves, mapped
@@ -142,10 +145,19 @@ def mapped_items(items: Mapping[str, Any], change: Any) -> tuple[Any, ...]:
     return tuple(mapped(item, change) for item in items.values())
 
 
-def _static_parts(free: Mapping[str, Any]) -> tuple[Any, ...]:
-    """Return what a function takes from the one around it and is known; what functions in that do is in the graph."""
-    is_function = {name: any(isinstance(leaf, LocalFunction) for leaf in leaves(item)) for name, item in free.items()}
-    return tuple(item for name, item in free.items() if is_static(item) and not is_function[name])
+def _static_parts(free: Mapping[str, Any], seen: frozenset[LocalFunction] = frozenset()) -> tuple[Any, ...]:
+    """Return what a function takes from the one around it and is known; of functions in that, what is known of them."""
+    found: list[Any] = []
+    for item in free.values():
+        functions = [leaf for leaf in leaves(item) if isinstance(leaf, LocalFunction)]
+        if not functions and is_static(item):
+            found.append(item)
+        for function in functions:
+            if function not in seen:
+                inner = callee_of(function)
+                known = _static_parts({**function.defaults, **inner.free}, seen | {function})
+                found.append((inner.identity, known))
+    return tuple(found)
 
 
 def _returned(inner: Reader, callee: Callee, leaf: Any) -> Any:

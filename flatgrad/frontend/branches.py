@@ -16,7 +16,7 @@ from flatgrad.frontend.assigned import AssignedNames
 from flatgrad.frontend.joining import Join, used_outside
 from flatgrad.frontend.known import as_number, is_static
 from flatgrad.frontend.memory import age_of, mark
-from flatgrad.frontend.reader import (
+from flatgrad.frontend.placeholders import (
     BROKE,
     DONE,
     ITEM,
@@ -25,17 +25,11 @@ from flatgrad.frontend.reader import (
     RAISED,
     RESULT,
     RETURNED,
-    Guarded,
     Poisoned,
-    Readable,
-    Reader,
-    Step,
-    Undefined,
     Unfinished,
-    performs,
-    reads,
-    statements_of,
 )
+from flatgrad.frontend.reader import Reader, Undefined, performs, reads
+from flatgrad.frontend.statement_lines import Guarded, Readable, Step, statements_of
 from flatgrad.frontend.truth import SAFE, condition
 from flatgrad.graph.regions import branch, close, outer_values
 from flatgrad.graph.size import SizeUnknown

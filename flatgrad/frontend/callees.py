@@ -19,8 +19,10 @@ import libcst as cst
 
 from flatgrad.frontend.assigned import AssignedNames
 from flatgrad.frontend.live import definition_of_code
-from flatgrad.frontend.reader import Poisoned, Reader, Unfinished, statements_of, visible_variables
+from flatgrad.frontend.placeholders import Poisoned, Unfinished
+from flatgrad.frontend.reader import Reader
 from flatgrad.frontend.source import LAMBDA, Definition, Names, NameUnknown, definition_at
+from flatgrad.frontend.statement_lines import statements_of
 from flatgrad.frontend.static import function_definition
 from flatgrad.frontend.static_objects import Partial, StaticCall, StaticClass, StaticFunction
 from flatgrad.graph.values import Constant, mapped
@@ -148,7 +150,9 @@ def callee_of(function: Any) -> Callee:
     definition = definition_of_code(function)
     # what functools.wraps has named after another function is known by that name
     name = function.__name__ if function.__name__.isidentifier() else LAMBDA
-    return Callee(name, definition, function, owner=_class_around(definition) if name == function.__code__.co_name else "")
+    return Callee(
+        name, definition, function, owner=_class_around(definition) if name == function.__code__.co_name else ""
+    )
 
 
 def _class_around(definition: Definition) -> str:
@@ -242,3 +246,11 @@ class NamesUsed(cst.CSTVisitor):
 
     def visit_Name(self, node: cst.Name) -> None:
         self.names[node.value] = None
+
+
+def visible_variables(reader: Reader) -> dict[str, Any]:
+    """Return the variables that a function sees that is defined in the place which is read."""
+    if reader.around is None:
+        return reader.variables
+    own = {name: reader.variables[name] for name in reader.inner_names if name in reader.variables}
+    return {**visible_variables(reader.around), **own}

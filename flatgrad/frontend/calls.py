@@ -30,11 +30,13 @@ from flatgrad.frontend.known import (
 from flatgrad.frontend.list_values import call_list_method
 from flatgrad.frontend.objects import CALL_READERS, is_instance
 from flatgrad.frontend.passing import is_passed, read_passed
-from flatgrad.frontend.reader import NOTHING, Reader, called, described, reads
+from flatgrad.frontend.placeholders import NOTHING
+from flatgrad.frontend.reader import Reader, reads
 from flatgrad.frontend.special_methods import built_in, callable_of, without_objects
 from flatgrad.frontend.texts import filled_in, is_format, shown
 from flatgrad.frontend.unpacking import parts
 from flatgrad.frontend.views import is_own_array
+from flatgrad.frontend.wording import called, described
 from flatgrad.functions.plain import INNER
 from flatgrad.graph.values import Dict, Value, leaves
 from flatgrad.parts import Opaque

@@ -22,20 +22,11 @@ from flatgrad.frontend.joining import (
 )
 from flatgrad.frontend.loop_variables import Variable, augmented_names, expected_keys, held_by, variable_of
 from flatgrad.frontend.memory import Unknown, age_of, mark
-from flatgrad.frontend.reader import (
-    BROKE,
-    DONE,
-    LEFT,
-    NOTHING,
-    RESULT,
-    RETURNED,
-    Reader,
-    Step,
-    Unfinished,
-    statements_of,
-)
+from flatgrad.frontend.placeholders import BROKE, DONE, LEFT, NOTHING, RESULT, RETURNED, Unfinished
+from flatgrad.frontend.reader import Reader
 from flatgrad.frontend.revisions import Revisions
 from flatgrad.frontend.rows import arrays_of, element_of, numbered
+from flatgrad.frontend.statement_lines import Step, statements_of
 from flatgrad.frontend.truth import condition
 from flatgrad.frontend.unpacking import bind_element
 from flatgrad.frontend.unsettled import Unset
@@ -187,7 +178,9 @@ class Loop:
             place = next(count)
             if place in variable.kept:
                 return leaf
-            made = Value(next(types), f"{variable.name}_{place}" if several and variable.name else variable.name or None)
+            made = Value(
+                next(types), f"{variable.name}_{place}" if several and variable.name else variable.name or None
+            )
             self.parameters.add(made)
             if variable.holds_numbers:
                 self.reader.numbers.add(made)

@@ -29,7 +29,8 @@ from flatgrad.frontend.functions import performed
 from flatgrad.frontend.known import as_number, is_static
 from flatgrad.frontend.memory import Ref
 from flatgrad.frontend.objects import bound, read_call_of, told
-from flatgrad.frontend.reader import NOTHING, Reader
+from flatgrad.frontend.placeholders import NOTHING
+from flatgrad.frontend.reader import Reader
 from flatgrad.frontend.source import NameUnknown
 from flatgrad.frontend.special_methods import special
 from flatgrad.frontend.static_classes import MISSING, Field

@@ -28,7 +28,8 @@ from flatgrad.frontend.containers import (
 )
 from flatgrad.frontend.iterators import Deferred, DictView
 from flatgrad.frontend.memory import Ref
-from flatgrad.frontend.reader import Reader, is_number
+from flatgrad.frontend.plain_numbers import is_number
+from flatgrad.frontend.reader import Reader
 from flatgrad.frontend.unpacking import name_part, parts
 from flatgrad.graph.values import Dict, List, Record, Value, rebuilt
 

@@ -19,9 +19,11 @@ from flatgrad.frontend.iterators import BoundMethod, DictView, LazyIterator, see
 from flatgrad.frontend.known import is_static, plain, whole_parameters
 from flatgrad.frontend.memory import Ref
 from flatgrad.frontend.objects import is_instance
-from flatgrad.frontend.reader import NOTHING, Reader, described
+from flatgrad.frontend.placeholders import NOTHING
+from flatgrad.frontend.reader import Reader
 from flatgrad.frontend.special_methods import compared, gone_through, special_result
 from flatgrad.frontend.unpacking import parts
+from flatgrad.frontend.wording import described
 from flatgrad.graph.size import SizeUnknown, resolved
 from flatgrad.graph.values import Constant, Dict, List, Record, Slice, Value, leaves, rebuilt
 

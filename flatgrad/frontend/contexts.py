@@ -21,9 +21,11 @@ from flatgrad.frontend.passing import (
     member_of,
     read_passed,
 )
-from flatgrad.frontend.reader import Reader, described, performs, statements_of
+from flatgrad.frontend.reader import Reader, performs
+from flatgrad.frontend.statement_lines import statements_of
 from flatgrad.frontend.static_objects import StaticClass, StaticFunction
 from flatgrad.frontend.unpacking import assign
+from flatgrad.frontend.wording import described
 from flatgrad.rules.program import Member, closed, entered
 
 

@@ -20,9 +20,13 @@ from flatgrad.frontend.callees import StaticCustom, callee_of, is_followed
 from flatgrad.frontend.inputs import Inputs, detached
 from flatgrad.frontend.memory import WritesToCaller
 from flatgrad.frontend.parameters import bound_items
-from flatgrad.frontend.reader import Poisoned, Reader, Unfinished, described, is_number, statements_of
+from flatgrad.frontend.placeholders import Poisoned, Unfinished
+from flatgrad.frontend.plain_numbers import is_number
+from flatgrad.frontend.reader import Reader
 from flatgrad.frontend.recursion import deep_recursion
+from flatgrad.frontend.statement_lines import statements_of
 from flatgrad.frontend.unpacking import bind
+from flatgrad.frontend.wording import described
 from flatgrad.graph.regions import edited
 from flatgrad.graph.size import equal
 from flatgrad.graph.values import FLOAT, Constant, Graph, Type, Value, leaves, mapped
@@ -53,7 +57,9 @@ def custom_call(
     try:
         body = read_body(reader, forward, dict(bound_items(reader, forward, list(given.values()), {}, syntax)), syntax)
     except WritesToCaller:
-        reader.fail("a function with a gradient of its own can't change its arguments", syntax, "let it return the result")
+        reader.fail(
+            "a function with a gradient of its own can't change its arguments", syntax, "let it return the result"
+        )
     if not isinstance(body.returned, tuple) or len(body.returned) != 2:
         _fail_inside(reader, body, "has to return two things: the value, and what the backward pass needs", syntax)
     out, residuals = body.returned

@@ -13,7 +13,8 @@ import libcst as cst
 from flatgrad.errors import ShapeError
 from flatgrad.frontend.known import as_number, is_static
 from flatgrad.frontend.passing import items_of_call, performing
-from flatgrad.frontend.reader import Reader, described
+from flatgrad.frontend.reader import Reader
+from flatgrad.frontend.wording import described
 from flatgrad.graph.values import Value
 from flatgrad.rules.program import assertion
 

@@ -16,21 +16,13 @@ from flatgrad.frontend.assigned import AssignedNames
 from flatgrad.frontend.branches import Side, close_together, side
 from flatgrad.frontend.joining import used_outside
 from flatgrad.frontend.passing import OBJECT, is_exception, items_of_call, kept, made_object, member_of
-from flatgrad.frontend.reader import (
-    LEFT,
-    NOTHING,
-    RAISED,
-    RESULT,
-    RETURNED,
-    Reader,
-    Unfinished,
-    described,
-    performs,
-    statements_of,
-)
+from flatgrad.frontend.placeholders import LEFT, NOTHING, RAISED, RESULT, RETURNED, Unfinished
+from flatgrad.frontend.reader import Reader, performs
 from flatgrad.frontend.source import ForeignObject
+from flatgrad.frontend.statement_lines import statements_of
 from flatgrad.frontend.static_objects import StaticClass
 from flatgrad.frontend.unsettled import Undecided
+from flatgrad.frontend.wording import described
 from flatgrad.graph.regions import branch
 from flatgrad.graph.values import BOOLEAN, Graph, Value
 from flatgrad.rules.program import caught, closed, ended, otherwise, raised, tried

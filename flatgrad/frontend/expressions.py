@@ -25,7 +25,8 @@ from flatgrad.frontend.containers import (
 )
 from flatgrad.frontend.known import decides, is_spelled_out, is_static, plain, plain_number, refuse_methods, static_call
 from flatgrad.frontend.passing import generator_of, logger_constant
-from flatgrad.frontend.reader import NOTHING, Poisoned, Reader, Undefined, Unfinished, reads
+from flatgrad.frontend.placeholders import NOTHING, Poisoned, Unfinished
+from flatgrad.frontend.reader import Reader, Undefined, reads
 from flatgrad.frontend.source import NameUnknown
 from flatgrad.frontend.special_methods import compared as compared_objects
 from flatgrad.frontend.special_methods import operated, same_object

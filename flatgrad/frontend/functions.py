@@ -25,11 +25,12 @@ from flatgrad.frontend.iterators import Deferred
 from flatgrad.frontend.leaf_names import holds_stack
 from flatgrad.frontend.memory import WritesToCaller
 from flatgrad.frontend.parameters import all_parameters, bound_items
-from flatgrad.frontend.reader import Reader, described, performs, reads
+from flatgrad.frontend.reader import Reader, performs, reads
 from flatgrad.frontend.source import LAMBDA, Names, Source
 from flatgrad.frontend.static import custom_parts, other_decorators
 from flatgrad.frontend.static_names import StaticNames
 from flatgrad.frontend.static_objects import Partial, StaticCall, StaticFunction
+from flatgrad.frontend.wording import described
 from flatgrad.graph.values import Graph, leaves
 from flatgrad.markers import custom_vjp
 

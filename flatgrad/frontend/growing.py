@@ -31,7 +31,11 @@ def as_growing(reader: Reader, key: Any, before: Any, after: Any) -> bool:
         return False
     type = Type(element.dtype, (len(before), *element.shape), is_list=True)
     root = reader.builder.node(listed, {"items": tuple(before)}, [type]).output
-    held = [name for name, item in reader.variables.items() if getattr(item, "ref", None) is key and not name.startswith("__")]
+    held = [
+        name
+        for name, item in reader.variables.items()
+        if getattr(item, "ref", None) is key and not name.startswith("__")
+    ]
     root.name = held[0] if held else None
     for item in before:
         relate(reader, root, item)

@@ -99,7 +99,7 @@ def iterable(reader: Reader, syntax: cst.BaseExpression) -> Iterable:
     if isinstance(syntax, cst.Call) and isinstance(syntax.func, cst.Name | cst.Attribute):
         function = reader.expression(syntax.func)
         read = _READ.get(function) if isinstance(function, type) else None
-        if read is not None:
+        if read is not None and not any(argument.star for argument in syntax.args):
             return read(reader, syntax)
     return of_item(reader, reader.expression(syntax), syntax)
 

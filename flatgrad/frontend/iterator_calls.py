@@ -17,9 +17,10 @@ from flatgrad.frontend.expressions import operation
 from flatgrad.frontend.iterables import Iterable, of_item, raise_unknown, whole_number
 from flatgrad.frontend.iterators import DictView, LazyIterator, next_of, running
 from flatgrad.frontend.known import is_static, static_call
-from flatgrad.frontend.reader import Reader, described
+from flatgrad.frontend.reader import Reader
 from flatgrad.frontend.truth import truth
 from flatgrad.frontend.unpacking import parts
+from flatgrad.frontend.wording import described
 from flatgrad.graph.values import List, Value
 
 Items = Callable[[], Iterator[Any]]

@@ -15,7 +15,8 @@ from typing import Any
 import libcst as cst
 
 from flatgrad.frontend.memory import Ref
-from flatgrad.frontend.reader import ITEM, NOTHING, Reader, Undefined
+from flatgrad.frontend.placeholders import ITEM, NOTHING
+from flatgrad.frontend.reader import Reader, Undefined
 from flatgrad.graph.values import Dict
 
 # the longest run of items that is written out one by one

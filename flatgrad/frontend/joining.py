@@ -16,23 +16,13 @@ import numpy as np
 
 from flatgrad.frontend.assigned import name_counts
 from flatgrad.frontend.memory import Ref, Unknown, age_of, mark, refs_of
-from flatgrad.frontend.reader import (
-    BROKE,
-    DONE,
-    LEFT,
-    NOTHING,
-    RESULT,
-    RETURNED,
-    Readable,
-    Reader,
-    Step,
-    Undefined,
-    Unfinished,
-    described,
-    is_number,
-)
+from flatgrad.frontend.placeholders import BROKE, DONE, LEFT, NOTHING, RESULT, RETURNED, Unfinished
+from flatgrad.frontend.plain_numbers import is_number
+from flatgrad.frontend.reader import Reader, Undefined
+from flatgrad.frontend.statement_lines import Readable, Step
 from flatgrad.frontend.unsettled import EqualityUnknown, Pairs, Undecided, Unset
 from flatgrad.frontend.views import is_own_array
+from flatgrad.frontend.wording import described
 from flatgrad.graph.regions import is_undefined, undefined
 from flatgrad.graph.size import Shape, equal, resolved, symbolic
 from flatgrad.graph.values import Constant, Dict, List, Record, Type, Value, leaves, mapped, rebuilt

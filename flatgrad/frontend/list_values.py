@@ -15,7 +15,8 @@ import libcst as cst
 
 from flatgrad.frontend.joining import joined_type
 from flatgrad.frontend.memory import WritesToCaller, age_of
-from flatgrad.frontend.reader import Reader, is_number
+from flatgrad.frontend.plain_numbers import is_number
+from flatgrad.frontend.reader import Reader
 from flatgrad.frontend.unsettled import EqualityUnknown
 from flatgrad.graph.size import plus
 from flatgrad.graph.values import Constant, Value
@@ -39,7 +40,9 @@ def call_list_method(
     except EqualityUnknown:
         joined = None
     if joined is None:
-        reader.need_items(f"appends a {item.type} to a list of {before.type}", syntax, "all elements need one shape and dtype")
+        reader.need_items(
+            f"appends a {item.type} to a list of {before.type}", syntax, "all elements need one shape and dtype"
+        )
     type = replace(before.type, dtype=joined.dtype, shape=(plus(before.shape[0], 1), *before.shape[1:]))
     place = reader.source.location(syntax)
     item = reader.current(item)

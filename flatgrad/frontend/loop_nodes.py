@@ -20,7 +20,8 @@ from flatgrad.frontend.carried import Loop
 from flatgrad.frontend.growing import length_behind
 from flatgrad.frontend.joining import NUMBERS, as_value, flag_name, unbound
 from flatgrad.frontend.loop_variables import Variable, numbers
-from flatgrad.frontend.reader import BROKE, DONE, NOTHING, RESULT, RETURNED, Reader, Undefined
+from flatgrad.frontend.placeholders import BROKE, DONE, NOTHING, RESULT, RETURNED
+from flatgrad.frontend.reader import Reader, Undefined
 from flatgrad.frontend.unsettled import Changing, Undecided, Unset
 from flatgrad.graph.regions import loop as loop_function
 from flatgrad.graph.values import BOOLEAN, INTEGER, Constant, Value, leaves, mapped

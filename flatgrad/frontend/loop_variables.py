@@ -14,7 +14,9 @@ import libcst as cst
 from flatgrad.frontend.assigned import places_of
 from flatgrad.frontend.joining import NUMBERS, are_equal, as_value, same_names
 from flatgrad.frontend.memory import Unknown
-from flatgrad.frontend.reader import NOTHING, Reader, Undefined, is_number
+from flatgrad.frontend.placeholders import NOTHING
+from flatgrad.frontend.plain_numbers import is_number
+from flatgrad.frontend.reader import Reader, Undefined
 from flatgrad.frontend.unsettled import Undecided, Unset
 from flatgrad.graph.values import Type, Value, leaves
 

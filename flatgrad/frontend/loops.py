@@ -28,7 +28,9 @@ from flatgrad.frontend.iterables import (
     without_checkpoint,
 )
 from flatgrad.frontend.loop_nodes import write
-from flatgrad.frontend.reader import BROKE, LEFT, NOTHING, RESULT, RETURNED, Reader, Step, performs, statements_of
+from flatgrad.frontend.placeholders import BROKE, LEFT, NOTHING, RESULT, RETURNED
+from flatgrad.frontend.reader import Reader, performs
+from flatgrad.frontend.statement_lines import Step, statements_of
 from flatgrad.frontend.truth import truth
 from flatgrad.frontend.unpacking import bind_element
 from flatgrad.graph.size import SizeUnknown

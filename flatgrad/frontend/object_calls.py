@@ -22,10 +22,12 @@ from flatgrad.frontend.containers import new_dict
 from flatgrad.frontend.known import as_number
 from flatgrad.frontend.memory import Ref
 from flatgrad.frontend.objects import Super, is_instance, kind_of, own_attributes, put_attribute, set_attribute, told
-from flatgrad.frontend.reader import NOTHING, Reader, described
+from flatgrad.frontend.placeholders import NOTHING
+from flatgrad.frontend.reader import Reader
 from flatgrad.frontend.source import NameUnknown
 from flatgrad.frontend.static_classes import FileClass
 from flatgrad.frontend.unpacking import parts
+from flatgrad.frontend.wording import described
 from flatgrad.graph.values import Dict, List, Record, Value, rebuilt
 
 

@@ -26,10 +26,12 @@ from flatgrad.frontend.classes import (
     property_of,
 )
 from flatgrad.frontend.iterators import BoundMethod
-from flatgrad.frontend.reader import NOTHING, Reader, described
+from flatgrad.frontend.placeholders import NOTHING
+from flatgrad.frontend.reader import Reader
 from flatgrad.frontend.source import NameUnknown
 from flatgrad.frontend.static_classes import MISSING
 from flatgrad.frontend.static_objects import Partial, StaticFunction
+from flatgrad.frontend.wording import described
 from flatgrad.graph.values import Constant, Dict, Record, Value
 from flatgrad.parts import Untold, attributes_of
 

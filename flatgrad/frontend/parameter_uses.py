@@ -17,8 +17,8 @@ from flatgrad import nn
 from flatgrad.errors import FlatgradError
 from flatgrad.frontend.callees import callee_of, is_decorated, is_followed
 from flatgrad.frontend.parameters import python_signature
-from flatgrad.frontend.reader import statements_of
 from flatgrad.frontend.source import Definition, NameUnknown
+from flatgrad.frontend.statement_lines import statements_of
 from flatgrad.frontend.static_objects import StaticFunction, StaticModule
 from flatgrad.frontend.used_parts import EVERY, Use, Used
 

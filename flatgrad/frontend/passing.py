@@ -19,9 +19,10 @@ import libcst as cst
 import numpy as np
 
 from flatgrad.frontend.project import module_name
-from flatgrad.frontend.reader import Reader, described
+from flatgrad.frontend.reader import Reader
 from flatgrad.frontend.source import ForeignObject
 from flatgrad.frontend.static_objects import StaticClass, StaticFunction
+from flatgrad.frontend.wording import described
 from flatgrad.graph.values import BOOLEAN, FLOAT, INTEGER, Constant, Type, Value, mapped
 from flatgrad.rules.program import Made, Member, looked_up, made, performed, performed_by
 

@@ -16,7 +16,8 @@ import libcst as cst
 from flatgrad.frontend.branches import branched
 from flatgrad.frontend.containers import is_plain, known_key, new_dict, new_list
 from flatgrad.frontend.known import as_number, is_static
-from flatgrad.frontend.reader import Readable, Reader, Step, performs, statements_of
+from flatgrad.frontend.reader import Reader, performs
+from flatgrad.frontend.statement_lines import Readable, Step, statements_of
 from flatgrad.frontend.truth import condition
 from flatgrad.frontend.unpacking import bind
 from flatgrad.graph.values import Dict, Value

@@ -26,10 +26,13 @@ FULL = Slice()
 SAME = UNLESS_CONVERTED | {named, stop_gradient}
 
 
-def composed(root: Value, steps: Sequence[Value], index: Any) -> tuple[Any] | None:
-    """Return the index into `root` that is `index` into the last of the views in `steps`, in a tuple; None where none is simple."""
+def composed(root: Value, steps: Sequence[Value], index: Any) -> tuple[Any, list[int]] | None:
+    """Return the index into `root` that is `index` into the last of the views in `steps`; None where none is simple.
+
+    Behind it stands which axis of the place each of its axes is in the view's order; nothing where it is the same one.
+    """
     if not steps:
-        return (index,)
+        return index, []
     # the axes of the view: each is an axis of the root, or a part of it
     axes = [(axis, FULL) for axis in range(root.rank)]
     taken: dict[int, Any] = {}
@@ -41,12 +44,14 @@ def composed(root: Value, steps: Sequence[Value], index: Any) -> tuple[Any] | No
     if not is_basic(index):
         return _gathered(root, axes, taken, index)
     rest = _picked(axes, taken, index)
-    if rest is None or [axis for axis, _ in rest] != sorted(axis for axis, _ in rest):
+    if rest is None:
         return None
+    order = [axis for axis, _ in rest]
     parts = [(dict(rest) | taken)[axis] for axis in range(root.rank)]
     while len(parts) > 1 and parts[-1] == FULL:
         parts.pop()
-    return (parts[0] if len(parts) == 1 else tuple(parts),)
+    permuted = [] if order == sorted(order) else [order.index(axis) for axis in sorted(order)]
+    return (parts[0] if len(parts) == 1 else tuple(parts)), permuted
 
 
 def axes_of(root: Value, steps: Sequence[Value], index: Any = Ellipsis) -> list[int] | None:
@@ -152,14 +157,26 @@ def _is_from_front(number: Any) -> bool:
     return type(number) is int and number >= 0
 
 
-def _gathered(root: Value, axes: list[tuple[int, Slice]], taken: dict[int, Any], index: Any) -> tuple[Any] | None:
+def _gathered(
+    root: Value, axes: list[tuple[int, Slice]], taken: dict[int, Any], index: Any
+) -> tuple[Any, list[int]] | None:
     """Return an index by arrays into the rest behind numbers for the first axes."""
     first = list(range(len(taken)))
     parts = index_parts(index)
     is_plain = axes == [(axis, FULL) for axis in range(len(taken), root.rank)] and list(sorted(taken)) == first
     if not is_plain or (taken and is_basic(parts[0])):
         return None
-    return ((*(taken[axis] for axis in first), *parts),) if taken else (index,)
+    return ((*(taken[axis] for axis in first), *parts) if taken else index), []
+
+
+def with_axes(reader: Reader, values: Value, order: list[int], syntax: cst.CSTNode) -> Value:
+    """Return values for a place with its axes in another order."""
+    if not order or not values.rank:
+        return values
+    if values.rank < len(order):
+        values = reader.apply(syntax, operator.getitem, values, index=(*(None,) * (len(order) - values.rank), Ellipsis))
+    turned: Value = reader.apply(syntax, np.transpose, values, axes=tuple(order))
+    return turned
 
 
 def put_back(reader: Reader, view: Value, changed: Value, syntax: cst.CSTNode) -> Value:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import operator
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeGuard
 
 import libcst as cst
 import numpy as np
@@ -18,23 +18,33 @@ import numpy as np
 from flatgrad.binding import ArgumentError
 from flatgrad.builder import Builder, StaticNeeded
 from flatgrad.errors import FlatgradError, Problem, ShapeError, UnsupportedError
-from flatgrad.frontend.assigned import AssignedNames, InnerComments
+from flatgrad.frontend.assigned import AssignedNames
 from flatgrad.frontend.memory import LayoutUnknown, Memory, Unknown, WritesToCaller, age_of, mark
+from flatgrad.frontend.placeholders import (
+    BROKE,
+    DONE,
+    ITEM,
+    LEFT,
+    NOTHING,
+    RAISED,
+    RESULT,
+    RETURNED,
+    ItemsNeeded,
+    Poisoned,
+    Postponed,
+    Unfinished,
+)
 from flatgrad.frontend.recursion import deep_recursion
 from flatgrad.frontend.refused import REFUSED
 from flatgrad.frontend.source import Names, Source
-from flatgrad.frontend.static_objects import StaticCall
-from flatgrad.frontend.views import view_of
+from flatgrad.frontend.statement_lines import Guarded, Readable, StatementSyntax, statement_of, statements_of
+from flatgrad.frontend.wording import called, described
 from flatgrad.graph.size import SizeMismatch, SizeUnknown
-from flatgrad.graph.values import Constant, Dict, List, Record, Statement, Value, mapped
-from flatgrad.infer import DtypeUnsupported, makes_number, type_of
-from flatgrad.markers import stop_gradient
-from flatgrad.parts import Opaque
+from flatgrad.graph.values import Constant, Dict, List, Value, mapped
+from flatgrad.infer import DtypeUnsupported, type_of
 from flatgrad.rules.creation import size_of_axis
 
-
-class Unfinished:
-    """Stands for a variable whose assignment could not be read, so that one mistake is reported once."""
+COPY_HINTS = {"list": "make a copy: list(values)", "dict": "make a copy: dict(params)"}
 
 
 class Undefined:
@@ -55,49 +65,6 @@ class Unsure(Undefined):
         """Raise what is not known."""
         reader.fail_at_memory(self.words, syntax, "make a copy before the change")
 
-
-class Poisoned(Exception):
-    """Ends the reading of a statement that uses an unfinished variable."""
-
-
-class Postponed(Poisoned):
-    """Ends the reading of a statement in a loop that needs what is behind it: the loop is read again."""
-
-
-NOTHING = object()
-# stands for the result of a path that ends in a `raise`
-RAISED = object()
-
-# what a path through the function has done, among its variables: names that no variable can have
-LEFT, RETURNED, BROKE, DONE, RESULT = "left?", "returned?", "broke?", "done?", "return value"
-# what an expression gives on one side of a branch
-ITEM = "item?"
-
-
-class ItemsNeeded(Exception):
-    """Ends the reading of a function where a list that grows in a loop is used in a way that needs its items one by one."""
-
-
-class Step:
-    """A piece of reading that stands among the statements of a block; `syntax` is what it reads."""
-
-    def __init__(self, read: Callable[[], None], *syntax: Readable) -> None:
-        self.read = read
-        self.syntax = syntax
-
-    def visit(self, visitor: cst.CSTVisitor) -> None:
-        """Show the syntax to a visitor."""
-        for part in self.syntax:
-            part.visit(visitor)
-
-
-class Guarded(Step):
-    """The statements behind one that has left the block on some paths."""
-
-
-Readable = cst.CSTNode | Step
-BlockSyntax = cst.If | cst.For | cst.While | cst.Match | cst.With | cst.Try
-StatementSyntax = cst.SimpleStatementLine | BlockSyntax
 
 Expression = Callable[["Reader", Any], Any]
 EXPRESSIONS: dict[type[cst.CSTNode], Expression] = {}
@@ -405,114 +372,13 @@ class Reader:
         """Note the statement that the next nodes come from, with its comments."""
         if self.inlined:
             return
-        comments = [empty.comment.value for empty in line.leading_lines if empty.comment is not None]
-        trailing = ""
-        behind = line.trailing_whitespace if isinstance(line, cst.SimpleStatementLine) else _behind_colon(line)
-        if behind is not None and behind.comment is not None:
-            trailing = behind.comment.value
-        if self.source.has_inner_comments:
-            inner = InnerComments()
-            for part in _of_this_line(line):
-                part.visit(inner)
-            comments += inner.comments
-        self.builder.statement = Statement(self.source.location(line), tuple(comments), trailing)
-
-
-def _behind_colon(line: BlockSyntax) -> cst.TrailingWhitespace | None:
-    """Return what stands behind the colon of a statement with a body in lines of its own."""
-    if isinstance(line, cst.Match):
-        return line.whitespace_after_colon
-    return line.body.header if isinstance(line.body, cst.IndentedBlock) else None
-
-
-def _of_this_line(line: StatementSyntax) -> Sequence[cst.CSTNode]:
-    """Return the parts of a statement that stand before its body."""
-    if isinstance(line, cst.SimpleStatementLine):
-        return line.body
-    if isinstance(line, cst.For):
-        return (line.target, line.iter)
-    if isinstance(line, cst.With | cst.Try):
-        return line.items if isinstance(line, cst.With) else ()
-    return (line.subject,) if isinstance(line, cst.Match) else (line.test,)
-
-
-def visible_variables(reader: Reader) -> dict[str, Any]:
-    """Return the variables that a function sees that is defined in the place which is read."""
-    if reader.around is None:
-        return reader.variables
-    own = {name: reader.variables[name] for name in reader.inner_names if name in reader.variables}
-    return {**visible_variables(reader.around), **own}
-
-
-def statements_of(body: cst.BaseSuite) -> Sequence[cst.CSTNode]:
-    """Return the statements of a body, in lines of their own or behind the colon."""
-    if isinstance(body, cst.SimpleStatementSuite):
-        return [cst.SimpleStatementLine(body.body)]
-    return body.body
-
-
-def is_number(reader: Reader, value: Value) -> bool:
-    """Tell whether a value is a number for certain, which is never changed in place, and no array without axes."""
-    if value.rank or value.type.weak or value in reader.numbers:
-        return not value.rank
-    if isinstance(value, Constant):
-        return not isinstance(value.number, np.ndarray)
-    node = value.node
-    if node is None or node.bodies:
-        return False
-    if node.function is stop_gradient:
-        return is_number(reader, node.inputs[0])
-    return makes_number(node) or (node.function is operator.getitem and view_of(value) is None)
+        self.builder.statement = statement_of(line, self.source)
 
 
 # what takes a list as it is
 ON_LISTS = frozenset({operator.getitem, size_of_axis, len, sum, np.array, np.asarray, np.stack, np.concatenate})
 
 
-def is_list(item: Any) -> bool:
+def is_list(item: Any) -> TypeGuard[Value]:
     """Tell whether an item is a list that grows in a loop."""
     return isinstance(item, Value) and item.type.is_list
-
-
-def called(function: Callable[..., Any]) -> str:
-    """Return a function's name as the user writes it."""
-    module = getattr(function, "__module__", None) or ""
-    name = getattr(function, "__name__", str(function))
-    symbol = OPERATOR_SYMBOLS.get(name) if module == "_operator" else None
-    if symbol:
-        return f"`{symbol}`"
-    if module.startswith("numpy"):
-        place = "np.linalg" if hasattr(np.linalg, name) and not hasattr(np, name) else "np"
-        return f"`{place}.{name}`"
-    return f"`{module}.{name}`" if module not in ("", "builtins", "_operator") else f"`{name}`"
-
-
-def described(item: Any) -> str:
-    """Return in words what an item of the program is."""
-    if isinstance(item, str):
-        return "a string"
-    if item is None:
-        return "None"
-    if isinstance(item, Record):
-        return f"a {getattr(item.kind, 'name', None) or item.kind.__name__}"
-    if isinstance(item, tuple):
-        return "a tuple or list"
-    if isinstance(item, Opaque):
-        return f"a {item.kind}"
-    if isinstance(item, StaticCall):
-        return f"`{item.name}`, which is made by a call that is not run"
-    if type(item).__module__.startswith("flatgrad.frontend.") and isinstance(getattr(item, "name", None), str):
-        return f"the function `{item.name}`"
-    if isinstance(item, type) or callable(item):
-        return f"the function {called(item)}"
-    return f"a {type(item).__name__}"
-
-
-OPERATOR_SYMBOLS = {
-    "add": "+", "sub": "-", "mul": "*", "truediv": "/", "floordiv": "//", "mod": "%", "pow": "**", "matmul": "@",
-    "neg": "-", "pos": "+", "lt": "<", "le": "<=", "gt": ">", "ge": ">=", "eq": "==", "ne": "!=", "getitem": "[]",
-    "and_": "&", "or_": "|", "xor": "^", "invert": "~", "not_": "not",
-}  # fmt: skip
-
-COPY_HINTS = {"list": "make a copy: list(values)", "dict": "make a copy: dict(params)"}
-IN_PLACE_HINT = "assign a new array instead: np.where(...), np.concatenate(...), or y = y + ..."

@@ -15,7 +15,8 @@ from flatgrad.frontend.assigned import places_of
 from flatgrad.frontend.joining import are_equal, as_value, in_words, joined_dtype, joined_type, shape_words
 from flatgrad.frontend.loop_variables import Variable, is_same_container, note_numbers, numbers, same_structure
 from flatgrad.frontend.memory import refs_of
-from flatgrad.frontend.reader import NOTHING, Reader, Undefined, Unfinished
+from flatgrad.frontend.placeholders import NOTHING, Unfinished
+from flatgrad.frontend.reader import Reader, Undefined
 from flatgrad.frontend.unsettled import Changing, EqualityUnknown, Pairs, Undecided, Unset
 from flatgrad.graph.size import Size, equal, resolved
 from flatgrad.graph.values import Constant, List, Type, Value

@@ -14,7 +14,8 @@ import libcst as cst
 
 from flatgrad.frontend.classes import held_by, is_dataclass, is_subclass, is_tuple, name_of
 from flatgrad.frontend.objects import bound, is_instance, kind_of, read_call_of, told
-from flatgrad.frontend.reader import NOTHING, Reader
+from flatgrad.frontend.placeholders import NOTHING
+from flatgrad.frontend.reader import Reader
 from flatgrad.frontend.static_classes import MISSING
 from flatgrad.frontend.static_objects import Partial
 from flatgrad.graph.values import Constant, Record, Value, leaves, rebuilt

@@ -6,13 +6,8 @@ import libcst as cst
 
 from flatgrad.frontend.attributes import augmented_attribute
 from flatgrad.frontend.effects import EXPRESSION_STATEMENTS, asserted
-from flatgrad.frontend.reader import (
-    LEFT,
-    RESULT,
-    RETURNED,
-    Reader,
-    performs,
-)
+from flatgrad.frontend.placeholders import LEFT, RESULT, RETURNED
+from flatgrad.frontend.reader import Reader, performs
 from flatgrad.frontend.subscripts import augmented_item
 from flatgrad.frontend.unpacking import assign, bind
 from flatgrad.frontend.writes import augmented_operand

@@ -14,9 +14,11 @@ from flatgrad.frontend.exceptions import DELETIONS
 from flatgrad.frontend.known import as_number, is_static, plain
 from flatgrad.frontend.list_values import element_of_list
 from flatgrad.frontend.objects import is_instance
-from flatgrad.frontend.reader import NOTHING, Reader, described, reads
+from flatgrad.frontend.placeholders import NOTHING
+from flatgrad.frontend.reader import Reader, reads
 from flatgrad.frontend.special_methods import as_tuple, special_result
 from flatgrad.frontend.unpacking import assigns, name_part
+from flatgrad.frontend.wording import described
 from flatgrad.frontend.writes import augmented_operand, augmented_place, operator_of, write
 from flatgrad.graph.values import Dict, List, Slice, Value
 from flatgrad.infer import as_python

@@ -93,7 +93,9 @@ class _WithNormalNames(cst.CSTTransformer):
 
     def leave_Name(self, original_node: cst.Name, updated_node: cst.Name) -> cst.Name:
         value = updated_node.value
-        return updated_node if value.isascii() else updated_node.with_changes(value=unicodedata.normalize("NFKC", value))
+        return (
+            updated_node if value.isascii() else updated_node.with_changes(value=unicodedata.normalize("NFKC", value))
+        )
 
 
 def with_normal_names(module: cst.Module) -> cst.Module:

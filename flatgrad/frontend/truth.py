@@ -15,8 +15,9 @@ import numpy as np
 from flatgrad.frontend.iterators import Deferred, DictView, seen
 from flatgrad.frontend.known import as_number, decides, is_static, refuse_methods
 from flatgrad.frontend.objects import is_instance
-from flatgrad.frontend.reader import Reader, described
+from flatgrad.frontend.reader import Reader
 from flatgrad.frontend.special_methods import truth_of
+from flatgrad.frontend.wording import described
 from flatgrad.graph.size import SizeUnknown, equal, is_one, resolved
 from flatgrad.graph.values import Value
 from flatgrad.rules.creation import size_of_axis

@@ -11,8 +11,9 @@ import numpy as np
 
 from flatgrad.frontend.iterators import DictView, LazyIterator, rest_of, seen
 from flatgrad.frontend.memory import Ref
-from flatgrad.frontend.reader import Reader, described, is_list
+from flatgrad.frontend.reader import Reader, is_list
 from flatgrad.frontend.special_methods import gone_through
+from flatgrad.frontend.wording import described
 from flatgrad.graph.size import SizeUnknown, resolved
 from flatgrad.graph.values import INTEGER, Constant, Dict, List, Record, Value
 from flatgrad.infer import type_of

@@ -11,7 +11,8 @@ from typing import Any, NoReturn
 
 import libcst as cst
 
-from flatgrad.frontend.reader import ITEM, NOTHING, RESULT, Postponed, Reader, Undefined
+from flatgrad.frontend.placeholders import ITEM, NOTHING, RESULT, Postponed
+from flatgrad.frontend.reader import Reader, Undefined
 from flatgrad.graph.size import Size, SizeUnknown, resolved
 
 Pairs = tuple[tuple[Size, Size], ...]

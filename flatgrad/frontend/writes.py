@@ -17,11 +17,14 @@ from flatgrad.errors import ShapeError
 from flatgrad.frontend.containers import combined_in_place
 from flatgrad.frontend.expressions import BINARY, operation
 from flatgrad.frontend.memory import WritesToCaller, age_of
-from flatgrad.frontend.places import axes_of, composed, put_back
-from flatgrad.frontend.reader import NOTHING, OPERATOR_SYMBOLS, Reader, is_number
+from flatgrad.frontend.placeholders import NOTHING
+from flatgrad.frontend.places import axes_of, composed, put_back, with_axes
+from flatgrad.frontend.plain_numbers import is_number
+from flatgrad.frontend.reader import Reader
 from flatgrad.frontend.special_methods import operated_in_place
 from flatgrad.frontend.unsettled import raise_unknown
 from flatgrad.frontend.views import READ_ONLY, is_basic, view_of
+from flatgrad.frontend.wording import OPERATOR_SYMBOLS
 from flatgrad.graph.size import SizeMismatch, equal
 from flatgrad.graph.values import AUGMENTED, Constant, Dict, List, Value, same_type
 from flatgrad.rules.indexing import getitem_shape, repeats
@@ -54,6 +57,7 @@ def _written(
         _require_one_direction(reader, root, steps, index, values, syntax)
     place = composed(root, steps, index)
     if place is not None:
+        values = with_axes(reader, values, place[1], syntax)
         made = reader.apply(syntax, function, reader.current(root), values, index=place[0])
     else:
         made = reader.apply(syntax, function, reader.current(target), values, index=index)

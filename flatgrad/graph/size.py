@@ -37,7 +37,6 @@ class SizeUnknown(Exception):
         names = [f"`{size}`" for size in self.sizes if "?" not in str(size)]
         return " and ".join(names) if len(names) == len(self.sizes) else "the length of an axis"
 
-
     @property
     def is_of_arguments(self) -> bool:
         """Whether the sizes and numbers of arguments tell it, at least in part."""

@@ -89,12 +89,25 @@ class Value:
     """One number or array of the program, assigned once.
 
     `known` is what is known of the number itself: the size that an int stands for, or the sizes of a shape. `counter` is the size
-    that the counter of a loop, or a whole number of the caller's, is. `copy_of` is set on a copy that was made before its array is overwritten: that array.
+    that the counter of a loop, or a whole number of the caller's, is. `count` is how many truth values of a mask are true, once that
+    was asked. `copy_of` is set on a copy that was made before its array is overwritten: that array.
     `primal` is set on a gradient: the value that it is the gradient of. `step_of` is that value, too, on a gradient that
     has become a step of an expression, `part_of` on what is one of several parts of it.
     """
 
-    __slots__ = ("copy_of", "counter", "known", "name", "node", "part_of", "primal", "serial", "step_of", "type")
+    __slots__ = (
+        "copy_of",
+        "count",
+        "counter",
+        "known",
+        "name",
+        "node",
+        "part_of",
+        "primal",
+        "serial",
+        "step_of",
+        "type",
+    )
 
     def __init__(
         self,
@@ -113,6 +126,7 @@ class Value:
         self.step_of: Value | None = None
         self.part_of: Value | None = None
         self.counter: Size | None = None
+        self.count: Size | None = None
         self.copy_of: Value | None = None
         self.serial = next(_serials)
 
@@ -165,7 +179,7 @@ class Constant(Value):
 def standing_for(value: Value) -> Value:
     """Return a parameter that stands for a value inside of a body."""
     inner = Value(value.type, value.name, known=value.known)
-    inner.counter = value.counter
+    inner.counter, inner.count = value.counter, value.count
     return inner
 
 
@@ -245,7 +259,7 @@ class Record(tuple[Any, ...]):
 
     def __eq__(self, other: object) -> bool:
         same_class = isinstance(other, Record) and self.kind is other.kind and self.names == other.names
-        return same_class and tuple.__eq__(self, other)  # type: ignore[arg-type]
+        return same_class and tuple.__eq__(self, other)
 
     def __hash__(self) -> int:
         return hash((id(self.kind), self.names, tuple(self)))

@@ -33,7 +33,9 @@ OPERATORS: dict[Callable[..., Any], Callable[..., Any]] = {
 }
 
 # what the program has two names for may be written into
-MADE = frozenset({np.zeros, np.ones, np.empty, np.full, np.zeros_like, np.ones_like, np.empty_like, np.full_like, np.copy})
+MADE: frozenset[Callable[..., Any]] = frozenset(
+    {np.zeros, np.ones, np.empty, np.full, np.zeros_like, np.ones_like, np.empty_like, np.full_like, np.copy}
+)
 
 # in a loop, to compute these again costs less than to keep an array for each turn
 ARITHMETIC = frozenset({operator.add, operator.sub, operator.mul, operator.truediv, operator.neg, operator.pow})

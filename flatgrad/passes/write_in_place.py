@@ -187,7 +187,7 @@ class _Settled:
             members = [each for each in members if each.type.is_list]
         beside = [each for k, each in enumerate(node.inputs) if k != place and each in members and node.bodies]
         for each in members:
-            self._keep_inside(each, lambda node: self.position[node] < here)
+            self._keep_inside(each, lambda node: self.position[node] <= here, write=node)
         late = [
             each
             for each in members
@@ -221,13 +221,13 @@ class _Settled:
             chain = chain.node.inputs[0]
         return chain is value and _is_view(value) and value.node is not None and value.node.inputs[0] is node.inputs[0]
 
-    def _keep_inside(self, value: Value, is_before: Callable[[Node], bool]) -> None:
-        """Let bodies keep the parts that their backward pass reads of an array, where they do not need the whole of it."""
+    def _keep_inside(self, value: Value, is_before: Callable[[Node], bool], write: Node | None = None) -> None:
+        """Let bodies keep what their backward pass reads of an array, where they need parts of it, or write into it themselves."""
         for reader in list(self.readers.get(value, ())):
             k, node = reader
             if node is not None and node.bodies and is_before(node) and k > self.position[node]:
                 inside = self._inside(node, value)
-                if all(settled.needs_parts_of(inner) for settled, inner in inside):
+                if node is write or all(settled.needs_parts_of(inner) for settled, inner in inside):
                     for settled, inner in inside:
                         settled.keep_parts_of(inner)
                     self.readers[value].remove(reader)
@@ -244,7 +244,7 @@ class _Settled:
     def needs_parts_of(self, parameter: Value) -> bool:
         """Tell whether the backward pass reads nothing of an array but parts that can be kept one by one."""
         for value in self.groups.members(self.groups.of(parameter)):
-            if value in self.kept_until or value in self.written:
+            if value in self.kept_until:
                 return False
             for k, reader in self.readers.get(value, ()):
                 if reader is None or (reader.forward is not None and not _is_view(value)):
@@ -258,7 +258,9 @@ class _Settled:
         """Copy the parts of an array that the backward pass reads, for it is overwritten outside."""
         for value in list(self.groups.members(self.groups.of(parameter))):
             for k, reader in list(self.readers.get(value, ())):
-                assert reader is not None
+                if reader is None:
+                    # it comes out as it is
+                    continue
                 if reader.forward is None and k > self.position[reader]:
                     for inner, each in self._inside(reader, value):
                         inner.keep_parts_of(each)

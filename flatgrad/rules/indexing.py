@@ -116,11 +116,19 @@ def _part(part: Any) -> Any:
         array = np.asarray(part, dtype=None if np.size(part) else np.int64)
         return _mask(array, int(np.count_nonzero(array))) if array.dtype.kind == "b" else _gather(part, array)
     if part.dtype.kind == "b":
-        number = part.number if isinstance(part, Constant) else None
-        return _mask(part, unknown_size(("mask", identity(part))) if number is None else int(np.count_nonzero(number)))
+        return _mask(part, _count(part))
     if part.dtype.kind not in "iu":
         raise SizeMismatch(f"an index of {part.dtype} values; whole numbers and truth values can be indices")
     return part if part.rank == 0 else Gather(part.shape, source=part)
+
+
+def _count(mask: Value) -> Size:
+    """Return how many truth values of a mask are true: the same size whenever it is asked, whatever becomes of the graph."""
+    if isinstance(mask, Constant) and mask.number is not None:
+        return int(np.count_nonzero(mask.number))
+    if mask.count is None:
+        mask.count = unknown_size(("mask", identity(mask)))
+    return mask.count
 
 
 def _mask(mask: Any, count: Size) -> Gather:

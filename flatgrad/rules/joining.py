@@ -159,15 +159,15 @@ def grad_array(x, y, grad_y, *, dtype=None, copy=None):
 )
 def grad_concatenate(arrays, y, grad_y, *, axis=0):
     if not isinstance(arrays, tuple) and (axis == 0 or axis is None):
-        grad_arrays = np.reshape(grad_y, np.shape(arrays))
+        grad_arrays: Any = np.reshape(grad_y, np.shape(arrays))
     elif not isinstance(arrays, tuple):
         before = np.shape(grad_y)[: axis % grad_y.ndim]
         parts = np.reshape(grad_y, (*before, len(arrays), -1, *np.shape(grad_y)[axis % grad_y.ndim + 1 :]))
         grad_arrays = np.moveaxis(parts, axis % grad_y.ndim, 0)
     elif axis is None:
         stops = [sum([np.size(x) for x in arrays[: k + 1]]) for k in range(len(arrays) - 1)]
-        parts = np.split(grad_y, stops)
-        grad_arrays = tuple([np.reshape(parts[k], np.shape(arrays[k])) for k in range(len(arrays))])
+        pieces = np.split(grad_y, stops)
+        grad_arrays = tuple([np.reshape(pieces[k], np.shape(arrays[k])) for k in range(len(arrays))])
     else:
         stops = [sum([np.shape(x)[axis] for x in arrays[: k + 1]]) for k in range(len(arrays) - 1)]
         grad_arrays = tuple(np.split(grad_y, stops, axis=axis))

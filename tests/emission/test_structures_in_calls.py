@@ -250,7 +250,8 @@ def branched(params, x):
     if x[0, 0] > 0:
         y = dense(params[0], x)
     else:
-        y = 2.0 * dense(params[1], x)
+        h = dense(params[1], x)
+        y = 2.0 * h
     return np.sum(y**2)
 
 

@@ -176,17 +176,18 @@ def test_a_list_of_layers(model):
             expected = slope(functools.partial(model.network, net, x), getattr(layer, name))
             np.testing.assert_allclose(getattr(gradient, name), expected, rtol=1e-6, atol=1e-7)
     text = str(flatgrad.emit(model.network, net, x))
-    assert text.count("def linear_forward(W, b, x):") == 1
+    assert text.count("def linear_forward(self, x):") == 1
+    assert "linear_forward(net.layers[0], x)" in text
     assert text.count("linear_forward(") == 3
 
 
 def test_names_of_methods(model):
-    """A method is a function named after its class, and takes what it uses of the object by the names of the attributes."""
+    """A method is a function named after its class, and takes the object."""
     made = model.HTTPCell(normal(3, 3))
     text = str(flatgrad.emit(model.cell, made, normal(2, 3)))
-    assert "def http_cell_add_forward(W, x):" in text
-    assert "def http_cell_mix_forward(W, x):" in text
-    assert "def http_cell_norm_forward(W):" in text
+    assert "def http_cell_add_forward(self, x):" in text
+    assert "def http_cell_mix_forward(self, x):" in text
+    assert "def http_cell_norm_forward(self):" in text
     assert "def halved_forward(x):" in text
     x = normal(2, 3)
     _, gradient = flatgrad.value_and_grad(model.cell, wrt="x")(made, x)

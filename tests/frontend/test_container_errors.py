@@ -30,7 +30,7 @@ ERRORS = [
     ("d = (v for v in [x])\nreturn len(d) * s", "an iterator has no len()", "a list", "len(d)"),
     ("d = (v for v in [x])\nreturn np.sum(next(d))", "can't be read one at a time", "a list", "next(d)"),
     ("return np.sum(np.stack(v for v in [x]))", "does not go through iterators", "list(...)", "np.stack(v for v in [x])"),
-    ("d = [a for a, b in zip([x], [1, 2], strict=True)]\nreturn s", "argument 2 is longer than argument 1", "", "zip([x], [1, 2], strict=True)"),
+    ("d = [a for a, b in zip([x], [1, 2], strict=True)]\nreturn s", "zip(strict=True) of 1 and 2 items", "", "zip([x], [1, 2], strict=True)"),
     ("d = list(itertools.count())\nreturn s", "more than 10000 items", "", "list(itertools.count())"),
     ("a, b = [x]\nreturn s", "1 values for 2 names", "", "a, b"),
     ("d = [x]\nd.append(d)\nreturn s", "a container that holds itself", "", "d.append(d)"),

@@ -600,9 +600,7 @@ def test_functions_from_another_file(define, tmp_path, monkeypatch):
     assert calls_in(check(f, X, S)) == ["scaled", "scaled"]
 
 
-@pytest.mark.parametrize(
-    "returned", ["v", "v.T", "v[1:]", "np.reshape(v, (3,))", "v if np.sum(v) > 0 else v * 2"]
-)
+@pytest.mark.parametrize("returned", ["v", "v.T", "v[1:]", "np.reshape(v, (3,))", "v if np.sum(v) > 0 else v * 2"])
 def test_what_a_helper_returns_may_be_its_argument(define, returned):
     """A change in place of it would change the argument, so the argument can't be used behind it."""
     f = define(f"""

@@ -277,7 +277,7 @@ def test_listing_tells_decorated_functions_and_their_options():
     source = Source("a.py", MANY)
     listed = top_level_functions(source, StaticNames(source))
     assert [(one.name, one.decorated) for one in listed] == [
-        ("helper", False), ("a", True), ("b", True), ("c", True), ("d", False),
+        ("helper", False), ("a", True), ("b", True), ("c", True), ("d", False), ("K.method", False),
     ]  # fmt: skip
     assert (listed[2].options.wrt, listed[2].options.style) == (("x", "y"), "compact")
     assert (listed[3].options.wrt, listed[3].options.target) == ("x", "math")

@@ -399,7 +399,12 @@ ERRORS = [
     ("y = (x is s) * x", "`is` on data can't be decided", "x is s", "=="),
     ("y = x * (s in (1, 2))", "whether items are equal depends on data", "s in (1, 2)", "that are known"),
     ("y = [v for v in s]", "a number can't be gone through", "s", "range"),
-    ("y = [v for v in np.outer(x, np.zeros(2000)).T]", "a comprehension of 2000 turns", "np.outer(x, np.zeros(2000)).T", ""),
+    (
+        "y = [v for v in np.outer(x, np.zeros(2000)).T]",
+        "a comprehension of 2000 turns",
+        "np.outer(x, np.zeros(2000)).T",
+        "",
+    ),
     ("y, z = x, x, x", "3 values for 2 names", "y, z", ""),
     ("y = x[5, 5]", "", "x[5, 5]", ""),
     ("y = np.fft.fft(x)", "has no rule", "np.fft.fft", ""),
