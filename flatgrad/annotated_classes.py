@@ -18,7 +18,8 @@ from typing import Any, Protocol
 import libcst as cst
 
 from flatgrad.errors import FlatgradError, SourceError
-from flatgrad.frontend.constants import NAMED_MODULES, READ_MODULES, NotConstant, evaluate
+from flatgrad.frontend.constants import NotConstant, evaluate
+from flatgrad.frontend.known_functions import NAMED_MODULES, READ_MODULES
 from flatgrad.frontend.live import definition_of_code
 from flatgrad.frontend.parameters import all_parameters
 from flatgrad.frontend.source import NameUnknown

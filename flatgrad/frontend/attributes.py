@@ -13,11 +13,11 @@ import libcst as cst
 import numpy as np
 
 from flatgrad.frontend.classes import held_names, is_enumeration, is_users_class, name_of
-from flatgrad.frontend.constants import READ_MODULES
 from flatgrad.frontend.containers import bound_method
 from flatgrad.frontend.expressions import array_constant, item_of
 from flatgrad.frontend.iterators import Deferred
 from flatgrad.frontend.known import plain_number
+from flatgrad.frontend.known_functions import READ_MODULES
 from flatgrad.frontend.objects import Super, attribute_of, is_instance, kind_of, own_attributes, set_attribute
 from flatgrad.frontend.passing import Bound, is_object, of_sys
 from flatgrad.frontend.placeholders import NOTHING

@@ -10,7 +10,7 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from flatgrad.frontend.constants import (
+from flatgrad.frontend.known_functions import (
     ARRAY_METHODS,
     CONTAINER_METHODS,
     HARMLESS_BUILTINS,

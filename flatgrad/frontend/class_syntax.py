@@ -11,7 +11,7 @@ from typing import Any
 
 import libcst as cst
 
-from flatgrad.frontend.constants import ARRAY_METHODS
+from flatgrad.frontend.known_functions import ARRAY_METHODS
 from flatgrad.frontend.trees import AnyDef
 
 # methods of lists, dicts and arrays that change nothing

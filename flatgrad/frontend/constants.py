@@ -7,8 +7,6 @@ Only functions that depend on nothing but their arguments are called. Layer: `fr
 from __future__ import annotations
 
 import ast
-import builtins
-import importlib.util
 import math
 import operator
 import types
@@ -17,29 +15,10 @@ from typing import Any
 
 import numpy as np
 
+from flatgrad.frontend.known_functions import ARRAY_ATTRIBUTES, ARRAY_METHODS, CONTAINER_METHODS, is_pure
 from flatgrad.frontend.source import ForeignObject, NameUnknown
 from flatgrad.frontend.static_objects import StaticClass, StaticModule
 from flatgrad.graph.values import Record
-
-# modules that are imported for what is in them; those of users and of other libraries never are
-READ_MODULES = ("flatgrad", "math", "numpy", "operator")
-# modules of the standard library whose calls are kept in the forward pass: imported for that, too
-KEPT_MODULES = ("contextlib", "logging", "sys", "time", "warnings")
-# modules whose objects stand in annotations and decorators, where the name is enough
-STANDARD_MODULES = (
-    "__future__",
-    "abc",
-    "collections",
-    "dataclasses",
-    "functools",
-    "itertools",
-    "numbers",
-    "types",
-    "typing",
-)
-NAMED_MODULES = (*STANDARD_MODULES, "jaxtyping", "typing_extensions")
-# modules of the standard library whose functions are read where they are called
-FOLLOWED_MODULES = ("collections", "copy", "dataclasses", "enum", "functools", "itertools", "types")
 
 UNARY: dict[type[ast.unaryop], Callable[[Any], Any]] = {
     ast.UAdd: operator.pos,
@@ -76,46 +55,18 @@ COMPARISON: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
 }
 
 
-def _words(text: str) -> frozenset[str]:
-    return frozenset(text.split())
-
-
-PURE_BUILTINS = _words(
-    "abs all any bool complex dict divmod float frozenset int len list max min pow range reversed round set slice sorted "
-    "str sum tuple zip"
-)
-HARMLESS_BUILTINS = PURE_BUILTINS | _words("enumerate hash id isinstance issubclass print repr type")
-PURE_NUMPY = _words("""
-    arange array asarray ascontiguousarray asfortranarray atleast_1d atleast_2d atleast_3d block column_stack concatenate
-    diag diagflat eye full full_like geomspace hstack identity indices ix_ linspace logspace meshgrid
-    ones ones_like stack tile tri tril tril_indices triu triu_indices vander vstack zeros zeros_like
-    all allclose amax amin any argmax argmin argsort around average bartlett blackman bincount broadcast_shapes broadcast_to
-    clip convolve correlate corrcoef count_nonzero cov cross cumprod cumsum diagonal diff digitize dot dstack ediff1d
-    einsum expand_dims flip fliplr flipud gradient hamming hanning histogram i0 inner interp isclose kaiser kron
-    linalg.cholesky linalg.cond linalg.det linalg.eigh linalg.eigvalsh linalg.inv linalg.lstsq linalg.matrix_power
-    linalg.matrix_rank linalg.norm linalg.pinv linalg.qr linalg.slogdet linalg.solve linalg.svd
-    fft.fft fft.fftfreq fft.fftshift fft.ifft fft.rfft fft.rfftfreq
-    max mean median min moveaxis nan_to_num nancumsum nanmax nanmean nanmin nansum ndim nonzero norm outer pad percentile
-    poly polyder polyint polymul polyval prod ptp quantile ravel repeat reshape roll roots rot90 round searchsorted
-    shape sinc size sort squeeze std sum swapaxes take tensordot trace transpose trapezoid unique unwrap var where
-    dtype finfo iinfo result_type promote_types
-""")
-ARRAY_METHODS = _words(
-    "all any argmax argmin argsort astype clip copy cumprod cumsum diagonal dot flatten item max mean min prod ravel "
-    "repeat reshape round squeeze std sum swapaxes take tolist trace transpose var"
-)
-# methods of lists, dicts and strings that change nothing
-CONTAINER_METHODS = _words("copy count get index items join keys lower replace split strip upper values")
-ARRAY_ATTRIBUTES = frozenset({"T", "dtype", "imag", "ndim", "real", "shape", "size"})
 IMMUTABLE = (bool, int, float, complex, str, bytes, type(None), type(Ellipsis), np.generic)
 # an array beyond this is not a constant to write into code, and may not fit into memory
 MAX_ELEMENTS = 1_000_000
+MAX_TURNS = 100_000
 MAX_BITS = 4096
 SIZED = (np.zeros, np.ones, np.full, np.eye, np.identity, np.tri, np.arange, np.indices)
 COMBINATORIAL = (math.factorial, math.comb, math.perm)
+TOO_LARGE = "is too large for a constant"
 NOT_CONSTANT = "is not a constant that can be read without running the file"
 
 Lookup = Callable[[str], object]
+Comprehension = ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp
 
 
 class NotConstant(Exception):
@@ -125,44 +76,6 @@ class NotConstant(Exception):
         super().__init__(reason)
         self.node = node
         self.reason = reason
-
-
-def _pure_functions() -> frozenset[object]:
-    functions: set[object] = {getattr(builtins, name) for name in PURE_BUILTINS}
-    functions |= {function for function in vars(math).values() if callable(function)}
-    functions |= {function for function in vars(np).values() if isinstance(function, np.ufunc)}
-    for dotted in PURE_NUMPY:
-        found: object = np
-        for part in dotted.split("."):
-            # not every version of NumPy has all of them
-            found = getattr(found, part, None)
-        functions.add(found)
-    return frozenset(functions - {None})
-
-
-PURE_FUNCTIONS = _pure_functions()
-
-
-def imported(dotted_name: str) -> object:
-    """Return a module that flatgrad reads, or something in it; None where there is no such thing."""
-    parts = dotted_name.split(".")
-    found: object = importlib.import_module(parts[0])
-    for index, part in enumerate(parts[1:], 1):
-        if not hasattr(found, part) and isinstance(found, types.ModuleType) and hasattr(found, "__path__"):
-            if importlib.util.find_spec(".".join(parts[: index + 1])) is None:
-                return None
-            found = importlib.import_module(".".join(parts[: index + 1]))
-        else:
-            found = getattr(found, part, None)
-    return found
-
-
-def is_pure(function: object) -> bool:
-    """Tell whether the value of a function depends on nothing but its arguments, and it changes none of them."""
-    try:
-        return function in PURE_FUNCTIONS or (isinstance(function, type) and issubclass(function, np.generic))
-    except TypeError:
-        return False
 
 
 def is_immutable(value: object) -> bool:
@@ -284,28 +197,62 @@ def _subscript(node: ast.Subscript, lookup: Lookup) -> object:
 
 
 def _comprehended(node: ast.ListComp | ast.SetComp | ast.GeneratorExp, lookup: Lookup) -> Any:
-    made = [evaluate(node.elt, inner) for inner in _turns(node.generators, lookup)]
+    made = _bounded(node, (evaluate(node.elt, inner) for inner in _turns(node, lookup)))
     return set(made) if isinstance(node, ast.SetComp) else made
 
 
 def _dict_comprehended(node: ast.DictComp, lookup: Lookup) -> dict[Any, Any]:
-    return {evaluate(node.key, inner): evaluate(node.value, inner) for inner in _turns(node.generators, lookup)}
+    turns = _turns(node, lookup)
+    return dict(_bounded(node, ((evaluate(node.key, inner), evaluate(node.value, inner)) for inner in turns)))
 
 
-def _turns(clauses: list[ast.comprehension], lookup: Lookup) -> Iterator[Lookup]:
-    """Yield what names stand for in each turn of a comprehension."""
+def _bounded(node: ast.expr, items: Iterator[Any]) -> list[Any]:
+    """Return the items of a comprehension. Raises NotConstant as soon as they hold too much."""
+    made, room = [], MAX_ELEMENTS
+    for item in items:
+        room -= _count(item, room)
+        if room < 0:
+            raise NotConstant(node, TOO_LARGE)
+        made.append(item)
+    return made
+
+
+def _count(item: Any, room: int) -> int:
+    """Return how many numbers and texts an item holds; for more than there is room for, some number above it."""
+    if isinstance(item, np.ndarray):
+        return int(item.size)
+    if not isinstance(item, list | tuple | set | frozenset | dict):
+        return 1
+    count = 1
+    for part in item.values() if isinstance(item, dict) else item:
+        if count > room:
+            break
+        count += _count(part, room - count)
+    return count
+
+
+def _turns(node: Comprehension, lookup: Lookup) -> Iterator[Lookup]:
+    """Yield what names stand for in each turn of a comprehension. Raises NotConstant where the turns are too many."""
+    return _turns_of(node, node.generators, lookup, iter(range(MAX_TURNS)))
+
+
+def _turns_of(
+    node: Comprehension, clauses: list[ast.comprehension], lookup: Lookup, left: Iterator[int]
+) -> Iterator[Lookup]:
     if not clauses:
         yield lookup
         return
     first, *rest = clauses
     for item in evaluate(first.iter, lookup):
+        if next(left, None) is None:
+            raise NotConstant(node, TOO_LARGE)
         bound = dict(_bound(first.target, item))
 
         def inner(name: str, bound: dict[str, Any] = bound) -> object:
             return bound[name] if name in bound else lookup(name)
 
         if all(evaluate(condition, inner) for condition in first.ifs):
-            yield from _turns(rest, inner)
+            yield from _turns_of(node, rest, inner, left)
 
 
 def _bound(target: ast.expr, item: Any) -> Iterator[tuple[str, Any]]:
@@ -331,7 +278,7 @@ def _call(node: ast.Call, lookup: Lookup) -> object:
     if isinstance(function, StaticClass):
         return function.instance(arguments, options)
     if _is_too_large(function, [*arguments, *options.values()]):
-        raise NotConstant(node, "is too large for a constant")
+        raise NotConstant(node, TOO_LARGE)
     return function(*arguments, **options)
 
 

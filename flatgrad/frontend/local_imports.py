@@ -8,8 +8,8 @@ from __future__ import annotations
 import libcst as cst
 
 from flatgrad.frontend.assigned import places_of
-from flatgrad.frontend.constants import KEPT_MODULES, READ_MODULES, STANDARD_MODULES
 from flatgrad.frontend.expressions import item_of
+from flatgrad.frontend.known_functions import KEPT_MODULES, READ_MODULES, STANDARD_MODULES
 from flatgrad.frontend.reader import Reader, performs
 from flatgrad.frontend.source import NameUnknown
 

@@ -179,12 +179,14 @@ def with_axes(reader: Reader, values: Value, order: list[int], syntax: cst.CSTNo
     return turned
 
 
-def put_back(reader: Reader, view: Value, changed: Value, syntax: cst.CSTNode) -> Value:
-    """Return what the source of a view holds when the view holds other values."""
+def put_back(reader: Reader, view: Value, changed: Value, syntax: cst.CSTNode, *, copies: bool) -> Value:
+    """Return what the source of a view holds when the view holds other values; it `copies` a source that is a view, too."""
     node = view.node
     assert node is not None
     source, arguments = reader.current(node.inputs[0]), node.arguments
     function = node.function
+    if copies and not reader.memory.is_whole(node.inputs[0]):
+        source = reader.apply(syntax, np.copy, source)
     if function is operator.getitem:
         made = reader.apply(syntax, assigned, source, changed, index=arguments["index"])
     elif len(node.outputs) > 1:

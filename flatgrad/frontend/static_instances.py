@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from flatgrad.frontend.constants import CONTAINER_METHODS
+from flatgrad.frontend.known_functions import CONTAINER_METHODS
 from flatgrad.frontend.source import NameUnknown
 from flatgrad.graph.values import Record
 

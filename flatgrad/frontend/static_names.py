@@ -16,17 +16,8 @@ from difflib import get_close_matches
 from typing import Any
 
 from flatgrad.frontend.bindings import Binding, Bindings
-from flatgrad.frontend.constants import (
-    FOLLOWED_MODULES,
-    KEPT_MODULES,
-    NAMED_MODULES,
-    READ_MODULES,
-    NotConstant,
-    combined,
-    evaluate,
-    imported,
-    is_immutable,
-)
+from flatgrad.frontend.constants import NotConstant, combined, evaluate, is_immutable
+from flatgrad.frontend.known_functions import FOLLOWED_MODULES, KEPT_MODULES, NAMED_MODULES, READ_MODULES, imported
 from flatgrad.frontend.project import module_name, module_path, submodule_path
 from flatgrad.frontend.recursion import deep_recursion
 from flatgrad.frontend.source import (

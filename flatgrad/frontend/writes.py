@@ -56,14 +56,20 @@ def _written(
     if function is assigned and is_basic(index) and reader.memory.root(values) is root:
         _require_one_direction(reader, root, steps, index, values, syntax)
     place = composed(root, steps, index)
+    if place is None:
+        before = reader.current(target)
+        place = composed(root, steps, Ellipsis)
+        if place is not None or is_of_caller(reader, root):
+            # the array is written to once, when the view of it is put back as a whole
+            before = reader.apply(syntax, np.copy, before)
+        values, function = reader.apply(syntax, function, before, values, index=index), assigned
     if place is not None:
         values = with_axes(reader, values, place[1], syntax)
-        made = reader.apply(syntax, function, reader.current(root), values, index=place[0])
+        values = reader.apply(syntax, function, reader.current(root), values, index=place[0])
     else:
-        made = reader.apply(syntax, function, reader.current(target), values, index=index)
         for step in reversed(steps):
-            made = put_back(reader, step, made, syntax)
-    hold(reader, root, made, syntax)
+            values = put_back(reader, step, values, syntax, copies=is_of_caller(reader, root))
+    hold(reader, root, values, syntax)
 
 
 def _require_one_direction(

@@ -61,6 +61,8 @@ class Groups:
     def __init__(self) -> None:
         self._group: dict[Value, Value] = {}
         self._members: dict[Value, list[Value]] = {}
+        # those of the members that are read behind the last write
+        self._live: dict[Value, dict[Value, None]] = {}
         self._own: dict[Value, bool] = {}
         self._written: dict[Value, set[bool]] = {}
         self._following: dict[Value, Value] = {}
@@ -80,6 +82,7 @@ class Groups:
     def _enter(self, value: Value, is_own: bool) -> None:
         self._group[value] = value
         self._members[value] = [value]
+        self._live[value] = {value: None}
         self._own[value] = is_own
         self._written[value] = set()
 
@@ -92,6 +95,15 @@ class Groups:
     def members(self, group: Value) -> list[Value]:
         """Return the values in a group."""
         return self._members[group]
+
+    def live(self, group: Value) -> list[Value]:
+        """Return the values in a group that may still be read."""
+        return list(self._live[group])
+
+    def retire(self, group: Value, values: Iterable[Value]) -> None:
+        """Note that some values of a group are not read any more."""
+        for value in values:
+            self._live[group].pop(value, None)
 
     def is_own(self, group: Value) -> bool:
         """Tell whether the memory of a group is the graph's to write into."""
@@ -107,6 +119,7 @@ class Groups:
         for each in self._members.pop(one):
             self._group[each] = group
             self._members[group].append(each)
+        self._live[group] |= self._live.pop(one)
         self._own[group] &= self._own.pop(one)
         self._written[group] |= self._written.pop(one)
 

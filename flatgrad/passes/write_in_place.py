@@ -12,17 +12,23 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Iterator, Sequence
 
-import numpy as np
-
-from flatgrad.builder import Builder
-from flatgrad.graph.regions import BACKWARD, LoopParts, branch, call, call_backward, loop, received
-from flatgrad.graph.values import Constant, Graph, Node, Slot, Value
+from flatgrad.graph.regions import BACKWARD, LoopParts, branch, call, call_backward, loop
+from flatgrad.graph.values import Constant, Graph, Node, Value
+from flatgrad.passes.around_bodies import outside, place_of, place_of_upstream, slots, upstream_outside
 from flatgrad.passes.borrow_shapes import looked_at
-from flatgrad.passes.memory import DONE, WRITES, Groups, Sharing, content_read, is_quick, is_view, memory_of_outputs
+from flatgrad.passes.copies import Copies, Reader, is_part
+from flatgrad.passes.memory import (
+    DONE,
+    WRITES,
+    Sharing,
+    content_read,
+    is_basic,
+    is_quick,
+    is_view,
+    memory_of_outputs,
+)
 from flatgrad.passes.rewriting import substitute
 from flatgrad.rules.writing import assigned
-
-Reader = tuple[int, Node | None]
 
 
 def write_in_place(graph: Graph, results: Sequence[Value]) -> list[Value]:
@@ -43,7 +49,7 @@ def _nested(graph: Graph, seen: set[int]) -> Iterator[Graph]:
                 yield from _nested(body, seen)
 
 
-class _Settled:
+class _Settled(Copies):
     """Settles one graph, those inside of it first.
 
     `own` holds the parameters whose memory belongs to the graph: what a loop carries, what a branch may write into. `turns` are
@@ -59,29 +65,18 @@ class _Settled:
         turns: Sequence[tuple[Value, Value]] = (),
         returned: Sequence[Value] = (),
     ) -> None:
-        self.graph = graph
+        super().__init__(graph, turns)
         self.known = known
         self.settled = settled
         settled[graph] = self
-        self.turns = turns
-        self.nodes = list(graph.nodes)
         self.backward_of = {node.forward: node for node in self.nodes if node.function in _BACKWARDS}
         for node in self.nodes:
             self._settle_bodies(node)
-        self.written = {node.inputs[0] for node in self.nodes if node.function in WRITES}
-        self.position = {node: k for k, node in enumerate(self.nodes)}
-        self.groups = Groups()
         for value in (*graph.parameters, *graph.upstream):
             self.groups.add(value, is_own=value in own)
-        self.readers: dict[Value, list[Reader]] = {}
         # what regions keep of their outputs' memory for their backward pass
         self.kept_until: dict[Value, int] = {}
         self.latest: dict[Value, Value] = {}
-        self.returned: dict[Value, Value] = {}
-        self._before: dict[Node, list[Node]] = {}
-        self._behind: dict[Node, list[Node]] = {}
-        self._first: list[Node] = []
-        self._last: dict[bool, list[Node]] = {False: [], True: []}
         self._note_readers(returned)
         for node in self.nodes:
             for place in self._overwritten_by(node):
@@ -90,7 +85,7 @@ class _Settled:
         self._settle_turns()
         self._look_at_latest()
         self._name_roots()
-        self._rebuild()
+        self.rebuild()
         known[graph] = self._sharing()
 
     # bodies
@@ -139,12 +134,19 @@ class _Settled:
         for body in node.bodies:
             sharing = self.known[body]
             for inner in sharing.kept:
-                outer = _outside(node, body, inner)
+                outer = outside(node, body, inner)
                 if outer is not None:
                     self.readers.setdefault(outer, []).append((until, node))
-            for k in sharing.kept_results:
-                if k < len(node.outputs):
-                    self.kept_until[node.outputs[k]] = until
+        self._note_kept_results(node)
+
+    def _note_kept_results(self, node: Node) -> None:
+        """Note which outputs of a node share memory with what its bodies keep for the backward pass."""
+        kept = {k for body in node.bodies for k in self.known[body].kept_results}
+        for k, output in enumerate(node.outputs):
+            if k in kept:
+                self.kept_until[output] = self.position[self.backward_of[node]]
+            else:
+                self.kept_until.pop(output, None)
 
     # writes
 
@@ -152,13 +154,13 @@ class _Settled:
         """Return the numbers of the inputs whose memory a node writes into."""
         if node.function in WRITES:
             return [] if self._is_done(node) else [0]
-        places: dict[int, None] = dict.fromkeys(_slots(node, "first") if node.function is BACKWARD[loop] else ())
+        places: dict[int, None] = dict.fromkeys(slots(node, "first") if node.function is BACKWARD[loop] else ())
         for body in node.bodies if node.function is not call and node.function is not call_backward else ():
             sharing = self.known[body]
             if node.forward is None:
-                places |= dict.fromkeys(_place(node, body, inner) for inner in sharing.written)
+                places |= dict.fromkeys(place_of(node, body, inner) for inner in sharing.written)
             else:
-                places |= dict.fromkeys(_place_of_upstream(node, body, inner) for inner in sharing.written_backward)
+                places |= dict.fromkeys(place_of_upstream(node, body, inner) for inner in sharing.written_backward)
         return [place for place in places if place >= 0 and node.inputs[place].rank]
 
     def _is_done(self, node: Node) -> bool:
@@ -171,7 +173,9 @@ class _Settled:
         view = values.node if isinstance(values, Value) else None
         if view is None or view.function is not operator.getitem or not is_view(view) or view.inputs[0] is not x:
             return False
-        if view.arguments["index"] != index or self.groups.of(values) is not self.groups.of(x):
+        if not is_basic(index) or view.arguments["index"] != index:
+            return False
+        if self.groups.of(values) is not self.groups.of(x):
             return False
         node.form = DONE
         return True
@@ -181,7 +185,7 @@ class _Settled:
         value = node.inputs[place]
         here = self.position[node]
         group = self.groups.of(value)
-        members = self.groups.members(group)
+        members = self.groups.live(group)
         if value.type.is_list:
             # the elements stay as they are
             members = [each for each in members if each.type.is_list]
@@ -197,20 +201,24 @@ class _Settled:
         taken = any(
             node is not None and node.bodies and self.position[node] < here < k for k, node in self._late_readers(late)
         )
-        is_needed = is_kept or taken or beside or (node.forward is not None and not all(map(_is_view, late)))
+        is_needed = is_kept or taken or beside or (node.forward is not None and not all(map(is_part, late)))
         if not _is_in_callers(node) and (is_needed or not self.groups.is_own(group)):
-            self._write_into_copy(node, place)
+            self.write_into_copy(node, place)
             return
         for each in late:
-            self._keep(each, node)
+            self.keep(each, node)
         for each in beside:
-            self._keep(each, node, at_once=True)
+            self.keep(each, node, at_once=True)
         self.groups.note_write(group, backward=node.forward is not None)
         for each in members:
             for k, reader in self.readers.get(each, ()):
                 if k <= here and reader is not None and reader is not node and reader.valid_until is None:
                     reader.valid_until = node
                     reader.is_volatile = True
+        self.groups.retire(group, [each for each in members if not self._is_read_behind(each, here)])
+
+    def _is_read_behind(self, value: Value, here: int) -> bool:
+        return self.kept_until.get(value, -1) > here or any(k > here for k, _ in self.readers.get(value, ()))
 
     def _puts_back(self, node: Node | None, value: Value) -> bool:
         """Tell whether a node puts a view into the array that it is a view of, where a write has been made into it."""
@@ -219,7 +227,7 @@ class _Settled:
         chain = node.arguments["values"]
         while chain.node is not None and chain.node.function in WRITES and chain is not value:
             chain = chain.node.inputs[0]
-        return chain is value and _is_view(value) and value.node is not None and value.node.inputs[0] is node.inputs[0]
+        return chain is value and is_part(value) and value.node is not None and value.node.inputs[0] is node.inputs[0]
 
     def _keep_inside(self, value: Value, is_before: Callable[[Node], bool], write: Node | None = None) -> None:
         """Let bodies keep what their backward pass reads of an array, where they need parts of it, or write into it themselves."""
@@ -231,6 +239,7 @@ class _Settled:
                     for settled, inner in inside:
                         settled.keep_parts_of(inner)
                     self.readers[value].remove(reader)
+                    self._note_kept_results(node)
 
     def _inside(self, node: Node, value: Value) -> list[tuple[_Settled, Value]]:
         """Return what stands for a value in the bodies of a branch, loop or call."""
@@ -238,7 +247,7 @@ class _Settled:
             (self.settled[body], inner)
             for body in node.bodies
             for inner in body.parameters
-            if _outside(node, body, inner) is value
+            if outside(node, body, inner) is value
         ]
 
     def needs_parts_of(self, parameter: Value) -> bool:
@@ -247,7 +256,7 @@ class _Settled:
             if value in self.kept_until:
                 return False
             for k, reader in self.readers.get(value, ()):
-                if reader is None or (reader.forward is not None and not _is_view(value)):
+                if reader is None or (reader.forward is not None and not is_part(value)):
                     return False
                 is_kept = reader.forward is None and k > self.position[reader]
                 if is_kept and not all(inner.needs_parts_of(each) for inner, each in self._inside(reader, value)):
@@ -268,81 +277,16 @@ class _Settled:
                 elif reader.forward is None:
                     reader.is_volatile = True
             if any(reader is not None and reader.forward is not None for _, reader in self.readers.get(value, ())):
-                self._keep(value, None)
-        self._rebuild()
+                self.keep(value, None)
+        self.rebuild()
         self.known[self.graph] = self._sharing()
 
     def _late_readers(self, values: Sequence[Value]) -> Iterator[Reader]:
         return (reader for value in values for reader in self.readers.get(value, ()))
 
-    def _write_into_copy(self, node: Node, place: int) -> None:
-        value = node.inputs[place]
-        made = self._copied(value, node, node.forward, is_read_only=node.forward is not None)
-        self._before.setdefault(node, []).append(made.node)  # type: ignore[arg-type]
-        made.name, made.primal = value.name, value.primal
-        node.inputs = (*node.inputs[:place], made, *node.inputs[place + 1 :])
-        self.groups.add(made, is_own=True)
-        self.groups.note_write(made, backward=node.forward is not None)
-
-    def _keep(self, value: Value, write: Node | None, *, at_once: bool = False) -> None:
-        """Let what reads a value behind a write, or in the write itself, read a copy of it instead.
-
-        Without a write it is the next turn of a loop that overwrites it. The forward pass goes on reading the array itself: what is
-        computed from another layout of its elements may differ in the last bit.
-        """
-        is_forward = self._is_forward(value)
-        made = self._copied(value, write, None if value.node is None else value.node.forward)
-        assert made.node is not None
-        made.node.valid_until, made.node.is_volatile = write, True
-        is_part = _is_view(value) and value.node in self.position and value not in self.written
-        here = -1 if write is None else self.position[write] - at_once
-        if is_part and not is_forward and value.node is not None:
-            here = self.position[value.node]
-            made.name, value.name, made.primal, value.primal = value.name, None, value.primal, None
-        moved = [each for each in self.readers.get(value, ()) if self._is_late(*each) and each[0] > here]
-        if write is None:
-            # what comes out of a turn is what the next one overwrites
-            moved = [each for each in moved if each[1] is not None]
-        if write is None or is_part:
-            behind = self._behind.setdefault(value.node, []) if value.node is not None else self._first
-            behind.append(made.node)
-        else:
-            # what keeps it for the backward pass of its body takes it from here
-            takers = [node for _, node in moved if node is not None]
-            first = min((write, *takers), key=self.position.__getitem__)
-            self._before.setdefault(first, []).append(made.node)
-        if is_forward and value.name is not None:
-            made.name = f"{value.name}_before"
-        made.copy_of = value
-        self.groups.add(made, is_own=True)
-        self._move(moved, value, made)
-
-    def _is_late(self, k: int, reader: Node | None) -> bool:
-        """Tell whether something is read behind the forward pass: by a gradient, by a caller, by the backward pass of a body."""
-        return reader is None or reader.forward is not None or k > self.position[reader] or not self.turns
-
-    def _move(self, readers: Sequence[Reader], value: Value, made: Value) -> None:
-        self.readers[value] = [each for each in self.readers[value] if each not in readers]
-        self.readers[made] = list(readers)
-        for _, node in readers:
-            if node is not None:
-                substitute(node, {value: made})
-        if any(node is None for _, node in readers):
-            self.returned[value] = made
-            for values in (self.graph.results, self.graph.gradients):
-                values[:] = [made if each is value else each for each in values]
-
-    def _copied(self, value: Value, near: Node | None, forward: Node | None, *, is_read_only: bool = True) -> Value:
-        builder = Builder(Graph("copies"))
-        builder.forward = forward
-        builder.statement = near.statement if near is not None and forward is None else None
-        # in the forward pass the elements keep their order in memory
-        made: Value = builder.apply(np.copy, value, form="method" if is_read_only else "")
-        return made
-
     def _take_outputs(self, node: Node) -> None:
         """Note whose memory the outputs of a node are."""
-        for output, sources, is_own in memory_of_outputs(node, self.known, _outside, _upstream_outside):
+        for output, sources, is_own in memory_of_outputs(node, self.known, outside, upstream_outside):
             self.groups.add(output, is_own=is_own)
             for source in sources:
                 self.groups.join(output, source)
@@ -372,7 +316,7 @@ class _Settled:
                 if one is not before and self.groups.of(other) is self.groups.of(behind)
             ]
             if not isinstance(behind, Constant) and (not self.groups.is_own(self.groups.of(behind)) or shared):
-                self._copy_result(behind, before)
+                self.copy_result(behind, before)
         going_round = {self.groups.flowing(before) for before, _ in self.turns if before.rank}
         overwritten = {group for group in going_round if self.groups.is_written_in_turns(group)}
         for value in list(self.groups.values()) if overwritten else ():
@@ -383,26 +327,9 @@ class _Settled:
             for _, reader in found:
                 if reader is not None and reader.forward is None:
                     reader.is_volatile = True
-            is_read = any(reader is not None and self._is_late(k, reader) for k, reader in found)
-            if self._is_forward(value) and is_read:
-                self._keep(value, None)
-
-    def _copy_result(self, value: Value, before: Value) -> None:
-        is_backward = before in self.graph.upstream
-        last = self.nodes[-1] if self.nodes else None
-        made = self._copied(value, None, last.forward if is_backward and last is not None else None)
-        self._last[is_backward].append(made.node)  # type: ignore[arg-type]
-        values = self.graph.gradients if is_backward else self.graph.results
-        k = next(k for k, (one, _) in enumerate(self._turns_of(is_backward)) if one is before)
-        values[k] = made
-
-    def _turns_of(self, is_backward: bool) -> list[tuple[Value, Value]]:
-        return [turn for turn in self.turns if (turn[0] in self.graph.upstream) == is_backward]
-
-    def _is_forward(self, value: Value) -> bool:
-        if value.node is None:
-            return value not in self.graph.upstream
-        return value.node.forward is None
+            is_read = any(reader is not None and self.is_late(k, reader) for k, reader in found)
+            if self.is_forward(value) and is_read:
+                self.keep(value, None)
 
     # the end
 
@@ -410,12 +337,12 @@ class _Settled:
         """Let what looks at the shape of an array that has been written into look at what it is in the end."""
         for node in self.nodes:
             value = looked_at(node) if node.forward is not None else None
-            if value is None or value not in self.latest or not self._is_forward(value):
+            if value is None or value not in self.latest or not self.is_forward(value):
                 continue
             latest = value
             while latest in self.latest:
                 latest = self.latest[latest]
-            if latest in self.groups and self._is_forward(latest):
+            if latest in self.groups and self.is_forward(latest):
                 substitute(node, {value: latest})
 
     def _name_roots(self) -> None:
@@ -425,18 +352,6 @@ class _Settled:
                 root, made = node.inputs[0], node.output
                 if root.name is None and root.primal is None:
                     root.name, root.primal = made.name, made.primal
-
-    def _rebuild(self) -> None:
-        nodes = list(self._first)
-        forward = [node for node in self.nodes if node.forward is None]
-        last_forward = forward[-1] if forward else None
-        if last_forward is None:
-            nodes += self._last[False]
-        for node in self.nodes:
-            nodes += [*self._before.get(node, ()), node, *self._behind.get(node, ())]
-            if node is last_forward:
-                nodes += self._last[False]
-        self.graph.nodes[:] = [*nodes, *self._last[True]]
 
     def _sharing(self) -> Sharing:
         """Return what the graph around has to know."""
@@ -470,7 +385,7 @@ class _Settled:
         seen: set[Value] = set()
         while pending:
             value = pending.pop()
-            if value in seen or isinstance(value, Constant) or not self._is_forward(value):
+            if value in seen or isinstance(value, Constant) or not self.is_forward(value):
                 continue
             seen.add(value)
             if value.rank:
@@ -482,53 +397,7 @@ class _Settled:
 _BACKWARDS = frozenset(BACKWARD.values())
 
 
-def _is_view(value: Value) -> bool:
-    """Tell whether a value is a part or another form of an array, and no array of its own."""
-    return value.node is not None and is_view(value.node)
-
-
 def _is_in_callers(node: Node) -> bool:
     if node.in_callers:
         return True
     return node.forward is None and any(_is_in_callers(each) for body in node.bodies for each in body.nodes)
-
-
-def _slots(node: Node, name: str) -> list[int]:
-    """Return the numbers of the inputs in an argument that is a tuple; -1 for what is no value."""
-    structure = dict(node.call).get(name, ())
-    return [leaf.index if isinstance(leaf, Slot) else -1 for leaf in structure]
-
-
-def _place(node: Node, body: Graph, inner: Value) -> int:
-    """Return the number of the input that a parameter of a body of a branch or loop stands for; -1 for none."""
-    if node.function is loop:
-        parts = LoopParts(node)
-        if inner in parts.carried:
-            return _slots(node, "start")[parts.carried.index(inner)]
-    closed = _slots(node, "closed")
-    own = body.parameters[len(body.parameters) - len(closed) :]
-    return closed[own.index(inner)] if inner in own else -1
-
-
-def _place_of_upstream(node: Node, body: Graph, inner: Value) -> int:
-    upstream = _slots(node, "upstream")
-    return upstream[body.upstream.index(inner)] if inner in body.upstream else -1
-
-
-def _outside(node: Node, body: Graph, inner: Value) -> Value | None:
-    """Return the value around a branch, loop or call that a parameter of its body stands for."""
-    if node.function is call:
-        return next((outer for outer, own in received(node, body).items() if own is inner), None)
-    place = _place(node, body, inner)
-    if place >= 0:
-        return node.inputs[place]
-    if node.function is loop:
-        sources = LoopParts(node).sources if body is node.bodies[0] else []
-        return next((given[0] for word, given, _, element in sources if element is inner and word == "rows"), None)
-    return None
-
-
-def _upstream_outside(node: Node, body: Graph, inner: Value) -> Value | None:
-    """Return the gradient that comes into the backward pass of a body as this one."""
-    place = _place_of_upstream(node, body, inner)
-    return node.inputs[place] if place >= 0 else None

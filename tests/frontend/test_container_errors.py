@@ -26,7 +26,7 @@ ERRORS = [
     ("for k in {'a', 'b'}:\n    x = x * 2\nreturn np.sum(x)", "the order of the items of a set", "sorted", "{'a', 'b'}"),
     ("d = sorted([x[0], s])\nreturn d[0]", "an order that depends on data", "np.sort", "sorted([x[0], s])"),
     ("return x[0] if s in [x[0]] else s", "whether items are equal depends on data", "", "s in [x[0]]"),
-    ("d = [v for v in x if v > 0]\nreturn s", "this condition depends on data", "np.where", "v > 0"),
+    ("d = [v for v in [s, s * 2] if v > 0]\nreturn s", "this condition depends on data", "np.where", "v > 0"),
     ("d = (v for v in [x])\nreturn len(d) * s", "an iterator has no len()", "a list", "len(d)"),
     ("d = (v for v in [x])\nreturn np.sum(next(d))", "can't be read one at a time", "a list", "next(d)"),
     ("return np.sum(np.stack(v for v in [x]))", "does not go through iterators", "list(...)", "np.stack(v for v in [x])"),
