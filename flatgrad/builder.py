@@ -9,8 +9,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from flatgrad.binding import bound
+from flatgrad.graph.containers import mapped
 from flatgrad.graph.regions import REGIONS
-from flatgrad.graph.values import Graph, Location, Node, Statement, Type, Value, mapped, packed
+from flatgrad.graph.values import Graph, Location, Node, Statement, Type, Value, packed
 from flatgrad.infer import infer
 from flatgrad.registry import Record, lookup
 from flatgrad.rules.creation import known_result

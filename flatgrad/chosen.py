@@ -10,7 +10,8 @@ from typing import Any
 
 from flatgrad.errors import Problem, SignatureError
 from flatgrad.frontend.source import Definition
-from flatgrad.graph.values import Value, leaves
+from flatgrad.graph.containers import leaves
+from flatgrad.graph.values import Value
 from flatgrad.options import Options
 from flatgrad.signature import Signature
 from flatgrad.structures import part_at, places_of, short_names, spelled

@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from flatgrad.graph.values import Call, Constant, Dict, List, Node, Slice, Slot, Type, Value, leaves, mapped, packed
+from flatgrad.graph.containers import Dict, List, Slice, Slot, leaves, mapped
+from flatgrad.graph.values import Call, Constant, Node, Type, Value, packed
 from flatgrad.registry import Record, lookup
 
 

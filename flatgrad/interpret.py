@@ -9,8 +9,9 @@ import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from flatgrad.graph.containers import List, Slice, leaves
 from flatgrad.graph.regions import branch, call, edited, loop
-from flatgrad.graph.values import Constant, Graph, List, Node, Slice, Value, leaves
+from flatgrad.graph.values import Constant, Graph, Node, Value
 
 
 def interpret(graph: Graph, arguments: Sequence[Any], results: Sequence[Any]) -> list[Any]:

@@ -20,8 +20,9 @@ from flatgrad.errors import SignatureError
 from flatgrad.frontend.static_objects import Partial, StaticCall, StaticClass, StaticFunction
 from flatgrad.frontend.used_parts import EVERY, Use, Used
 from flatgrad.given_shapes import EACH, Given, Step, path_text
+from flatgrad.graph.containers import Dict, List, Record
 from flatgrad.graph.size import Size, minus, plus, symbolic, times
-from flatgrad.graph.values import FLOAT, Dict, List, Record, Type
+from flatgrad.graph.values import FLOAT, Type
 from flatgrad.infer import type_of
 from flatgrad.parts import Opaque, Untold, inside, is_static_part
 from flatgrad.structures import spelled, structure_of

@@ -24,9 +24,10 @@ from flatgrad.frontend.source import Definition
 from flatgrad.frontend.wording import described
 from flatgrad.functions.origin import shown_place
 from flatgrad.garbage import collector_paused
+from flatgrad.graph.containers import Record, leaves, mapped, rebuilt
 from flatgrad.graph.regions import call, nested
 from flatgrad.graph.size import SizeUnknown, whole_parameter
-from flatgrad.graph.values import Constant, Graph, Record, Value, leaves, mapped, rebuilt
+from flatgrad.graph.values import Constant, Graph, Value
 from flatgrad.graph.verify import verify
 from flatgrad.infer import type_of
 from flatgrad.options import Options

@@ -11,7 +11,7 @@ import keyword
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from flatgrad.graph.values import Dict, List, Record
+from flatgrad.graph.containers import Dict, List, Record
 from flatgrad.parts import Opaque, attribute_place, attributes_of, check_depth, element_place, is_key
 
 Leaf = Callable[[str, Any], Any]

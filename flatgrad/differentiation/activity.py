@@ -10,8 +10,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from flatgrad.frontend.rule_bodies import inputs_with_gradient
+from flatgrad.graph.containers import leaves
 from flatgrad.graph.regions import FORWARD, LoopParts, branch, call, edited, loop
-from flatgrad.graph.values import Constant, Graph, Node, Value, leaves
+from flatgrad.graph.values import Constant, Graph, Node, Value
 from flatgrad.registry import Record, lookup
 from flatgrad.rules.listing import appended
 

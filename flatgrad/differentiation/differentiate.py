@@ -26,9 +26,10 @@ from flatgrad.differentiation.unbroadcast import broadcast_axes, cast, is_smalle
 from flatgrad.errors import UnsupportedError
 from flatgrad.frontend.rule_bodies import inputs_with_gradient, read_rule
 from flatgrad.frontend.views import is_read_only
+from flatgrad.graph.containers import leaves
 from flatgrad.graph.regions import branch, call, edited, loop
 from flatgrad.graph.size import SizeUnknown
-from flatgrad.graph.values import FLOAT, Constant, Graph, Node, Value, leaves, problem_at
+from flatgrad.graph.values import FLOAT, Constant, Graph, Node, Value, problem_at
 from flatgrad.infer import makes_number
 from flatgrad.registry import lookup
 from flatgrad.rules.placing import placed, placed_together

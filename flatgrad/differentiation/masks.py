@@ -15,8 +15,9 @@ import numpy as np
 from flatgrad.builder import Builder
 from flatgrad.differentiation.unbroadcast import Axes, summed_over
 from flatgrad.frontend.rule_bodies import read_rule
+from flatgrad.graph.containers import mapped
 from flatgrad.graph.size import is_one
-from flatgrad.graph.values import Constant, Node, Value, mapped
+from flatgrad.graph.values import Constant, Node, Value
 from flatgrad.registry import Record
 from flatgrad.rules.shapes import reduced
 

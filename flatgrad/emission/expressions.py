@@ -16,9 +16,10 @@ from typing import Any
 import numpy as np
 
 from flatgrad.emission.spelling import PLACEHOLDER, Spelling
+from flatgrad.graph.containers import Dict, List, Record, Slice
 from flatgrad.graph.regions import edited
 from flatgrad.graph.size import is_one, resolved
-from flatgrad.graph.values import Constant, Dict, List, Node, Record, Slice, Value
+from flatgrad.graph.values import Constant, Node, Value
 from flatgrad.markers import stop_gradient
 from flatgrad.rules.creation import size_of_axis
 from flatgrad.rules.listing import listed

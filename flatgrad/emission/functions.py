@@ -19,8 +19,9 @@ from flatgrad.emission.structured_calls import Passed
 from flatgrad.emission.structures_text import GradientTexts, flat_parameters, unpacking, words_in
 from flatgrad.emission.templates import rendered
 from flatgrad.emission.writer import Line
+from flatgrad.graph.containers import mapped
 from flatgrad.graph.regions import branch, call
-from flatgrad.graph.values import Graph, Value, mapped
+from flatgrad.graph.values import Graph, Value
 
 WIDTH = 120
 # of the shapes in a docstring

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from flatgrad.emission.lines import ALWAYS_INSIDE, Lines
+from flatgrad.graph.containers import leaves
 from flatgrad.graph.regions import (
     BACKWARD,
     REGIONS,
@@ -24,7 +25,7 @@ from flatgrad.graph.regions import (
     nested_in_function,
     received,
 )
-from flatgrad.graph.values import Constant, Graph, Node, Value, leaves, packed
+from flatgrad.graph.values import Constant, Graph, Node, Value, packed
 from flatgrad.passes.memory import is_quick
 
 INDEX, IN_REVERSE, FROM_THE_END = "index", "in reverse", "from the end"

@@ -30,8 +30,9 @@ from flatgrad.emission.structures_text import classes_at_hand, modules_for
 from flatgrad.emission.templates import rendered
 from flatgrad.emission.writer import Line
 from flatgrad.errors import UnsupportedError
+from flatgrad.graph.containers import leaves
 from flatgrad.graph.regions import nested, nested_in_function
-from flatgrad.graph.values import Constant, Graph, Value, leaves
+from flatgrad.graph.values import Constant, Graph, Value
 from flatgrad.structures import is_container, spelled
 
 BUILTINS = frozenset(dir(builtins))

@@ -9,8 +9,9 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from flatgrad.graph.containers import Dict, Record, leaves
 from flatgrad.graph.size import Expression, Symbol, resolved
-from flatgrad.graph.values import Dict, Record, Value, leaves
+from flatgrad.graph.values import Value
 from flatgrad.structures import is_container, is_like, parts_of
 
 SIZE_NAMES = "nmkpqrsuvw"

@@ -10,8 +10,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from flatgrad.graph.containers import Dict, leaves
 from flatgrad.graph.regions import SPREAD, branch, call, loop, received
-from flatgrad.graph.values import Dict, Graph, Node, Value, leaves
+from flatgrad.graph.values import Graph, Node, Value
 from flatgrad.passes.memory import WRITES
 from flatgrad.structures import is_container, is_like, parts_of, spelled
 

@@ -15,7 +15,8 @@ from flatgrad.emission.expressions import Printer
 from flatgrad.emission.names import Names
 from flatgrad.emission.record_classes import is_named_tuple, is_plain_dataclass, refuses_assignments
 from flatgrad.emission.writer import Line
-from flatgrad.graph.values import Dict, List, Record, Value, leaves
+from flatgrad.graph.containers import Dict, List, Record, leaves
+from flatgrad.graph.values import Value
 from flatgrad.structures import is_container, parts_of, places_of, spelled
 
 LONGEST_UNPACKING = 100

@@ -8,61 +8,18 @@ name, so that `x` stays `x`, wherever the old value is no longer read when the n
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 
+from flatgrad.emission.interfaces import Interface, Side, interface_of
 from flatgrad.emission.keeping import Region, Regions, needed_again
 from flatgrad.emission.lines import PLACING
-from flatgrad.graph.regions import BACKWARD, REGIONS, LoopParts, branch, call, edited, loop, received
+from flatgrad.graph.regions import BACKWARD, REGIONS, branch, call, edited, loop, received
 from flatgrad.graph.values import Constant, Graph, Node, Value
 from flatgrad.passes.memory import WRITES
 from flatgrad.rules.program import named
 
 # what these make comes out of one line with other results
 CALLS = frozenset({call, BACKWARD[call]})
-
-Side = tuple[Graph, Sequence[Value], dict[Value, Value]]
-
-
-@dataclass(slots=True)
-class Interface:
-    """How values go into and out of a branch or loop, in the forward or in the backward pass.
-
-    `sides` has for each body that makes the outputs its results, and its names for values from around. A loop has `start` and
-    `carried`.
-    """
-
-    outputs: Sequence[Value]
-    sides: list[Side]
-    start: Sequence[Value | None] = ()
-    carried: Sequence[Value] = ()
-
-
-def interface_of(node: Node) -> Interface | None:
-    """Return the interface of a branch or loop; None for other nodes."""
-    if node.function is branch:
-        both: list[Side] = [(body, body.results, received(node, body)) for body in node.bodies]
-        return Interface(node.outputs, both)
-    if node.function is loop:
-        parts, body = LoopParts(node), node.bodies[0]
-        return Interface(node.outputs, [(body, parts.results, received(node, body))], parts.start, parts.carried)
-    if node.function is BACKWARD[branch]:
-        upstream = node.arguments["upstream"]
-        sides: list[Side] = [(body, body.gradients, _known_as(upstream, body.upstream)) for body in node.bodies]
-        return Interface(node.outputs, sides)
-    if node.function is BACKWARD[loop]:
-        upstream, body = node.arguments["upstream"], node.bodies[0]
-        changed = [k for k, gradient in enumerate(body.gradients) if gradient is not body.upstream[k]]
-        outputs, start, carried, results = (
-            [values[k] for k in changed] for values in (node.outputs, upstream, body.upstream, body.gradients)
-        )
-        return Interface(outputs, [(body, results, {})], start, carried)
-    return None
-
-
-def _known_as(outside: Sequence[Value], inside: Sequence[Value]) -> dict[Value, Value]:
-    """Return for each value the parameters that stand for it; the first where there are several."""
-    return dict(reversed(list(zip(outside, inside, strict=True))))
 
 
 class Variables:

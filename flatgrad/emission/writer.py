@@ -18,8 +18,9 @@ from flatgrad.emission.kept_text import head_of_except, head_of_with
 from flatgrad.emission.lines import PLACING
 from flatgrad.emission.marks import Block, head_of_part
 from flatgrad.emission.names import Names
+from flatgrad.graph.containers import List
 from flatgrad.graph.regions import accumulated
-from flatgrad.graph.values import AUGMENTED, Constant, Graph, List, Node, Statement, Value
+from flatgrad.graph.values import AUGMENTED, Constant, Graph, Node, Statement, Value
 from flatgrad.passes.memory import DONE, WRITES
 from flatgrad.rules.indexing import repeats
 from flatgrad.rules.listing import appended

@@ -12,7 +12,8 @@ from typing import Any
 from flatgrad.frontend.memory import Key, Memory, Ref, age_of, keys_of
 from flatgrad.frontend.reader import Undefined
 from flatgrad.frontend.unsettled import Unset
-from flatgrad.graph.values import Dict, List, Record, Value, rebuilt
+from flatgrad.graph.containers import Dict, List, Record, rebuilt
+from flatgrad.graph.values import Value
 
 # a variable, and the number of an array or container in what it holds
 Place = tuple[Any, int]

@@ -15,6 +15,7 @@ import numpy as np
 from flatgrad.errors import ShapeError
 from flatgrad.frontend.plain_numbers import is_number
 from flatgrad.frontend.reader import Reader
+from flatgrad.frontend.unsettled import raise_unknown
 from flatgrad.frontend.wording import described
 from flatgrad.frontend.writes import add, write
 from flatgrad.graph.size import equal, resolved
@@ -161,7 +162,7 @@ def _read_fill_diagonal(reader: Reader, syntax: cst.CSTNode, a: Value, val: Any)
     elif equal(*sizes):
         count = reader.builder.apply(size_of_axis, a, 0)
     else:
-        reader.fail("whether the array is square is not known", syntax, "give numbers for the sizes: shapes='x=(3, 3)'")
+        raise_unknown(reader, ((a.shape[0], a.shape[1]),), "whether the array is square is not known", syntax)
     places = reader.apply(syntax, np.arange, count)
     write(reader, a, (places, places), val, syntax)
 

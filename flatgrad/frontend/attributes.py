@@ -26,7 +26,8 @@ from flatgrad.frontend.source import NameUnknown
 from flatgrad.frontend.static_objects import StaticModule
 from flatgrad.frontend.unpacking import assigns
 from flatgrad.frontend.wording import described
-from flatgrad.graph.values import Constant, List, Record, Slice, Value
+from flatgrad.graph.containers import List, Record, Slice
+from flatgrad.graph.values import Constant, Value
 from flatgrad.infer import type_of
 
 # attributes of an array that are read as functions of it

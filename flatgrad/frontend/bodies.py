@@ -28,9 +28,10 @@ from flatgrad.frontend.recursion import deep_recursion
 from flatgrad.frontend.static_objects import Partial
 from flatgrad.frontend.texts import TEXT
 from flatgrad.frontend.wording import described
+from flatgrad.graph.containers import leaves, mapped
 from flatgrad.graph.regions import SPREAD, call, close, nested, outer_values
 from flatgrad.graph.size import SizeUnknown, symbols_of
-from flatgrad.graph.values import Constant, Graph, Node, Value, leaves, mapped
+from flatgrad.graph.values import Constant, Graph, Node, Value
 from flatgrad.rules.program import EFFECTS
 
 DEEPEST_CALLS = 200
@@ -266,8 +267,13 @@ def call_node(reader: Reader, body: Body, syntax: cst.CSTNode) -> Any:
     """Append the call of a function that has been read, and return what it gives."""
     graph = body.graph
     results: dict[Value, None] = {}
+    values, parameters = body.inputs.dynamic()
+    given = dict(zip(parameters, values, strict=True))
 
     def result(leaf: Any) -> Any:
+        if leaf in given and not is_number(reader, leaf):
+            # it stays the same array, which a value of the call would not be
+            return given[leaf]
         if isinstance(leaf, Value) and not isinstance(leaf, Constant):
             results[leaf] = None
             return leaf

@@ -21,7 +21,8 @@ from flatgrad.frontend.reader import Reader, is_list
 from flatgrad.frontend.special_methods import compared
 from flatgrad.frontend.truth import condition, decided
 from flatgrad.frontend.unpacking import parts
-from flatgrad.graph.values import Constant, Dict, List, Record, Slice, Value
+from flatgrad.graph.containers import Dict, List, Record, Slice
+from flatgrad.graph.values import Constant, Value
 from flatgrad.rules.program import conjunction, disjunction
 
 NOT_GIVEN = object()

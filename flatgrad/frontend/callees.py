@@ -25,7 +25,8 @@ from flatgrad.frontend.source import LAMBDA, Definition, Names, NameUnknown, def
 from flatgrad.frontend.statement_lines import statements_of
 from flatgrad.frontend.static import function_definition
 from flatgrad.frontend.static_objects import Partial, StaticCall, StaticClass, StaticFunction
-from flatgrad.graph.values import Constant, mapped
+from flatgrad.graph.containers import mapped
+from flatgrad.graph.values import Constant
 from flatgrad.infer import type_of, unwrapped
 from flatgrad.markers import custom_vjp
 from flatgrad.options import Options

@@ -38,7 +38,8 @@ from flatgrad.frontend.unpacking import parts
 from flatgrad.frontend.views import is_own_array
 from flatgrad.frontend.wording import called, described
 from flatgrad.functions.plain import INNER
-from flatgrad.graph.values import Dict, Value, leaves
+from flatgrad.graph.containers import Dict, leaves
+from flatgrad.graph.values import Value
 from flatgrad.parts import Opaque
 from flatgrad.registry import Record, lookup, records
 from flatgrad.rules.diagonals import is_square

@@ -30,8 +30,9 @@ from flatgrad.frontend.statement_lines import Step, statements_of
 from flatgrad.frontend.truth import condition
 from flatgrad.frontend.unpacking import bind_element
 from flatgrad.frontend.unsettled import Unset
+from flatgrad.graph.containers import leaves, mapped
 from flatgrad.graph.size import Symbol
-from flatgrad.graph.values import INTEGER, Graph, Value, leaves, mapped
+from flatgrad.graph.values import INTEGER, Graph, Value
 
 # each reading makes a type wider: bool, int, float, an array of them
 MOST_READINGS = 12

@@ -18,7 +18,7 @@ import numpy as np
 from flatgrad.frontend.known_functions import ARRAY_ATTRIBUTES, ARRAY_METHODS, CONTAINER_METHODS, is_pure
 from flatgrad.frontend.source import ForeignObject, NameUnknown
 from flatgrad.frontend.static_objects import StaticClass, StaticModule
-from flatgrad.graph.values import Record
+from flatgrad.graph.containers import Record
 
 UNARY: dict[type[ast.unaryop], Callable[[Any], Any]] = {
     ast.UAdd: operator.pos,

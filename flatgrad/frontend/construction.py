@@ -34,7 +34,7 @@ from flatgrad.frontend.reader import Reader
 from flatgrad.frontend.source import NameUnknown
 from flatgrad.frontend.special_methods import special
 from flatgrad.frontend.static_classes import MISSING, Field
-from flatgrad.graph.values import Record
+from flatgrad.graph.containers import Record
 
 
 def constructed(reader: Reader, kind: Any, args: Sequence[Any], kwargs: Mapping[str, Any], syntax: cst.CSTNode) -> Any:

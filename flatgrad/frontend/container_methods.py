@@ -31,7 +31,8 @@ from flatgrad.frontend.memory import Ref
 from flatgrad.frontend.plain_numbers import is_number
 from flatgrad.frontend.reader import Reader
 from flatgrad.frontend.unpacking import name_part, parts
-from flatgrad.graph.values import Dict, List, Record, Value, rebuilt
+from flatgrad.graph.containers import Dict, List, Record, rebuilt
+from flatgrad.graph.values import Value
 
 
 def method(kind: type, *names: str) -> Callable[[CallReader], CallReader]:

@@ -24,8 +24,9 @@ from flatgrad.frontend.reader import Reader
 from flatgrad.frontend.special_methods import compared, gone_through, special_result
 from flatgrad.frontend.unpacking import parts
 from flatgrad.frontend.wording import described
+from flatgrad.graph.containers import Dict, List, Record, Slice, leaves, rebuilt
 from flatgrad.graph.size import SizeUnknown, resolved
-from flatgrad.graph.values import Constant, Dict, List, Record, Slice, Value, leaves, rebuilt
+from flatgrad.graph.values import Constant, Value
 
 Container = List | Dict
 

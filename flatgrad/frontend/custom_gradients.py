@@ -27,9 +27,10 @@ from flatgrad.frontend.recursion import deep_recursion
 from flatgrad.frontend.statement_lines import statements_of
 from flatgrad.frontend.unpacking import bind
 from flatgrad.frontend.wording import described
+from flatgrad.graph.containers import leaves, mapped
 from flatgrad.graph.regions import edited
 from flatgrad.graph.size import equal
-from flatgrad.graph.values import FLOAT, Constant, Graph, Type, Value, leaves, mapped
+from flatgrad.graph.values import FLOAT, Constant, Graph, Type, Value
 from flatgrad.markers import custom_vjp, edit_gradient, insert_grad_of
 
 

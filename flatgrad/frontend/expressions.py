@@ -33,7 +33,8 @@ from flatgrad.frontend.special_methods import operated, same_object
 from flatgrad.frontend.texts import OF_TEXTS, is_text
 from flatgrad.frontend.truth import COMPARISON
 from flatgrad.frontend.unpacking import assign, parts
-from flatgrad.graph.values import BOOLEAN, Constant, Dict, List, Record, Value
+from flatgrad.graph.containers import Dict, List, Record
+from flatgrad.graph.values import BOOLEAN, Constant, Value
 from flatgrad.infer import type_of
 from flatgrad.registry import lookup
 from flatgrad.rules.program import Made, conjunction

@@ -31,7 +31,8 @@ from flatgrad.frontend.static import custom_parts, other_decorators
 from flatgrad.frontend.static_names import StaticNames
 from flatgrad.frontend.static_objects import Partial, StaticCall, StaticFunction
 from flatgrad.frontend.wording import described
-from flatgrad.graph.values import Graph, leaves
+from flatgrad.graph.containers import leaves
+from flatgrad.graph.values import Graph
 from flatgrad.markers import custom_vjp
 
 

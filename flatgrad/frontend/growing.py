@@ -15,8 +15,9 @@ from flatgrad.frontend.list_values import relate
 from flatgrad.frontend.memory import Ref
 from flatgrad.frontend.reader import Reader
 from flatgrad.frontend.unsettled import EqualityUnknown
+from flatgrad.graph.containers import List
 from flatgrad.graph.size import Size, plus, symbolic, times
-from flatgrad.graph.values import Graph, List, Type, Value
+from flatgrad.graph.values import Graph, Type, Value
 from flatgrad.rules.listing import appended, listed
 
 

@@ -16,8 +16,9 @@ from flatgrad.frontend.known import is_static
 from flatgrad.frontend.leaf_names import Path, leaf_names, parts_by_key
 from flatgrad.frontend.plain_numbers import is_number
 from flatgrad.frontend.reader import Reader
+from flatgrad.graph.containers import Record, leaves, mapped, rebuilt
 from flatgrad.graph.size import resolved
-from flatgrad.graph.values import Constant, Record, Value, leaves, mapped, rebuilt
+from flatgrad.graph.values import Constant, Value
 from flatgrad.infer import type_of
 from flatgrad.rules.creation import size_of_axis
 

@@ -19,8 +19,9 @@ from flatgrad.frontend.known import as_number, decides, is_static, refuse_method
 from flatgrad.frontend.reader import Reader
 from flatgrad.frontend.special_methods import gone_through
 from flatgrad.frontend.unpacking import parts, sizes
+from flatgrad.graph.containers import Dict, List
 from flatgrad.graph.size import Size, SizeMismatch, SizeUnknown, counter, minus, plus, resolved, unify
-from flatgrad.graph.values import INTEGER, Dict, List, Type, Value
+from flatgrad.graph.values import INTEGER, Type, Value
 from flatgrad.markers import checkpointed
 from flatgrad.rules.creation import extent
 

@@ -21,7 +21,8 @@ from flatgrad.frontend.reader import Reader
 from flatgrad.frontend.truth import truth
 from flatgrad.frontend.unpacking import parts
 from flatgrad.frontend.wording import described
-from flatgrad.graph.values import List, Value
+from flatgrad.graph.containers import List
+from flatgrad.graph.values import Value
 
 Items = Callable[[], Iterator[Any]]
 

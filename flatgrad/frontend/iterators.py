@@ -17,7 +17,7 @@ import libcst as cst
 from flatgrad.frontend.memory import Ref
 from flatgrad.frontend.placeholders import ITEM, NOTHING
 from flatgrad.frontend.reader import Reader, Undefined
-from flatgrad.graph.values import Dict
+from flatgrad.graph.containers import Dict
 
 # the longest run of items that is written out one by one
 MOST_ITEMS = 10_000

@@ -23,9 +23,10 @@ from flatgrad.frontend.statement_lines import Readable, Step
 from flatgrad.frontend.unsettled import EqualityUnknown, Pairs, Undecided, Unset
 from flatgrad.frontend.views import is_own_array
 from flatgrad.frontend.wording import described
+from flatgrad.graph.containers import Dict, List, Record, leaves, mapped, rebuilt
 from flatgrad.graph.regions import is_undefined, undefined
 from flatgrad.graph.size import Shape, equal, resolved, symbolic
-from flatgrad.graph.values import Constant, Dict, List, Record, Type, Value, leaves, mapped, rebuilt
+from flatgrad.graph.values import Constant, Type, Value
 from flatgrad.infer import type_of
 
 # what the flags of the ways out are called in the code

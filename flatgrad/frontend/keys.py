@@ -10,8 +10,9 @@ from typing import Any
 
 from flatgrad.frontend.callees import LocalFunction, callee_of
 from flatgrad.frontend.static_objects import Partial
+from flatgrad.graph.containers import Dict, Record, Slice
 from flatgrad.graph.size import resolved
-from flatgrad.graph.values import Constant, Dict, Record, Slice, Type, Value
+from flatgrad.graph.values import Constant, Type, Value
 from flatgrad.hashing import hashed
 
 

@@ -20,7 +20,8 @@ from flatgrad.frontend.iterators import Deferred
 from flatgrad.frontend.memory import Ref
 from flatgrad.frontend.reader import Reader
 from flatgrad.frontend.unpacking import held
-from flatgrad.graph.values import Constant, List, Node, Record, Slice, Value, leaves, packed
+from flatgrad.graph.containers import List, Record, Slice, leaves
+from flatgrad.graph.values import Constant, Node, Value, packed
 from flatgrad.infer import as_python, type_of, unwrapped
 from flatgrad.parts import Opaque
 

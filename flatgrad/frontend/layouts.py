@@ -7,13 +7,14 @@ Layer: above `views`, below `memory`.
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from flatgrad.frontend.views import index_parts, is_made_anew, view_of
 from flatgrad.graph.regions import is_undefined
+from flatgrad.graph.size import is_one
 from flatgrad.graph.values import Constant, Node, Value
 from flatgrad.markers import stop_gradient
 from flatgrad.rules.program import named
@@ -38,16 +39,21 @@ KEEPS_ORDER: frozenset[Function] = frozenset({
 })  # fmt: skip
 
 
+# an array, and whether its elements have to lie without gaps between them, or may have some while the axes are in order
+Asked = tuple[Value, bool]
+
+
 class Layouts:
     """What is known of how arrays lie in memory. `roots` tells of which array a value is the content."""
 
     def __init__(self, roots: Mapping[Value, Value]) -> None:
         self._roots = roots
-        # of arguments of the function that is differentiated, of what branches and loops give, and what has been found out
+        # of arguments of the function that is differentiated, of what branches and loops give
         self._known: dict[Value, bool] = {}
+        self._found: set[Asked] = set()
 
     def note(self, value: Value, in_order: bool) -> None:
-        """Note whether the elements of an array are certain to lie in their order."""
+        """Note whether the elements of an array lie in their order, without gaps."""
         self._known[value] = in_order
 
     def obstacle(self, view: Value, source: Value) -> Value | None:
@@ -57,48 +63,51 @@ class Layouts:
         return None if node.function is np.reshape and source.rank < 2 else self._out_of_order(source)
 
     def is_copied(self, view: Value, source: Value) -> bool:
-        """Tell whether `ravel` is certain to give a copy: it does where the elements are known to lie in another way."""
+        """Tell whether `ravel`, or a `reshape` to a vector, is certain to give a copy."""
         node = view.node
         assert node is not None
-        return node.function is np.ravel and self._known.get(self._roots.get(source, source)) is False
+        if node.function is np.ravel and self._known.get(self._roots.get(source, source)) is False:
+            return True
+        turned = source.node
+        is_turned = turned is not None and turned.function is np.transpose and source.rank == 2
+        if turned is None or not is_turned or view.rank != 1 or turned.arguments.get("axes") not in (None, (1, 0)):
+            return False
+        # columns are not rows, where there are several of both
+        return all(is_one(size) is False for size in source.shape) and self.is_in_order(turned.inputs[0])
 
-    def is_in_order(self, value: Value, taken: Collection[Value] = ()) -> bool:
-        """Tell whether an array is certain to have its elements in their order in memory, with nothing between them.
+    def is_in_order(self, value: Value) -> bool:
+        """Tell whether an array is certain to have its elements in their order in memory, with nothing between them."""
+        return self._out_of_order(value) is None
 
-        Those that are `taken` to be so are not looked at.
-        """
-        return self._out_of_order(value, taken) is None
-
-    def _out_of_order(self, value: Value, taken: Collection[Value] = ()) -> Value | None:
+    def _out_of_order(self, value: Value) -> Value | None:
         """Return one that keeps an array from being so."""
-        found: set[Value] = set()
-        pending = [value]
+        found: set[Asked] = set()
+        pending = [(value, True)]
         while pending:
-            each = pending.pop()
-            if each in found or each in taken:
+            asked = pending.pop()
+            if asked in found or asked in self._found:
                 continue
-            found.add(each)
-            known = self._known.get(each)
-            sources = self._sources(each) if known is None else [] if known else None
+            found.add(asked)
+            known = self._known.get(asked[0])
+            sources = self._sources(*asked) if known is None else [] if known else None
             if sources is None:
-                return each
+                return asked[0]
             pending += sources
-        if not taken:
-            self._known.update(dict.fromkeys(found, True))
+        self._found |= found
         return None
 
-    def _sources(self, value: Value) -> Sequence[Value] | None:
-        """Return what has to be in order for an array to be so; None where it is not certain even then."""
+    def _sources(self, value: Value, whole: bool) -> Sequence[Asked] | None:
+        """Return what has to hold for an array to lie in order; None where it is not certain even then."""
         if value in self._roots:
-            return [self._roots[value]]
+            return [(self._roots[value], whole)]
         if isinstance(value, Constant) and isinstance(value.number, np.ndarray):
             return [] if value.number.flags.c_contiguous else None
-        if not value.rank or is_undefined(value):
+        if not value.rank or (value.rank == 1 and not whole) or is_undefined(value):
             return []
-        return None if value.node is None or value.node.bodies else _made_from(value, value.node)
+        return None if value.node is None or value.node.bodies else _made_from(value, value.node, whole)
 
 
-def _made_from(value: Value, node: Node) -> Sequence[Value] | None:
+def _made_from(value: Value, node: Node, whole: bool) -> Sequence[Asked] | None:
     function = node.function
     is_sequence = function in (np.array, np.asarray) and isinstance(node.arguments["x"], tuple)
     is_method = function is np.copy and node.form == "method"
@@ -109,12 +118,14 @@ def _made_from(value: Value, node: Node) -> Sequence[Value] | None:
     is_view = view_of(value) is not None
     if function is operator.getitem:
         if is_view:
-            return [node.inputs[0]] if _is_part_in_order(node) else None
+            return [(node.inputs[0], whole)] if not whole or _is_part_in_order(node) else None
         is_plain = type(node.arguments["index"]) is not tuple
-        return [] if value.rank == 1 else [node.inputs[0]] if is_plain else None
+        return [] if value.rank == 1 else [(node.inputs[0], True)] if is_plain else None
+    if is_view and function in KEEPS_ORDER:
+        return [(node.inputs[0], whole)]
     if function in KEEPS_ORDER or (isinstance(function, np.ufunc) and function.signature is None):
-        # the order of the axes is kept, and a copy leaves no gaps
-        return [x for x in node.inputs if x.rank > 1 or is_view]
+        # the order of the axes is kept, and what is made anew has no gaps
+        return [(x, False) for x in node.inputs if x.rank > 1]
     return [] if value.rank == 1 and not is_view else None
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from flatgrad.frontend.known import is_static
-from flatgrad.graph.values import Dict, Record
+from flatgrad.graph.containers import Dict, Record
 
 Path = tuple[str | int, ...]
 

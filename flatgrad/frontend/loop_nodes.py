@@ -23,8 +23,9 @@ from flatgrad.frontend.loop_variables import Variable, numbers
 from flatgrad.frontend.placeholders import BROKE, DONE, NOTHING, RESULT, RETURNED
 from flatgrad.frontend.reader import Reader, Undefined
 from flatgrad.frontend.unsettled import Changing, Undecided, Unset
+from flatgrad.graph.containers import leaves, mapped
 from flatgrad.graph.regions import loop as loop_function
-from flatgrad.graph.values import BOOLEAN, INTEGER, Constant, Value, leaves, mapped
+from flatgrad.graph.values import BOOLEAN, INTEGER, Constant, Value
 from flatgrad.infer import type_of
 from flatgrad.rules.program import disjunction
 

@@ -18,7 +18,8 @@ from flatgrad.frontend.placeholders import NOTHING
 from flatgrad.frontend.plain_numbers import is_number
 from flatgrad.frontend.reader import Reader, Undefined
 from flatgrad.frontend.unsettled import Undecided, Unset
-from flatgrad.graph.values import Type, Value, leaves
+from flatgrad.graph.containers import leaves
+from flatgrad.graph.values import Type, Value
 
 
 @dataclass(eq=False)

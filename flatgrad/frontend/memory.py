@@ -16,7 +16,8 @@ from flatgrad.builder import Builder
 from flatgrad.errors import Problem
 from flatgrad.frontend.layouts import Layouts
 from flatgrad.frontend.views import View, view_of
-from flatgrad.graph.values import INTEGER, Constant, Dict, Graph, List, Record, Value, rebuilt
+from flatgrad.graph.containers import Dict, List, Record, rebuilt
+from flatgrad.graph.values import INTEGER, Constant, Graph, Value
 
 Key = Any
 

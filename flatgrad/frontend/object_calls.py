@@ -28,7 +28,8 @@ from flatgrad.frontend.source import NameUnknown
 from flatgrad.frontend.static_classes import FileClass
 from flatgrad.frontend.unpacking import parts
 from flatgrad.frontend.wording import described
-from flatgrad.graph.values import Dict, List, Record, Value, rebuilt
+from flatgrad.graph.containers import Dict, List, Record, rebuilt
+from flatgrad.graph.values import Value
 
 
 def _one(reader: Reader, args: list[Any], kwargs: dict[str, Any], syntax: cst.CSTNode) -> Any:

@@ -32,7 +32,8 @@ from flatgrad.frontend.source import NameUnknown
 from flatgrad.frontend.static_classes import MISSING
 from flatgrad.frontend.static_objects import Partial, StaticFunction
 from flatgrad.frontend.wording import described
-from flatgrad.graph.values import Constant, Dict, Record, Value
+from flatgrad.graph.containers import Dict, Record
+from flatgrad.graph.values import Constant, Value
 from flatgrad.parts import Untold, attributes_of
 
 CallReader = Callable[..., Any]

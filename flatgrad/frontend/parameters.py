@@ -19,7 +19,8 @@ from flatgrad.frontend.expressions import item_of
 from flatgrad.frontend.memory import Ref
 from flatgrad.frontend.reader import Reader
 from flatgrad.frontend.source import Definition, NameUnknown
-from flatgrad.graph.values import Constant, Dict
+from flatgrad.graph.containers import Dict
+from flatgrad.graph.values import Constant
 
 
 def bound_items(

@@ -23,7 +23,8 @@ from flatgrad.frontend.reader import Reader
 from flatgrad.frontend.source import ForeignObject
 from flatgrad.frontend.static_objects import StaticClass, StaticFunction
 from flatgrad.frontend.wording import described
-from flatgrad.graph.values import BOOLEAN, FLOAT, INTEGER, Constant, Type, Value, mapped
+from flatgrad.graph.containers import mapped
+from flatgrad.graph.values import BOOLEAN, FLOAT, INTEGER, Constant, Type, Value
 from flatgrad.rules.program import Made, Member, looked_up, made, performed, performed_by
 
 OBJECT = Type(np.dtype(object), (), weak=True)

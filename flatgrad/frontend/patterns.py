@@ -20,7 +20,8 @@ from flatgrad.frontend.reader import Reader, performs
 from flatgrad.frontend.statement_lines import Readable, Step, statements_of
 from flatgrad.frontend.truth import condition
 from flatgrad.frontend.unpacking import bind
-from flatgrad.graph.values import Dict, Value
+from flatgrad.graph.containers import Dict
+from flatgrad.graph.values import Value
 from flatgrad.rules.program import conjunction, disjunction
 
 Captures = list[tuple[str, Any]]

@@ -14,8 +14,9 @@ import numpy as np
 
 from flatgrad.frontend.reader import Reader
 from flatgrad.frontend.views import UNLESS_CONVERTED, index_parts, is_basic
+from flatgrad.graph.containers import Slice
 from flatgrad.graph.size import resolved
-from flatgrad.graph.values import Node, Slice, Value
+from flatgrad.graph.values import Node, Value
 from flatgrad.markers import stop_gradient
 from flatgrad.rules.creation import size_of_axis
 from flatgrad.rules.program import named

@@ -39,8 +39,9 @@ from flatgrad.frontend.refused import REFUSED
 from flatgrad.frontend.source import Names, Source
 from flatgrad.frontend.statement_lines import Guarded, Readable, StatementSyntax, statement_of, statements_of
 from flatgrad.frontend.wording import called, described
+from flatgrad.graph.containers import Dict, List, mapped
 from flatgrad.graph.size import SizeMismatch, SizeUnknown
-from flatgrad.graph.values import Constant, Dict, List, Value, mapped
+from flatgrad.graph.values import Constant, Value
 from flatgrad.infer import DtypeUnsupported, type_of
 from flatgrad.rules.creation import size_of_axis
 

@@ -18,8 +18,9 @@ from flatgrad.frontend.memory import refs_of
 from flatgrad.frontend.placeholders import NOTHING, Unfinished
 from flatgrad.frontend.reader import Reader, Undefined
 from flatgrad.frontend.unsettled import Changing, EqualityUnknown, Pairs, Undecided, Unset
+from flatgrad.graph.containers import List
 from flatgrad.graph.size import Size, equal, resolved
-from flatgrad.graph.values import Constant, List, Type, Value
+from flatgrad.graph.values import Constant, Type, Value
 
 
 class Revisions:

@@ -18,7 +18,8 @@ from flatgrad.frontend.placeholders import NOTHING
 from flatgrad.frontend.reader import Reader
 from flatgrad.frontend.static_classes import MISSING
 from flatgrad.frontend.static_objects import Partial
-from flatgrad.graph.values import Constant, Record, Value, leaves, rebuilt
+from flatgrad.graph.containers import Record, leaves, rebuilt
+from flatgrad.graph.values import Constant, Value
 from flatgrad.infer import unwrapped
 
 BINARY_METHODS: dict[Any, str] = {

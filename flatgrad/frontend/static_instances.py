@@ -11,7 +11,7 @@ from typing import Any
 
 from flatgrad.frontend.known_functions import CONTAINER_METHODS
 from flatgrad.frontend.source import NameUnknown
-from flatgrad.graph.values import Record
+from flatgrad.graph.containers import Record
 
 # methods that decide what an object holds, or that look as if they only read it
 OWN_METHODS = frozenset({"__init__", "__new__", "__post_init__", *CONTAINER_METHODS})

@@ -20,7 +20,8 @@ from flatgrad.frontend.special_methods import as_tuple, special_result
 from flatgrad.frontend.unpacking import assigns, name_part
 from flatgrad.frontend.wording import described
 from flatgrad.frontend.writes import augmented_operand, augmented_place, operator_of, write
-from flatgrad.graph.values import Dict, List, Slice, Value
+from flatgrad.graph.containers import Dict, List, Slice
+from flatgrad.graph.values import Value
 from flatgrad.infer import as_python
 from flatgrad.rules.creation import size_of_axis
 

@@ -14,8 +14,9 @@ from flatgrad.frontend.memory import Ref
 from flatgrad.frontend.reader import Reader, is_list
 from flatgrad.frontend.special_methods import gone_through
 from flatgrad.frontend.wording import described
+from flatgrad.graph.containers import Dict, List, Record
 from flatgrad.graph.size import SizeUnknown, resolved
-from flatgrad.graph.values import INTEGER, Constant, Dict, List, Record, Value
+from flatgrad.graph.values import INTEGER, Constant, Value
 from flatgrad.infer import type_of
 from flatgrad.rules.program import literal
 

@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from flatgrad.graph.values import Constant, List, Node, Slot, Value, same_array
+from flatgrad.graph.containers import List, Slot
+from flatgrad.graph.values import Constant, Node, Value, same_array
 from flatgrad.markers import stop_gradient
 from flatgrad.registry import lookup
 from flatgrad.rules.program import named

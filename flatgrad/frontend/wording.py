@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from flatgrad.frontend.static_objects import StaticCall
-from flatgrad.graph.values import Record
+from flatgrad.graph.containers import Record
 from flatgrad.parts import Opaque
 
 OPERATOR_SYMBOLS = {

@@ -25,8 +25,9 @@ from flatgrad.frontend.special_methods import operated_in_place
 from flatgrad.frontend.unsettled import raise_unknown
 from flatgrad.frontend.views import READ_ONLY, is_basic, view_of
 from flatgrad.frontend.wording import OPERATOR_SYMBOLS
+from flatgrad.graph.containers import Dict, List
 from flatgrad.graph.size import SizeMismatch, equal
-from flatgrad.graph.values import AUGMENTED, Constant, Dict, List, Value, same_type
+from flatgrad.graph.values import AUGMENTED, Constant, Value, same_type
 from flatgrad.rules.indexing import getitem_shape, repeats
 from flatgrad.rules.writing import added, assigned
 

@@ -25,8 +25,9 @@ from typing import Any
 
 import numpy as np
 
+from flatgrad.graph.containers import mapped
 from flatgrad.graph.size import is_one
-from flatgrad.graph.values import FLOAT, Constant, Graph, Node, Type, Value, mapped, packed, standing_for
+from flatgrad.graph.values import FLOAT, Constant, Graph, Node, Type, Value, packed, standing_for
 
 # headers of `for` loops: nested tuples, the first part of each is one of these words
 #   ("range", start, stop, step)    one element: the counter

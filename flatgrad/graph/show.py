@@ -22,9 +22,10 @@ import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
+from flatgrad.graph.containers import List, Slice
 from flatgrad.graph.regions import FORWARD, REGIONS
 from flatgrad.graph.size import Size, Symbol, resolved
-from flatgrad.graph.values import Constant, Graph, List, Node, Slice, Type, Value
+from flatgrad.graph.values import Constant, Graph, Node, Type, Value
 
 
 def show(graph: Graph, results: Sequence[Value] = ()) -> str:

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from flatgrad.graph.containers import Slot, leaves
 from flatgrad.graph.regions import branch, call, elements_of, loop, returned_by
-from flatgrad.graph.values import Constant, Graph, Node, Slot, Type, Value, leaves
+from flatgrad.graph.values import Constant, Graph, Node, Type, Value
 
 
 class IllFormed(AssertionError):

@@ -5,8 +5,9 @@ In: a node, one of its bodies, a value in that. Out: the input of the node, by i
 
 from __future__ import annotations
 
+from flatgrad.graph.containers import Slot
 from flatgrad.graph.regions import LoopParts, call, loop, received
-from flatgrad.graph.values import Graph, Node, Slot, Value
+from flatgrad.graph.values import Graph, Node, Value
 
 
 def slots(node: Node, name: str) -> list[int]:

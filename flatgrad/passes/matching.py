@@ -17,7 +17,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from flatgrad.graph.values import Constant, Node, Slice, Value
+from flatgrad.graph.containers import Slice
+from flatgrad.graph.values import Constant, Node, Value
 from flatgrad.infer import unwrapped
 from flatgrad.passes.pattern import Operation, Step, Variable
 from flatgrad.registry import Record, lookup

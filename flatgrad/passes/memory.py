@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from flatgrad.frontend.views import is_made_anew, is_read_only
+from flatgrad.graph.containers import List
 from flatgrad.graph.regions import BACKWARD, LoopParts, accumulated, branch, call, edited, loop
-from flatgrad.graph.values import Constant, Graph, List, Node, Value
+from flatgrad.graph.values import Constant, Graph, Node, Value
 from flatgrad.markers import stop_gradient
 from flatgrad.passes.borrow_shapes import looked_at
 from flatgrad.registry import lookup

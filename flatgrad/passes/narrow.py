@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from flatgrad.graph.containers import leaves
 from flatgrad.graph.regions import LoopParts, branch, constants_inside, loop, received
-from flatgrad.graph.values import Graph, Node, Value, leaves, packed
+from flatgrad.graph.values import Graph, Node, Value, packed
 from flatgrad.passes.prune import has_effect
 
 

@@ -10,8 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from flatgrad.builder import Builder
+from flatgrad.graph.containers import mapped
 from flatgrad.graph.regions import branch, loop, merge_closed
-from flatgrad.graph.values import Constant, Graph, Node, Recognised, Value, mapped
+from flatgrad.graph.values import Constant, Graph, Node, Recognised, Value
 from flatgrad.rules.program import named
 
 Change = Callable[[Builder, Node], Value | None]

@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from flatgrad.builder import Builder
-from flatgrad.graph.values import Constant, Graph, Node, Slice, Slot, Value
+from flatgrad.graph.containers import Slice, Slot
+from flatgrad.graph.values import Constant, Graph, Node, Value
 from flatgrad.passes.block_parts import parts_of
 from flatgrad.passes.rewriting import standing_in, substitute
 from flatgrad.registry import lookup

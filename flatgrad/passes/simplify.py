@@ -20,7 +20,8 @@ from typing import Any
 import numpy as np
 
 from flatgrad.builder import Builder
-from flatgrad.graph.values import Constant, Graph, Node, Value, leaves, same_type
+from flatgrad.graph.containers import leaves
+from flatgrad.graph.values import Constant, Graph, Node, Value, same_type
 from flatgrad.infer import type_of, unwrapped
 from flatgrad.passes.matching import Absent, Axes, Terms, matches, record_of
 from flatgrad.passes.pattern import Operation, Pattern, Variable, pattern_in

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from flatgrad.graph.containers import Slot, leaves
 from flatgrad.graph.size import (
     Expression,
     Shape,
@@ -30,7 +31,7 @@ from flatgrad.graph.size import (
     symbolic,
     times,
 )
-from flatgrad.graph.values import Constant, Slot, Value, leaves
+from flatgrad.graph.values import Constant, Value
 from flatgrad.registry import Sample, no_gradient, real, rule
 from flatgrad.rules.shapes import normal_axes, shape_of
 from flatgrad.rules.static import axes_count

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from flatgrad.graph.containers import List, Slice
 from flatgrad.graph.size import (
     Expression,
     Shape,
@@ -27,7 +28,7 @@ from flatgrad.graph.size import (
     resolved,
     unify,
 )
-from flatgrad.graph.values import Constant, List, Slice, Value
+from flatgrad.graph.values import Constant, Value
 from flatgrad.registry import Sample, real, rule
 from flatgrad.rules.creation import extent, identity, unknown_size
 from flatgrad.rules.placing import placed, placed_along_axis

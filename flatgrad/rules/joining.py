@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from flatgrad.graph.containers import Slice
 from flatgrad.graph.size import (
     Shape,
     Size,
@@ -25,7 +26,7 @@ from flatgrad.graph.size import (
     times,
     unify,
 )
-from flatgrad.graph.values import Slice, Value
+from flatgrad.graph.values import Value
 from flatgrad.registry import Sample, real, rule
 from flatgrad.rules.indexing import slice_length
 from flatgrad.rules.shapes import dtype_of_first, normal_axis, shape_of

@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from flatgrad.graph.containers import leaves
 from flatgrad.graph.size import Shape, SizeMismatch, broadcast
-from flatgrad.graph.values import Value, leaves
+from flatgrad.graph.values import Value
 
 
 def shape_of(argument: Any) -> Shape:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from flatgrad.graph.values import List, Slice
+from flatgrad.graph.containers import List, Slice
 from flatgrad.registry import Sample, no_gradient, real
 from flatgrad.rules.shapes import no_axes
 

@@ -123,7 +123,7 @@ def test_shapes_of_parts(file, capsys):
     assert main(["emit", "f.py:f", "--shapes", shapes]) == 0
     out = capsys.readouterr().out
     assert 'params["b"]: (h,)' in out
-    assert 'layers[0]["W"]: (h, h), layers[1:]: like layers[0]' in out
+    assert 'layers[0]["W"]: (h, h), layers[1]: like layers[0]' in out
     compile(out, "out.py", "exec")
 
 

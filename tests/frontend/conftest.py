@@ -18,8 +18,9 @@ from flatgrad.arguments import emit_for_arguments
 from flatgrad.frontend.live import live_definition
 from flatgrad.frontend.source import Source
 from flatgrad.frontend.static import static_definition
+from flatgrad.graph.containers import leaves
 from flatgrad.graph.regions import nested
-from flatgrad.graph.values import Value, leaves
+from flatgrad.graph.values import Value
 from flatgrad.graph.verify import verify
 from flatgrad.interpret import interpret
 from flatgrad.options import Options

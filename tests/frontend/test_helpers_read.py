@@ -11,8 +11,9 @@ from flatgrad.builder import Builder, StaticNeeded
 from flatgrad.frontend import rule_bodies  # noqa: F401 - fills the tables of what is allowed
 from flatgrad.frontend.live import live_definition
 from flatgrad.frontend.reader import Reader
+from flatgrad.graph.containers import leaves
 from flatgrad.graph.regions import call, edited, nested
-from flatgrad.graph.values import Constant, Graph, Value, leaves
+from flatgrad.graph.values import Constant, Graph, Value
 from flatgrad.graph.verify import verify
 from flatgrad.interpret import interpret
 from flatgrad.signature import Static, parameters_of, signature_of_arguments
@@ -600,7 +601,23 @@ def test_functions_from_another_file(define, tmp_path, monkeypatch):
     assert calls_in(check(f, X, S)) == ["scaled", "scaled"]
 
 
-@pytest.mark.parametrize("returned", ["v", "v.T", "v[1:]", "np.reshape(v, (3,))", "v if np.sum(v) > 0 else v * 2"])
+def test_a_helper_that_returns_its_argument(define):
+    """It is the same array for the caller, who may change it in place."""
+    f = define("""
+        def same(v):
+            w = np.sum(v * 2)
+            return v, w
+
+        def f(x, s):
+            z = x * s
+            y, w = same(z)
+            y += w
+            return np.sum(y) + np.sum(z)
+        """)
+    assert calls_in(check(f, X, S)) == ["same"]
+
+
+@pytest.mark.parametrize("returned", ["v.T", "v[1:]", "np.reshape(v, (3,))", "v if np.sum(v) > 0 else v * 2"])
 def test_what_a_helper_returns_may_be_its_argument(define, returned):
     """A change in place of it would change the argument, so the argument can't be used behind it."""
     f = define(f"""

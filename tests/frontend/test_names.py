@@ -142,7 +142,7 @@ def find(text, name):
         ("x = (lambda: 1)()\n", "x", "is not a constant that can be read without running the file"),
         ("x = [f(i) for i in (1, 2)]\n", "x", "`f` is not defined"),
         ("x = [[0] * 10**5 for i in range(10**5)]\n", "x", "too large"),
-        ("x = {i: np.ones(10**5) for i in range(10**5)}\nimport numpy as np\n", "x", "too large"),
+        ("import numpy as np\nx = {i: np.ones(10**5) for i in range(10**5)}\n", "x", "too large"),
         ("x = [i for i in range(10**4) for j in range(10**4) if False]\n", "x", "too large"),
         ("x = 1 / 0\n", "x", "raises ZeroDivisionError"),
         ("x = 10**10**10\n", "x", "too large"),

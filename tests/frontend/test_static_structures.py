@@ -16,7 +16,7 @@ from flatgrad.errors import FlatgradError, SignatureError
 from flatgrad.frontend.live import live_definition
 from flatgrad.frontend.source import Source
 from flatgrad.frontend.static import static_definition
-from flatgrad.graph.values import Dict, List, Record
+from flatgrad.graph.containers import Dict, List, Record
 from flatgrad.options import Options
 from flatgrad.parts import Untold
 from flatgrad.pipeline import emit_from_annotations

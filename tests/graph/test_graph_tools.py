@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from flatgrad.builder import Builder
+from flatgrad.graph.containers import List, Slice
 from flatgrad.graph.show import show
 from flatgrad.graph.size import symbolic
-from flatgrad.graph.values import FLOAT, Constant, Graph, List, Node, Recognised, Slice, Type, Value
+from flatgrad.graph.values import FLOAT, Constant, Graph, Node, Recognised, Type, Value
 from flatgrad.graph.verify import IllFormed, verify
 from flatgrad.interpret import interpret
 from flatgrad.rules import arithmetic, elementwise, indexing, joining, linear_algebra, reductions, shaping

@@ -12,7 +12,8 @@ import pytest
 import flatgrad.rules
 from flatgrad.builder import Builder
 from flatgrad.differentiation.differentiate import differentiate
-from flatgrad.graph.values import FLOAT, Graph, Slice, Type, Value, mapped
+from flatgrad.graph.containers import Slice, mapped
+from flatgrad.graph.values import FLOAT, Graph, Type, Value
 from flatgrad.graph.verify import verify
 from flatgrad.interpret import interpret
 

@@ -12,8 +12,9 @@ import pytest
 from flatgrad.differentiation.differentiate import differentiate
 from flatgrad.frontend.source import Source
 from flatgrad.frontend.static import static_definition
+from flatgrad.graph.containers import leaves
 from flatgrad.graph.regions import LoopParts, branch, loop, nested
-from flatgrad.graph.values import Value, leaves
+from flatgrad.graph.values import Value
 from flatgrad.graph.verify import verify
 from flatgrad.interpret import interpret
 from flatgrad.passes.narrow import narrow

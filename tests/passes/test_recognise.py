@@ -9,7 +9,8 @@ import pytest
 from flatgrad import nn
 from flatgrad.builder import Builder
 from flatgrad.differentiation.differentiate import differentiate
-from flatgrad.graph.values import FLOAT, Graph, Node, Slice, Type, Value
+from flatgrad.graph.containers import Slice
+from flatgrad.graph.values import FLOAT, Graph, Node, Type, Value
 from flatgrad.interpret import interpret
 from flatgrad.passes.pattern import Operation, Step, Variable, pattern_of
 from flatgrad.passes.recognise import recognise

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from flatgrad.builder import Builder
-from flatgrad.graph.values import FLOAT, Constant, Graph, List, Node, Recognised, Slice, Type, Value
+from flatgrad.graph.containers import List, Slice
+from flatgrad.graph.values import FLOAT, Constant, Graph, Node, Recognised, Type, Value
 from flatgrad.passes.share import share
 from flatgrad.rules.program import EFFECTS, named
 

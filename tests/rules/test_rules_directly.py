@@ -17,8 +17,9 @@ import pytest
 
 import flatgrad.rules
 from flatgrad.binding import bound
+from flatgrad.graph.containers import List, Slice, leaves, mapped
 from flatgrad.graph.size import Expression
-from flatgrad.graph.values import FLOAT, List, Slice, Type, Value, leaves, mapped
+from flatgrad.graph.values import FLOAT, Type, Value
 from flatgrad.registry import positive, records
 
 for module in pkgutil.walk_packages(flatgrad.rules.__path__, "flatgrad.rules."):

@@ -17,7 +17,7 @@ import pytest
 import flatgrad.rules
 from flatgrad.api import emit, value_and_grad
 from flatgrad.decorator import flatgrad as decorate
-from flatgrad.graph.values import leaves
+from flatgrad.graph.containers import leaves
 from flatgrad.registry import positive, records
 
 for module in pkgutil.walk_packages(flatgrad.rules.__path__, "flatgrad.rules."):

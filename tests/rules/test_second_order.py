@@ -15,7 +15,8 @@ import pytest
 import flatgrad.rules
 from flatgrad.builder import Builder
 from flatgrad.differentiation.differentiate import differentiate
-from flatgrad.graph.values import Constant, Graph, List, Slice, Value
+from flatgrad.graph.containers import List, Slice
+from flatgrad.graph.values import Constant, Graph, Value
 from flatgrad.graph.verify import verify
 from flatgrad.infer import type_of
 from flatgrad.interpret import interpret
