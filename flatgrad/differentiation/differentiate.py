@@ -274,7 +274,12 @@ class Backward:
         picked = {part: call for part in parts if (call := _call_of_placed(part, value)) is not None}
         others = [part for part in parts if part not in picked]
         if picked and others:
-            return [self._added_at(self._sum(others, pinned=False), picked)]
+            total = self._sum(others, pinned=False)
+            if total.primal is not None:
+                # the gradient of another variable has another name
+                total = self._named(total)
+                total.primal = value
+            return [self._added_at(total, picked)]
         if len(picked) < 2:
             return parts
         values, indices = (tuple([call[name] for call in picked.values()]) for name in ("values", "index"))

@@ -31,7 +31,7 @@ from flatgrad.frontend.source import NameUnknown
 from flatgrad.frontend.special_methods import compared as compared_objects
 from flatgrad.frontend.special_methods import operated, same_object
 from flatgrad.frontend.texts import OF_TEXTS, is_text
-from flatgrad.frontend.truth import COMPARISON
+from flatgrad.frontend.truth import COMPARISON, condition
 from flatgrad.frontend.unpacking import assign, parts
 from flatgrad.graph.containers import Dict, List, Record
 from flatgrad.graph.values import BOOLEAN, Constant, Value
@@ -217,6 +217,8 @@ def read_unary(reader: Reader, syntax: cst.UnaryOperation) -> Any:
     if function is operator.not_ and isinstance(operand, Value) and operand.rank:
         hint = "for arrays: np.logical_not, or `~` on comparisons"
         reader.fail("`not` needs one truth value", syntax.expression, hint)
+    if function is operator.not_ and not isinstance(operand, Value):
+        return operation(reader, syntax, function, condition(reader, operand, syntax.expression))
     if function is operator.neg and isinstance(operand, int | float) and not reader.inlined:
         return -operand
     return operation(reader, syntax, function, operand)

@@ -12,6 +12,7 @@ import numpy as np
 
 from flatgrad.frontend.static_objects import StaticCall
 from flatgrad.graph.containers import Record
+from flatgrad.graph.values import Value
 from flatgrad.parts import Opaque
 
 OPERATOR_SYMBOLS = {
@@ -36,6 +37,8 @@ def called(function: Callable[..., Any]) -> str:
 
 def described(item: Any) -> str:
     """Return in words what an item of the program is."""
+    if isinstance(item, Value):
+        return "a list" if item.type.is_list else "an array" if item.rank else "a number"
     if isinstance(item, str):
         return "a string"
     if item is None:

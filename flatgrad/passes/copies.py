@@ -76,7 +76,9 @@ class Copies:
         if is_piece and not is_forward and value.node is not None:
             here = self.position[value.node]
             made.name, value.name, made.primal, value.primal = value.name, None, value.primal, None
-        moved = [each for each in self.readers.get(value, ()) if self.is_late(*each) and each[0] > here]
+        found = [each for each in self.readers.get(value, ()) if self.is_late(*each) and each[0] > here]
+        # what leads to the array that is written into stays one with it
+        moved = [(k, node) for k, node in found if write is None or node is None or not self._leads_to(node, write)]
         if write is None:
             # what comes out of a turn is what the next one overwrites
             moved = [each for each in moved if each[1] is not None]
@@ -93,6 +95,10 @@ class Copies:
         made.copy_of = value
         self.groups.add(made, is_own=True)
         self._move(moved, value, made)
+
+    def _leads_to(self, node: Node, write: Node) -> bool:
+        """Tell whether a node before a write makes a view or a second name of an array, which the write may go through."""
+        return is_view(node) and self.position[node] < self.position[write]
 
     def _move(self, readers: Sequence[Reader], value: Value, made: Value) -> None:
         self.readers[value] = [each for each in self.readers[value] if each not in readers]
