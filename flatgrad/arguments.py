@@ -12,14 +12,13 @@ from typing import Any
 import numpy as np
 
 from flatgrad.builder import StaticNeeded
-from flatgrad.frontend.memory import LayoutUnknown
 from flatgrad.frontend.source import Definition
 from flatgrad.frontend.unsettled import EqualityUnknown
 from flatgrad.graph.size import Size, SizeUnknown, bind, resolved, symbols_of, unify
 from flatgrad.graph.values import Type
 from flatgrad.options import Options
 from flatgrad.parts import LAYOUT, places
-from flatgrad.pipeline import Emitted, as_error, emit, place_of
+from flatgrad.pipeline import Emitted, LayoutUnknown, as_error, emit, place_of
 from flatgrad.signature import Signature, signature_of_arguments
 from flatgrad.structures import places_of
 

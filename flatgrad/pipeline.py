@@ -17,10 +17,10 @@ from flatgrad.emission.module import Differentiated, ModuleParts, module_parts, 
 from flatgrad.emission.record_classes import home_of, is_named_tuple, is_plain_dataclass
 from flatgrad.errors import FlatgradError, Problem, ShapeError, SignatureError, UnsupportedError
 from flatgrad.frontend.classes import name_of
-from flatgrad.frontend.memory import LayoutUnknown
 from flatgrad.frontend.placeholders import ItemsNeeded
 from flatgrad.frontend.reader import Reader
 from flatgrad.frontend.source import Definition
+from flatgrad.frontend.unsettled_loops import LoopsRead
 from flatgrad.frontend.wording import described
 from flatgrad.functions.origin import shown_place
 from flatgrad.garbage import collector_paused
@@ -51,6 +51,15 @@ from flatgrad.structures import (
     short_names,
     spelled,
 )
+
+
+class LayoutUnknown(Exception):
+    """The code depends on how the elements of arrays of the caller's lie in memory. `error` says why, `places` where they are."""
+
+    def __init__(self, places: Sequence[str], error: FlatgradError) -> None:
+        self.places = tuple(places)
+        self.error = error
+        super().__init__(str(error))
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,19 +153,30 @@ def read(definition: Definition, signature: Signature) -> tuple[Graph, dict[str,
 
 def _read(definition: Definition, signature: Signature) -> tuple[Graph, dict[str, Any], Any, tuple[str, ...]]:
     """Return the same, and the places of the arrays of its caller's that the function may write into."""
-    try:
-        return _read_once(definition, signature, may_grow=True)
-    except ItemsNeeded:
-        return _read_once(definition, signature, may_grow=False)
+    may_grow, loops = True, LoopsRead()
+    first: FlatgradError | None = None
+    while True:
+        try:
+            return _read_once(definition, signature, loops, may_grow=may_grow)
+        except ItemsNeeded:
+            may_grow, loops = False, LoopsRead(loops.unrolled)
+        except FlatgradError as error:
+            # where it does not help to read loops turn by turn, what is told is what is wrong with them as they stand
+            first = first or error
+            more = loops.unsettled(error)
+            if not more:
+                raise first from None
+            loops = LoopsRead({**loops.unrolled, **more})
 
 
 def _read_once(
-    definition: Definition, signature: Signature, *, may_grow: bool
+    definition: Definition, signature: Signature, loops: LoopsRead, *, may_grow: bool
 ) -> tuple[Graph, dict[str, Any], Any, tuple[str, ...]]:
     graph = Graph(definition.syntax.name.value)
     builder = Builder(graph)
     reader = Reader(builder, definition.names, definition.source)
     reader.may_grow = may_grow
+    reader.memory.loops = loops
     given = _items(definition, signature)
     values = {place: leaf for name, item in given.items() for place, leaf in places_of(name, item) if _is_value(leaf)}
     graph.parameters += values.values()
@@ -168,8 +188,11 @@ def _read_once(
     except StaticNeeded as error:
         error.place = next((place for place, value in values.items() if value is error.value), None)
         raise
-    except LayoutUnknown as error:
-        error.places = tuple(place for place, value in values.items() if value in error.arrays)
+    except FlatgradError as error:
+        unordered = [place for place, value in values.items() if value in reader.memory.unordered]
+        unknown = [place for place in unordered if place not in signature.in_order]
+        if unknown and loops.unknown(error) is not None:
+            raise LayoutUnknown(unknown, error) from None
         raise
     if isinstance(returned, int | float):
         returned = Constant(returned, type_of(returned))
@@ -382,7 +405,7 @@ def _written_defaults(definition: Definition, arguments: dict[str, Any]) -> dict
 
 def as_error(error: SizeUnknown | StaticNeeded | LayoutUnknown) -> FlatgradError:
     """Return what to tell the user where a signature can't say more."""
-    problem = getattr(error, "problem", None) or Problem(str(error))
     if isinstance(error, LayoutUnknown):
-        return UnsupportedError(problem)
+        return error.error
+    problem = getattr(error, "problem", None) or Problem(str(error))
     return (ShapeError if isinstance(error, SizeUnknown) else SignatureError)(problem)

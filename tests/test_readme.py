@@ -47,6 +47,68 @@ def recurrent(W: Float[np.ndarray, "h h"], xs: Float[np.ndarray, "t h"], limit: 
         loss = limit * (1 + np.log(loss / limit))
     return loss
 """
+CONTAINERS = """\
+from typing import TypedDict
+
+import numpy as np
+from jaxtyping import Float
+
+from flatgrad import flatgrad
+
+
+class Params(TypedDict):
+    W1: Float[np.ndarray, "d h"]
+    b1: Float[np.ndarray, "h"]
+    W2: Float[np.ndarray, "h"]
+
+
+@flatgrad(wrt="params", style="compact")
+def loss(params: Params, x: Float[np.ndarray, "n d"], y: Float[np.ndarray, "n"]):
+    h = np.tanh(x @ params["W1"] + params["b1"])
+    residual = h @ params["W2"] - y
+    return np.mean(residual**2)
+"""
+METHOD = """\
+import numpy as np
+from jaxtyping import Float
+
+from flatgrad import flatgrad
+
+
+class Layer:
+    def __init__(self, W: Float[np.ndarray, "h d"], b: Float[np.ndarray, "h"]):
+        self.W = W
+        self.b = b
+
+    def __call__(self, x):
+        return np.tanh(self.W @ x + self.b)
+
+    @flatgrad(wrt="self.W", style="compact")
+    def loss(self, x: Float[np.ndarray, "d"], y: Float[np.ndarray, "h"]):
+        residual = self(x) - y
+        return np.sum(residual**2)
+"""
+IN_PLACE = """\
+import numpy as np
+from jaxtyping import Float
+
+from flatgrad import flatgrad
+
+
+@flatgrad(wrt="rate", style="compact")
+def heat(u: Float[np.ndarray, "n"], rate: float, steps: int):
+    u = u.copy()
+    for _ in range(steps):
+        u[1:-1] += rate * (u[2:] - 2 * u[1:-1] + u[:-2])
+    return np.sum(u**2)
+"""
+# programs that are shown with what is written for them: the part of README.md, the file, its text
+PROGRAMS = {
+    "program": ("network.py", PROGRAM),
+    "containers": ("mlp.py", CONTAINERS),
+    "method": ("layer.py", METHOD),
+    "in_place": ("heat.py", IN_PLACE),
+}
 BAD = "import numpy as np\n\n\ndef loss(x: float):\n    return np.sinh(x) * np.i0(x)\n"
 
 
@@ -119,33 +181,32 @@ def error(folder):
     return f"```text\n{run('-m', 'flatgrad', 'emit', 'loss.py', cwd=folder).stderr}```"
 
 
-def program():
-    """Return the file with a loop, a branch and a helper."""
-    return f"```python\n{PROGRAM}```"
-
-
-def program_output(folder):
-    """Return what the command line writes for the file with a loop, a branch and a helper."""
-    (folder / "network.py").write_text(PROGRAM)
-    done = run("-m", "flatgrad", "emit", "network.py", cwd=folder)
+def written_for(folder, file, text):
+    """Return what the command line writes for a file."""
+    (folder / file).write_text(text)
+    done = run("-m", "flatgrad", "emit", file, cwd=folder)
     assert done.returncode == 0, done.stderr
     return f"```python\n{done.stdout}```"
 
 
 def generated(folder):
     """Return the generated parts by name."""
+    programs = {}
+    for name, (file, text) in PROGRAMS.items():
+        programs[name] = f"```python\n{text}```"
+        programs[f"{name}_output"] = written_for(folder, file, text)
     return {
         "input": example(),
         "output": output(),
-        "program": program(),
-        "program_output": program_output(folder),
+        **programs,
         "operations": operations(),
         "kinks": kinks(),
         "error": error(folder),
     }
 
 
-PARTS = ["input", "output", "program", "program_output", "operations", "kinks", "error"]
+SHOWN = [part for name in PROGRAMS for part in (name, f"{name}_output")]
+PARTS = ["input", "output", *SHOWN, "operations", "kinks", "error"]
 
 
 def part(name):
@@ -193,18 +254,53 @@ def test_every_option_of_the_command_is_named(capsys):
 
 
 HEAD = """\
+import contextlib
 import functools
+import logging
+import warnings
+from dataclasses import dataclass
+from typing import NamedTuple
+
 import numpy as np
 
 FACTOR = 3.0
+TABLE = np.array([1.0, 2.0])
+RATES = {"slow": 0.5, "fast": 2.0}
 
 
 class Model:
+    def __init__(self, rate=2.0):
+        self.rate = rate
+
     def scaled(self, x):
-        return x * 2
+        return x * self.rate
+
+    @property
+    def doubled(self):
+        return self.rate * 2
+
+    def __add__(self, x):
+        return self.scaled(x) + x
+
+
+class Steep(Model):
+    def scaled(self, x):
+        return super().scaled(x) * 3
+
+
+class Pair(NamedTuple):
+    first: float
+    second: float
+
+
+@dataclass
+class Point:
+    x: float
+    y: float = 1.0
 
 
 model = Model()
+values = [1.0]
 
 
 def helper(x, factor=2.0):
@@ -253,41 +349,61 @@ READ = {
     "partial": "return functools.partial(helper, factor=x)(x)",
     "function as argument": "def twice(f, v):\n    return f(f(v))\nreturn twice(np.sin, x) + twice(helper, x)",
     "recursion": "return power(x, 3)",
-    "comprehensions": "return sum([x * k for k in range(3)])",
-    "globals": "return x * FACTOR",
+    "star": "a, *b = x, 2.0, x\nreturn a * b[1]",
+    "annotation": "y: float = x * 2\nreturn y",
+    "return of a container": "return {'a': x, 'b': [x * 2]}",
+    "containers": "d = {'a': x}\nd['b'] = [x * 2]\nd['b'].append(x)\nfor v in d['b']:\n    x = x * v\nreturn x",
+    "set": "return x * len({1, 2, 1}) if 'a' in {'a', 'b'} else x",
+    "named tuple and dataclass": "p = Pair(x, 2.0)\nq = Point(x)\nq.y = p.first\nreturn p.second * q.y * q.x",
+    "comprehensions": "return sum([x * k for k in range(3)]) + sum(v * x for v in np.ones(3) if v > 0)",
+    "map, filter, sorted": "return sum(map(helper, [x, x])) + sum(filter(None, sorted([3, 1]))) * x * any([n > 0, all([])])",
+    "objects": "made = Steep(x)\nmade.rate = made.rate * 2\nreturn made.scaled(x) + made.doubled + (model + x)",
+    "writes": "y = np.zeros(3)\ny[0] = x\ny[1:] += x\nnp.multiply(y, 2.0, out=y)\nnp.add.at(y, [0, 0], x)\n"
+    "np.copyto(y[1:], y[:2].copy())\ny.sort()\nz = np.empty(2)\nz.fill(x)\nreturn np.sum(y) * z[0]",
+    "a list that grows": "ys = []\nfor a in np.ones(3):\n    ys.append(a * x)\nreturn np.sum(np.stack(ys))",
+    "logging, warnings, raise": "logging.info('x')\nif x < 0:\n    warnings.warn('negative')\n    raise ValueError(x)\nreturn x",
+    "with, try": "with np.errstate(all='ignore'):\n    y = x * 2\ntry:\n    y = y * x\nexcept ValueError:\n    raise\n"
+    "finally:\n    print('done')\nreturn y",
+    "del and import": "import math\ny = math.sin(x)\nz = y\ndel z\nreturn y",
+    "globals": "return x * FACTOR * np.sum(TABLE) * RATES['fast'] * model.rate",
 }
 REFUSED = {
-    "into an array": "y = np.ones(3) * x\ny[0] = 1.0\nreturn np.sum(y)",
-    "to an attribute": "model.y = x\nreturn x",
-    "append": "ys = []\nys.append(x)\nreturn x",
-    "dict": "y = {'x': x}\nreturn y['x']",
-    "set": "return x * len({1, x})",
-    "comprehension over an array": "return sum([v * x for v in np.ones(3)])",
-    "object": "return Model().scaled(x)",
-    "method": "return model.scaled(x)",
-    "function chosen by data": "f = np.sin if x > 0 else np.cos\nreturn f(x)",
-    "recursion on data": "return shrunk(x)",
-    "generator": "for k in turns(x):\n    x = x * k\nreturn x",
-    "async": "return later(x)",
-    "shape": "if x > 0:\n    y = np.ones(3) * x\nelse:\n    y = x\nreturn np.sum(y)",
-    "type": "if x > 0:\n    y = (x, x)\nelse:\n    y = x\nreturn np.sum(y)",
-    "without an end": "while True:\n    x = x * 2",
-    "with": "with np.errstate(all='ignore'):\n    y = x\nreturn y",
-    "try": "try:\n    y = x\nfinally:\n    pass\nreturn y",
-    "raise": "if x < 0:\n    raise ValueError\nreturn x",
-    "del": "y = x\ndel y\nreturn x",
+    "a dict of the module": "RATES['slow'] = x\nreturn x",
+    "a list of the module": "values.append(x)\nreturn x",
+    "an attribute": "model.rate = x\nreturn x",
     "global": "global y\ny = x\nreturn x",
     "nonlocal": "def inside():\n    nonlocal x\n    x = 2.0\n    return x\nreturn inside()",
+    "an array that may be written to": "y = np.ones(3) * x\nz = np.ones(3)\nw = y if x > 0 else z\nw[0] = x\nreturn np.sum(y)",
+    "shape": "if x > 0:\n    y = np.ones(3) * x\nelse:\n    y = x\nreturn np.sum(y)",
+    "length": "y = [x]\nif x > 0:\n    y.append(x)\nreturn sum(y)",
+    "type": "if x > 0:\n    y = (x, x)\nelse:\n    y = x\nreturn np.sum(y)",
+    "function chosen by data": "f = np.sin if x > 0 else np.cos\nreturn f(x)",
+    "key chosen by data": "return {0: x, 1: 2.0}[int(x)] * x",
+    "place chosen by data": "return [x, 2.0][int(x)] * x",
+    "condition over a list": "return sum([v for v in [x, x * 2] if v > 0])",
+    "recursion on data": "return shrunk(x)",
+    "handler": "try:\n    y = 1 / x\nexcept ZeroDivisionError:\n    y = x\nreturn y",
+    "suppressed": "with contextlib.suppress(ValueError):\n    y = x * 2\nreturn x",
+    "file": "with open('a') as stream:\n    print(stream)\nreturn x",
+    "input": "y = input()\nreturn x",
+    "draw": "return np.random.default_rng(0).normal(x)",
+    "without an end": "while True:\n    x = x * 2",
+    "generator": "for k in turns(x):\n    x = x * k\nreturn x",
+    "async": "return later(x)",
     "class": "class Inside:\n    pass\nreturn x",
-    "import": "import math\nreturn x",
+}
+ARGUMENTS_REFUSED = {
+    "a dict": ("p: dict", "p['a'] = x\nreturn x", "p.a=float"),
+    "a list": ("p: list", "p.append(x)\nreturn x", "len(p)=1 p[0]=float"),
+    "an attribute": ("p: Model", "p.rate = x\nreturn x", "p.rate=float"),
 }
 
 
-def written(folder, body):
+def written(folder, body, parameters="x: float, n: int = 1"):
     """Return a file with a function of this body."""
     lines = "\n".join("    " + line for line in body.split("\n"))
     path = folder / "f.py"
-    path.write_text(f"{HEAD}def f(x: float, n: int = 1):\n{lines}\n")
+    path.write_text(f"{HEAD}def f({parameters}):\n{lines}\n")
     return path
 
 
@@ -303,6 +419,16 @@ def test_construct_that_is_said_to_be_an_error_is(construct, tmp_path, capsys):
     path = written(tmp_path, REFUSED[construct])
     assert main(["emit", f"{path}:f"]) == 2
     assert re.match(rf"{re.escape(str(path))}:\d+:\d+: ", capsys.readouterr().err)
+
+
+@pytest.mark.parametrize("argument", ARGUMENTS_REFUSED)
+def test_change_of_an_argument_that_is_no_array_is_an_error(argument, tmp_path, capsys):
+    """README.md promises that what the caller holds is never changed."""
+    parameter, body, shapes = ARGUMENTS_REFUSED[argument]
+    path = written(tmp_path, body, f"{parameter}, x: float")
+    assert main(["emit", f"{path}:f", "--shapes", shapes]) == 2
+    line = path.read_text().split("\n").index("    " + body.split("\n")[0]) + 1
+    assert capsys.readouterr().err.startswith(f"{path}:{line}:5: ")
 
 
 if __name__ == "__main__":

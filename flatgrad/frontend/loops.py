@@ -33,6 +33,7 @@ from flatgrad.frontend.reader import Reader, performs
 from flatgrad.frontend.statement_lines import Step, statements_of
 from flatgrad.frontend.truth import truth
 from flatgrad.frontend.unpacking import bind_element
+from flatgrad.frontend.unsettled_loops import place_of
 from flatgrad.graph.size import SizeUnknown
 from flatgrad.graph.values import Value
 from flatgrad.rules.program import disjunction
@@ -45,7 +46,12 @@ def read_for(reader: Reader, syntax: cst.For) -> None:
     reader.at_statement(syntax)
     checkpoint, inner = without_checkpoint(reader, syntax.iter)
     source = iterable(reader, inner)
-    if source.is_known or reader.inlined or not _looped(reader, syntax, source, checkpoint):
+    if (
+        source.is_known
+        or reader.inlined
+        or _is_unsettled(reader, syntax, source)
+        or not _looped(reader, syntax, source, checkpoint)
+    ):
         _unrolled(reader, syntax, source)
 
 
@@ -57,23 +63,30 @@ def read_while(reader: Reader, syntax: cst.While) -> None:
     checkpoint, test = without_checkpoint(reader, syntax.test)
     problems = list(reader.problems)
     variables, memory = dict(reader.variables), dict(reader.memory)
+    read = partial(_while_it_holds, reader, syntax, test)
+    place = place_of(reader.problem("", syntax))
+    if place in reader.memory.loops.unrolled and _can_be_unrolled(
+        reader, read, problems, variables, memory, may_ask=True
+    ):
+        read()
+        return
     loop = Loop(reader, syntax, None, checkpoint, test)
     failure: Exception | None = None
     try:
-        finished = loop.read()
-        if finished:
-            write(loop)
+        with reader.memory.loops.reading(place):
+            finished = loop.read()
+            if finished:
+                write(loop)
     except (StaticNeeded, FlatgradError) as error:
         finished, failure = False, error
     except SizeUnknown as error:
         if error.is_of_arguments:
             raise
         finished, failure = False, error
-    read = partial(_while_it_holds, reader, syntax, test)
     if finished:
         _otherwise(reader, syntax)
     elif _can_be_unrolled(reader, read, problems, variables, memory, may_ask=True):
-        _while_it_holds(reader, syntax, test)
+        read()
     elif failure is not None:
         raise failure
 
@@ -90,11 +103,27 @@ def read_continue(reader: Reader, syntax: cst.Continue) -> None:
 
 def looped(reader: Reader, syntax: cst.For, source: Iterable) -> bool:
     """Read a loop over what is known at run time only as a node. Return False where there are problems."""
-    loop = Loop(reader, syntax, source, False)
-    finished = loop.read()
-    if finished:
-        write(loop)
+    return _finished(reader, Loop(reader, syntax, source, False))
+
+
+def _finished(reader: Reader, loop: Loop) -> bool:
+    """Read a loop and write its node. Return False where there are problems."""
+    with reader.memory.loops.reading(place_of(reader.problem("", loop.syntax))):
+        finished = loop.read()
+        if finished:
+            write(loop)
     return finished
+
+
+def _is_unsettled(reader: Reader, syntax: cst.For, source: Iterable) -> bool:
+    """Tell whether a loop leaves open what is the same memory, and is short. Raises SizeUnknown or StaticNeeded."""
+    problem = reader.memory.loops.unrolled.get(place_of(reader.problem("", syntax)))
+    if problem is None:
+        return False
+    count = turns(source)
+    if count is None:
+        _ask_for_count(reader, syntax, source, replace(problem, hint=COUNT_HINT))
+    return count is not None and count <= LONGEST_UNROLLED
 
 
 def _looped(reader: Reader, syntax: cst.For, source: Iterable, checkpoint: bool) -> bool:
@@ -105,7 +134,7 @@ def _looped(reader: Reader, syntax: cst.For, source: Iterable, checkpoint: bool)
     count = turns(source)
     short = count is not None and count <= LONGEST_UNROLLED
     try:
-        finished = loop.read()
+        finished = _finished(reader, loop)
     except StaticNeeded as error:
         reader.problems = problems
         if short:
@@ -122,13 +151,15 @@ def _looped(reader: Reader, syntax: cst.For, source: Iterable, checkpoint: bool)
         reader.problems = problems
         return False
     if finished:
-        write(loop)
         _otherwise(reader, syntax)
         return True
     if count is None:
         _require_count(reader, syntax, source, reader.problems[len(problems) :])
     read = partial(_turn_by_turn, reader, syntax, source)
     return not (short and _can_be_unrolled(reader, read, problems, variables, memory))
+
+
+COUNT_HINT = "it can be written out turn by turn where the number of turns is known: give it in the shapes"
 
 
 def _require_count(reader: Reader, syntax: cst.For, source: Iterable, problems: Sequence[FlatgradError]) -> None:
@@ -140,8 +171,7 @@ def _require_count(reader: Reader, syntax: cst.For, source: Iterable, problems: 
     found = [problem for error in problems for problem in error.problems]
     if not found or any((each.line, each.column) != (here.line, here.column) for each in found):
         return
-    hint = "it can be written out turn by turn where the number of turns is known: give it in the shapes"
-    _ask_for_count(reader, syntax, source, replace(found[0], hint=hint))
+    _ask_for_count(reader, syntax, source, replace(found[0], hint=COUNT_HINT))
 
 
 def _ask_for_count(reader: Reader, syntax: cst.For, source: Iterable, problem: Problem) -> None:

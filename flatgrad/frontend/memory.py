@@ -13,8 +13,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from flatgrad.builder import Builder
-from flatgrad.errors import Problem
 from flatgrad.frontend.layouts import Layouts
+from flatgrad.frontend.unsettled_loops import LoopsRead
 from flatgrad.frontend.views import View, view_of
 from flatgrad.graph.containers import Dict, List, Record, rebuilt
 from flatgrad.graph.values import INTEGER, Constant, Graph, Value
@@ -24,17 +24,6 @@ Key = Any
 
 class WritesToCaller(Exception):
     """A function changes what its caller can see: it has to be read into the caller's graph."""
-
-
-class LayoutUnknown(Exception):
-    """The code depends on how the elements of some of the caller's `arrays` lie in memory. `problem` says where, in words."""
-
-    def __init__(self, arrays: Iterable[Value], problem: Problem) -> None:
-        self.arrays = tuple(arrays)
-        # where they stand in the arguments of the function that is differentiated
-        self.places: tuple[str, ...] = ()
-        self.problem = problem
-        super().__init__(problem.message)
 
 
 class Unknown(Exception):
@@ -76,6 +65,8 @@ class Memory(dict[Key, Any]):
         # how arrays lie in memory, and the caller's arrays for which that is not known and would tell a view from a copy
         self.layouts: Layouts = outer.layouts if outer is not None else Layouts(self._roots)
         self.unordered: dict[Value, None] = outer.unordered if outer is not None else {}
+        # the loops that have been read, and may have to be read turn by turn
+        self.loops: LoopsRead = outer.loops if outer is not None else LoopsRead()
         self._related: dict[Key, dict[Key, None]] = outer._related if outer is not None else {}
         # what containers were when they were made
         self.originals: dict[Key, Any] = outer.originals if outer is not None else {}
@@ -155,6 +146,7 @@ class Memory(dict[Key, Any]):
     def relate(self, one: Key, other: Key) -> None:
         """Note that two roots, or two containers, may be the same memory."""
         if one is not other:
+            self.loops.relate()
             self._related.setdefault(one, {})[other] = None
             self._related.setdefault(other, {})[one] = None
 

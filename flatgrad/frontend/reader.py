@@ -19,7 +19,7 @@ from flatgrad.binding import ArgumentError
 from flatgrad.builder import Builder, StaticNeeded
 from flatgrad.errors import FlatgradError, Problem, ShapeError, UnsupportedError
 from flatgrad.frontend.assigned import AssignedNames
-from flatgrad.frontend.memory import LayoutUnknown, Memory, Unknown, WritesToCaller, age_of, mark
+from flatgrad.frontend.memory import Memory, Unknown, WritesToCaller, age_of, mark
 from flatgrad.frontend.placeholders import (
     BROKE,
     DONE,
@@ -359,9 +359,8 @@ class Reader:
         raise kind(self.problem(message, syntax, hint)) from None
 
     def fail_at_memory(self, message: str, syntax: cst.CSTNode, hint: str) -> NoReturn:
-        """Raise that it is not known what is the same memory; LayoutUnknown where the caller's arrays tell."""
-        if self.memory.unordered:
-            raise LayoutUnknown(self.memory.unordered, self.problem(message, syntax, hint))
+        """Raise that it is not known what is the same memory."""
+        self.memory.loops.note(self.problem(message, syntax, hint))
         self.fail(message, syntax, hint)
 
     def refuse(self, syntax: cst.CSTNode) -> NoReturn:

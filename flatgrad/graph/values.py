@@ -72,13 +72,13 @@ class Type:
 
 
 def same_array(a: Any, b: Type) -> bool:
-    """Tell whether two types have the same dtype and shape."""
-    return isinstance(a, Type) and a.dtype == b.dtype and tuple(map(resolved, a.shape)) == tuple(map(resolved, b.shape))
+    """Tell whether two types have the same dtype and shape, and are both arrays or both lists."""
+    return isinstance(a, Type) and (a.dtype, a.is_list) == (b.dtype, b.is_list) and tuple(map(resolved, a.shape)) == tuple(map(resolved, b.shape))
 
 
 def same_type(a: Any, b: Type) -> bool:
     """Tell whether two types are the same, also in whether a number is Python's own."""
-    return same_array(a, b) and (a.weak, a.is_list) == (b.weak, b.is_list)
+    return same_array(a, b) and a.weak == b.weak
 
 
 FLOAT = Type(np.dtype(np.float64), (), weak=True)

@@ -26,7 +26,8 @@ SIZES = frozenset({axes_count, np.size, size_of_axis, len})
 def measure_parameters(graph: Graph, results: Sequence[Value]) -> list[Value]:
     """Replace the sizes of unnamed arrays by those of named ones, or by their numbers, and return the new results."""
     named = [value for node in graph.nodes if node.forward is None for value in node.outputs if value.name is not None]
-    measured = _measures([*graph.parameters, *named])
+    # a list may be longer by then
+    measured = _measures([value for value in (*graph.parameters, *named) if not value.type.is_list])
 
     def change(builder: Builder, node: Node) -> Value | None:
         if node.function not in SIZES or node.inputs[0].name is not None:

@@ -165,6 +165,7 @@ BITS = [Sample(real(3) > 0, real(2, 3) > 0), Sample(True, real(3) > 0)]
 no_gradient(operator.not_, shape=no_axes, samples=[Sample(real())])
 no_gradient(operator.invert, np.invert, shape=same, samples=[Sample(real(3) > 0)])
 no_gradient(operator.and_, operator.or_, operator.xor, shape=elementwise, samples=BITS)
+no_gradient(operator.lshift, operator.rshift, shape=elementwise, samples=[Sample(np.array([12, 5]), 1), Sample(12, 2)])
 no_gradient(np.bitwise_and, np.bitwise_or, np.bitwise_xor, shape=elementwise, samples=BITS)
 no_gradient(np.logical_and, shape=elementwise, samples=PAIRS, scalar="bool({x1} and {x2})")
 no_gradient(np.logical_or, shape=elementwise, samples=PAIRS, scalar="bool({x1} or {x2})")

@@ -224,12 +224,12 @@ ERRORS = {
         "no value in the first",
     ),
     "caller's in some turns": (
-        "t = x\nfor row in m:\n    t[0] = 1\n    t = t * 2\nreturn np.sum(t)",
+        "t = x\nwhile np.sum(t) < s:\n    t[0] = 1\n    t = t * 2\nreturn np.sum(t)",
         9,
         "whether this changes an array of the caller's is not known",
     ),
     "shared in some turns": (
-        "t = np.zeros(4)\nh = t\nfor row in m:\n    t[0] = 1\n    t = t + row\nreturn np.sum(t * h)",
+        "t = np.zeros(4)\nh = t\nwhile np.sum(t) < s:\n    t[0] = 1\n    t = t + x\nreturn np.sum(t * h)",
         12,
         "whether this is the array that is changed in line 10 is not known",
     ),

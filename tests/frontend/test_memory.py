@@ -108,7 +108,7 @@ REFUSED = {
         "`LIMITS` may be changed",
     ),
     "view of the turn before": (
-        "u = x * 1\nt = x * 1\nfor row in m:\n    t[0] = s\n    t = u[:]\nreturn u",
+        "u = x * 1\nt = x * 1\nwhile np.sum(t) < s:\n    t[0] = s\n    t = u[:]\nreturn u",
         11,
         "whether this is the array that is changed in line 10 is not known",
     ),
