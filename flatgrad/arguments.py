@@ -18,7 +18,8 @@ from flatgrad.graph.size import Size, SizeUnknown, bind, resolved, symbols_of, u
 from flatgrad.graph.values import Type
 from flatgrad.options import Options
 from flatgrad.parts import LAYOUT, places
-from flatgrad.pipeline import Emitted, LayoutUnknown, as_error, emit, place_of
+from flatgrad.pipeline import Emitted, as_error, emit
+from flatgrad.reading import LayoutUnknown, place_of
 from flatgrad.signature import Signature, signature_of_arguments
 from flatgrad.structures import places_of
 

@@ -26,6 +26,7 @@ parameter_types
 signature
 differentiation passes interpret
 emission
+reading
 chosen
 pipeline
 arguments

@@ -22,7 +22,7 @@ README = ROOT / "README.md"
 SYMBOLS = {
     "add": "+", "sub": "-", "mul": "*", "truediv": "/", "floordiv": "//", "mod": "%", "pow": "**", "matmul": "@",
     "neg": "-x", "pos": "+x", "lt": "<", "le": "<=", "gt": ">", "ge": ">=", "eq": "==", "ne": "!=", "not_": "not",
-    "invert": "~", "and_": "&", "or_": "\\|", "xor": "^", "getitem": "x[...]",
+    "invert": "~", "and_": "&", "or_": "\\|", "xor": "^", "lshift": "<<", "rshift": ">>", "getitem": "x[...]",
 }  # fmt: skip
 PROGRAM = """\
 import numpy as np
@@ -300,6 +300,7 @@ class Point:
 
 
 model = Model()
+point = Point(2.0)
 values = [1.0]
 
 
@@ -355,9 +356,10 @@ READ = {
     "containers": "d = {'a': x}\nd['b'] = [x * 2]\nd['b'].append(x)\nfor v in d['b']:\n    x = x * v\nreturn x",
     "set": "return x * len({1, 2, 1}) if 'a' in {'a', 'b'} else x",
     "named tuple and dataclass": "p = Pair(x, 2.0)\nq = Point(x)\nq.y = p.first\nreturn p.second * q.y * q.x",
-    "comprehensions": "return sum([x * k for k in range(3)]) + sum(v * x for v in np.ones(3) if v > 0)",
+    "comprehensions": "return sum([x * k for k in range(3)]) + sum([v * x for v in np.ones(3)])",
+    "generator expression": "return sum(v * x for v in np.ones(3))",
     "map, filter, sorted": "return sum(map(helper, [x, x])) + sum(filter(None, sorted([3, 1]))) * x * any([n > 0, all([])])",
-    "objects": "made = Steep(x)\nmade.rate = made.rate * 2\nreturn made.scaled(x) + made.doubled + (model + x)",
+    "objects": "made = Steep(x)\nmade.rate = made.rate * 2\nreturn made.scaled(x) + made.doubled + (made + x)",
     "writes": "y = np.zeros(3)\ny[0] = x\ny[1:] += x\nnp.multiply(y, 2.0, out=y)\nnp.add.at(y, [0, 0], x)\n"
     "np.copyto(y[1:], y[:2].copy())\ny.sort()\nz = np.empty(2)\nz.fill(x)\nreturn np.sum(y) * z[0]",
     "a list that grows": "ys = []\nfor a in np.ones(3):\n    ys.append(a * x)\nreturn np.sum(np.stack(ys))",
@@ -365,7 +367,7 @@ READ = {
     "with, try": "with np.errstate(all='ignore'):\n    y = x * 2\ntry:\n    y = y * x\nexcept ValueError:\n    raise\n"
     "finally:\n    print('done')\nreturn y",
     "del and import": "import math\ny = math.sin(x)\nz = y\ndel z\nreturn y",
-    "globals": "return x * FACTOR * np.sum(TABLE) * RATES['fast'] * model.rate",
+    "globals": "return x * FACTOR * np.sum(TABLE) * RATES['fast'] * point.y",
 }
 REFUSED = {
     "a dict of the module": "RATES['slow'] = x\nreturn x",
@@ -381,6 +383,7 @@ REFUSED = {
     "key chosen by data": "return {0: x, 1: 2.0}[int(x)] * x",
     "place chosen by data": "return [x, 2.0][int(x)] * x",
     "condition over a list": "return sum([v for v in [x, x * 2] if v > 0])",
+    "condition over rows": "return sum([v for v in np.ones(3) * x if v > 0])",
     "recursion on data": "return shrunk(x)",
     "handler": "try:\n    y = 1 / x\nexcept ZeroDivisionError:\n    y = x\nreturn y",
     "suppressed": "with contextlib.suppress(ValueError):\n    y = x * 2\nreturn x",

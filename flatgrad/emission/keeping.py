@@ -25,7 +25,7 @@ from flatgrad.graph.regions import (
     nested_in_function,
     received,
 )
-from flatgrad.graph.values import Constant, Graph, Node, Value, packed
+from flatgrad.graph.values import Constant, Graph, Node, Value, packed, same_array
 from flatgrad.passes.memory import is_quick
 
 INDEX, IN_REVERSE, FROM_THE_END = "index", "in reverse", "from the end"
@@ -125,7 +125,7 @@ class Regions:
         for node in graph.nodes:
             if is_backward(node):
                 often = 2 if node.function is BACKWARD[loop] else 1
-                pending += [(value, often) for value in _read_by(node)]
+                pending += [(value, often) for value in _read_by(node, region)]
                 pending += [(value, 1) for body in self._bodies(node) for value in self.of[body].constants]
         again: set[Node] = set()
         while pending:
@@ -150,7 +150,15 @@ class Regions:
         region.again = [node for node in graph.nodes if node in again]
 
 
-def _read_by(node: Node) -> list[Value]:
+def shape_of_sum(node: Node, value: Value, region: Region) -> Value:
+    """Return what has the shape of a value whose gradient a loop adds up, so that it is not kept for that alone."""
+    if not region.depth or region.is_fixed(value):
+        return value
+    upstream = [each for each in node.arguments["upstream"] if isinstance(each, Value) and each.rank]
+    return next((each for each in upstream if same_array(each.type, value.type)), value)
+
+
+def _read_by(node: Node, region: Region) -> list[Value]:
     """Return the inputs of a backward node that its lines read: of what a number's gradient is added up for, nothing."""
     if node.function is accumulated:
         return list(node.inputs[1:])
@@ -158,7 +166,7 @@ def _read_by(node: Node) -> list[Value]:
         return list(node.inputs)
     arguments = node.arguments
     made = zip(arguments.pop("into"), arguments["first"], strict=True)
-    shapes = [value for value, first in made if first is None and value.rank]
+    shapes = [shape_of_sum(node, value, region) for value, first in made if first is None and value.rank]
     return [*packed(arguments)[0], *shapes]
 
 

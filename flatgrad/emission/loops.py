@@ -12,7 +12,7 @@ import numpy as np
 from flatgrad.emission.branches import Branches
 from flatgrad.emission.expressions import NOT
 from flatgrad.emission.interfaces import interface_of
-from flatgrad.emission.keeping import Region
+from flatgrad.emission.keeping import Region, shape_of_sum
 from flatgrad.emission.lines import is_expression, is_inside
 from flatgrad.emission.tape_arrays import shape_of_tape, sizes_at_hand, writes_into_arrays
 from flatgrad.emission.writer import Line, indented
@@ -218,7 +218,9 @@ class Loops(Branches):
             if known is not None:
                 start = self._text(known)
             else:
-                start = f"{self.printer.spelling.np()}.zeros_like({self._text(outer)})" if outer.rank else "0.0"
+                around = self.regions.of[body].around
+                like = outer if around is None else shape_of_sum(node, outer, around)
+                start = f"{self.printer.spelling.np()}.zeros_like({self._text(like)})" if outer.rank else "0.0"
             if known is not None and outer.rank:
                 self.names.of[gradient] = start
             name = self.accumulators[inside[outer]] = self._named(gradient)

@@ -42,8 +42,8 @@ class Names:
                 wanted = self._free("grad_" + self._primal_name(value.primal), wished=False)
             elif value.node is not None and value.node.function in PLACING:
                 # what comes back from elements of a variable is a part of its gradient
-                like = value.node.arguments["like"]
-                wanted = self._free(f"grad_{self._primal_name(like)}_part", wished=False)
+                whole = value.part_of or value.node.arguments["like"]
+                wanted = self._free(f"grad_{self._primal_name(whole)}_part", wished=False)
             elif value.part_of is not None and value.node is not None and _has_parts(value.node):
                 wanted = self._free(f"grad_{self._primal_name(value.part_of)}_part", wished=False)
             elif value.name is not None:

@@ -19,8 +19,8 @@ from flatgrad.frontend.iterators import Deferred
 from flatgrad.frontend.known import plain_number
 from flatgrad.frontend.known_functions import READ_MODULES
 from flatgrad.frontend.objects import Super, attribute_of, is_instance, kind_of, own_attributes, set_attribute
-from flatgrad.frontend.passing import Bound, is_object, of_sys
-from flatgrad.frontend.placeholders import NOTHING
+from flatgrad.frontend.passing import is_object, of_sys
+from flatgrad.frontend.placeholders import NOTHING, Bound
 from flatgrad.frontend.reader import Reader, reads
 from flatgrad.frontend.source import NameUnknown
 from flatgrad.frontend.static_objects import StaticModule

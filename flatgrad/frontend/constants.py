@@ -7,6 +7,7 @@ Only functions that depend on nothing but their arguments are called. Layer: `fr
 from __future__ import annotations
 
 import ast
+import enum
 import math
 import operator
 import types
@@ -65,7 +66,8 @@ COMBINATORIAL = (math.factorial, math.comb, math.perm)
 TOO_LARGE = "is too large for a constant"
 NOT_CONSTANT = "is not a constant that can be read without running the file"
 
-Lookup = Callable[[str], object]
+# what a name stands for, or the function that a lambda makes
+Lookup = Callable[[str | ast.Lambda], object]
 Comprehension = ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp
 
 
@@ -182,6 +184,10 @@ def _attribute(node: ast.Attribute, lookup: Lookup) -> object:
         return getattr(owner, node.attr)
     if isinstance(owner, np.ndarray | np.generic) and node.attr in ARRAY_ATTRIBUTES:
         return getattr(owner, node.attr)
+    if isinstance(owner, enum.EnumMeta) and node.attr in owner.__members__:
+        return owner[node.attr]
+    if isinstance(owner, enum.Enum) and node.attr in ("name", "value"):
+        return getattr(owner, node.attr)
     if isinstance(owner, Record) and node.attr in owner.names:
         return owner.attributes[node.attr]
     if isinstance(owner, int | float | complex) and node.attr in ("real", "imag"):
@@ -248,7 +254,10 @@ def _turns_of(
             raise NotConstant(node, TOO_LARGE)
         bound = dict(_bound(first.target, item))
 
-        def inner(name: str, bound: dict[str, Any] = bound) -> object:
+        def inner(name: str | ast.Lambda, bound: dict[str, Any] = bound) -> object:
+            if isinstance(name, ast.Lambda):
+                # it would see the names of the comprehension
+                raise NotConstant(name, NOT_CONSTANT)
             return bound[name] if name in bound else lookup(name)
 
         if all(evaluate(condition, inner) for condition in first.ifs):
@@ -321,6 +330,7 @@ def _flat(structure: Any) -> list[Any]:
 EVALUATORS: dict[type[ast.AST], Callable[[Any, Lookup], Any]] = {
     ast.Constant: lambda node, lookup: node.value,
     ast.Name: lambda node, lookup: lookup(node.id),
+    ast.Lambda: lambda node, lookup: lookup(node),
     ast.Tuple: lambda node, lookup: tuple(_items(node.elts, lookup)),
     ast.List: lambda node, lookup: _items(node.elts, lookup),
     ast.Set: lambda node, lookup: set(_items(node.elts, lookup)),

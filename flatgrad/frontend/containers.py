@@ -124,7 +124,7 @@ def known_key(reader: Reader, item: Any, syntax: cst.CSTNode, what: str = "key")
 def _require_number(reader: Reader, value: Value, syntax: cst.CSTNode, what: str) -> None:
     """Raise what is missing where a key is not a size whose number is known."""
     words = f"this {what} has to be known when the code is written"
-    if value.rank or value.dtype.kind not in "iub":
+    if value.rank or value.dtype.kind not in "iubU":
         reader.fail(f"{words}, and it depends on data: {value.type}", syntax)
     size = None if isinstance(value.known, tuple) else value.known
     error: Any

@@ -11,6 +11,7 @@ from typing import Any
 import libcst as cst
 
 from flatgrad.frontend.custom_gradients import is_edit_block, read_edit_block
+from flatgrad.frontend.own_contexts import require_harmless
 from flatgrad.frontend.passing import (
     OBJECT,
     READING,
@@ -74,4 +75,5 @@ def _manager(reader: Reader, syntax: cst.BaseExpression) -> Any:
     if not (isinstance(function, StaticClass | StaticFunction) or callable(function)) or function in READING:
         reader.fail(f"{described(function)} is not a context that the emitted code can enter", syntax.func)
     args, kwargs = items_of_call(reader, syntax)
+    require_harmless(reader, function, args, kwargs, syntax)
     return made_object(reader, member_of(reader, function, syntax.func), args, kwargs, syntax)

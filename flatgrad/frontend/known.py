@@ -146,11 +146,11 @@ def plain(item: Any) -> Any:
 
 
 def whole_parameters(value: Value) -> Iterator[Value]:
-    """Yield the int parameters that a whole number is computed from."""
+    """Yield the int parameters that a whole number is computed from, or that a text shows."""
     pending, seen = [value], {value}
     while pending:
         each = pending.pop()
-        if not each.type.weak or each.type.dtype.kind != "i" or isinstance(each, Constant):
+        if not each.type.weak or each.type.dtype.kind not in "iU" or isinstance(each, Constant):
             continue
         if each.node is None:
             yield each

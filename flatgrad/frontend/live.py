@@ -98,20 +98,28 @@ def definition_of_code(function: types.FunctionType, origin: Origin | None = Non
 
     Raises SourceError and UnsupportedError as `live_definition`.
     """
-    code = function.__code__
-    if origin is None:
-        origin = origin_of(function)
-    text = origin.text
-    if text is None:
-        raise SourceError(missing_source(function))
-    source = _source(origin.file, text)
-    if code.co_name == "<lambda>":
+    origin = origin or origin_of(function)
+    source = _source_of(function, origin)
+    if function.__code__.co_name == "<lambda>":
         syntax, line = _lambda_of(function, source, origin)
         definition = Definition(source, syntax, line, LiveNames(function), display="<lambda>")
     else:
         place = _place_of(function, source, origin)
         definition = definition_at(place, source, LiveNames(function), Options())
     return replace(definition, defaults=_defaults(function))
+
+
+def place_of_code(function: types.FunctionType) -> tuple[Source, FunctionPlace]:
+    """Return where the `def` of a function stands, whatever that function is. Raises SourceError."""
+    origin = origin_of(function)
+    source = _source_of(function, origin)
+    return source, _place_of(function, source, origin)
+
+
+def _source_of(function: types.FunctionType, origin: Origin) -> Source:
+    if origin.text is None:
+        raise SourceError(missing_source(function))
+    return _source(origin.file, origin.text)
 
 
 def _defaults(function: types.FunctionType) -> dict[str, object]:

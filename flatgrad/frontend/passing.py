@@ -12,18 +12,18 @@ import time
 import types
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import libcst as cst
 import numpy as np
 
+from flatgrad.frontend.placeholders import Bound
 from flatgrad.frontend.project import module_name
 from flatgrad.frontend.reader import Reader
 from flatgrad.frontend.source import ForeignObject
 from flatgrad.frontend.static_objects import StaticClass, StaticFunction
 from flatgrad.frontend.wording import described
-from flatgrad.graph.containers import mapped
+from flatgrad.graph.containers import Dict, List, Record, leaves, mapped
 from flatgrad.graph.values import BOOLEAN, FLOAT, INTEGER, Constant, Type, Value
 from flatgrad.rules.program import Made, Member, looked_up, made, performed, performed_by
 
@@ -50,14 +50,6 @@ LOGGING = frozenset({"debug", "info", "warning", "warn", "error", "critical", "e
 OF_SYS = frozenset({"float_info", "maxsize"})
 STREAMS = ("stdout", "stderr")
 READING = (input, open)
-
-
-@dataclass(frozen=True, slots=True)
-class Bound:
-    """An attribute of an object that is not read; whether it is a method shows where it is used."""
-
-    owner: Any
-    name: str
 
 
 def is_passed(function: Any) -> bool:
@@ -260,6 +252,14 @@ def _maker(owner: Any) -> Member | None:
     return maker if isinstance(maker, Member) else None
 
 
+def require_unshared(reader: Reader, item: Any, what: str, syntax: cst.CSTNode) -> None:
+    """Report what code that is not read may change in place: an array, a list, a dict, an object."""
+    container = isinstance(item, List | Dict | Record)
+    if container or any(isinstance(leaf, Value) and not leaf.type.weak for leaf in leaves(item)):
+        kind = described(item) if container else "an array"
+        reader.fail(f"{what} is given {kind}, and may change it", syntax, "give it numbers or text")
+
+
 def _method(
     reader: Reader,
     method: Bound,
@@ -275,5 +275,8 @@ def _method(
     is_logger = isinstance(owner, Constant) and isinstance(owner.number, Made)
     if is_logger and method.name in ("isEnabledFor", "hasHandlers"):
         return performing(reader, performed_by, [owner, method.name], args, kwargs, BOOLEAN, syntax)
+    if not is_logger:
+        for item in (*args, *kwargs.values()):
+            require_unshared(reader, item, f"`{method.name}` of an object that is not read", syntax)
     kind = None if is_statement or (is_logger and method.name in LOGGING) else OBJECT
     return performing(reader, performed_by, [owner, method.name], args, kwargs, kind, syntax)

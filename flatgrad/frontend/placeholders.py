@@ -4,6 +4,11 @@ In: nothing. Out: marks, names that no variable can have, and exceptions that th
 Layer: bottom of `frontend`.
 """
 
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
 NOTHING = object()
 # stands for the result of a path that ends in a `raise`
 RAISED = object()
@@ -16,6 +21,14 @@ ITEM = "item?"
 
 class Unfinished:
     """Stands for a variable whose assignment could not be read, so that one mistake is reported once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """An attribute of an object that is not read; whether it is a method shows where it is used."""
+
+    owner: Any
+    name: str
 
 
 class Poisoned(Exception):

@@ -84,8 +84,8 @@ class FileNames(Names, Protocol):
     source: Source
     bindings: Bindings
 
-    def known_at(self, name: str, order: int) -> Any:
-        """Return what a name stands for just before a statement of the file. Raises NameUnknown."""
+    def known_at(self, name: str | ast.Lambda, order: int) -> Any:
+        """Return what a name stands for just before a statement of the file, or what a lambda makes. Raises NameUnknown."""
         ...
 
 
@@ -336,12 +336,10 @@ class FileClass(StaticClass):
 
     def _found(self, expression: ast.expr) -> Any:
         """Return the value of an expression in the body of the class. Raises NameUnknown."""
-        if isinstance(expression, ast.Lambda):
-            source = self.names.source
-            syntax = next(place.syntax for place in source.lambdas if place.node is expression)
-            return StaticFunction("lambda", source, source.definition_of(syntax), self.names)
 
-        def lookup(name: str) -> object:
+        def lookup(name: str | ast.Lambda) -> object:
+            if isinstance(name, ast.Lambda):
+                return self.names.known_at(name, self.order)
             inner = self._body.get(name)
             if isinstance(inner, _Unevaluated) and inner.expression is not expression:
                 return self._found(inner.expression)

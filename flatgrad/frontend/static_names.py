@@ -21,6 +21,7 @@ from flatgrad.frontend.known_functions import FOLLOWED_MODULES, KEPT_MODULES, NA
 from flatgrad.frontend.project import module_name, module_path, submodule_path
 from flatgrad.frontend.recursion import deep_recursion
 from flatgrad.frontend.source import (
+    LAMBDA,
     ForeignObject,
     NameUnknown,
     Source,
@@ -127,8 +128,7 @@ class StaticNames:
             place = next(place for place in self.source.functions if place.node is binding.value)
             return StaticFunction(name, self.source, place.syntax, self)
         if isinstance(binding.value, ast.Lambda) and not binding.path:
-            syntax = next(place.syntax for place in self.source.lambdas if place.node is binding.value)
-            return StaticFunction(name, self.source, self.source.definition_of(syntax), self)
+            return self._lambda(binding.value, name)
         if isinstance(binding.value, ast.Call) and self.bindings.dotted_name(binding.value.func) == "functools.partial":
             return self._partial(name, binding, binding.value)
         if isinstance(binding.value, ast.Call) and not binding.path:
@@ -155,10 +155,14 @@ class StaticNames:
         """Tell whether a call is that of one of the user's functions."""
         assert isinstance(binding.value, ast.Call)
         try:
-            function = evaluate(binding.value.func, lambda name: self._value_at(name, binding.order))
+            function = evaluate(binding.value.func, lambda name: self.known_at(name, binding.order))
         except (NotConstant, NameUnknown):
             return False
         return isinstance(function, StaticFunction | StaticCall | Partial)
+
+    def _lambda(self, node: ast.Lambda, name: str) -> StaticFunction:
+        syntax = next(place.syntax for place in self.source.lambdas if place.node is node)
+        return StaticFunction(name, self.source, self.source.definition_of(syntax), self)
 
     def _logger(self, name: str, binding: Binding, made: ast.Call) -> object:
         """Return a logger by its name: a call of logging.getLogger."""
@@ -207,8 +211,10 @@ class StaticNames:
             value = value[index]
         return value
 
-    def known_at(self, name: str, order: int) -> Any:
-        """Return what a name stands for just before the statement with this number. Raises NameUnknown."""
+    def known_at(self, name: str | ast.Lambda, order: int) -> Any:
+        """Return what a name stands for just before the statement with this number, or what a lambda makes. Raises NameUnknown."""
+        if isinstance(name, ast.Lambda):
+            return self._lambda(name, LAMBDA)
         value = self._value_at(name, order)
         if name in self.bindings.changed and not is_immutable(value):
             changed = self._line(self.bindings.changed[name])

@@ -16,7 +16,8 @@ import libcst as cst
 import numpy as np
 
 from flatgrad.frontend.known import is_static, plain
-from flatgrad.frontend.passing import Bound, kept, looked_up_attribute
+from flatgrad.frontend.passing import kept, looked_up_attribute
+from flatgrad.frontend.placeholders import Bound
 from flatgrad.frontend.reader import Reader, reads
 from flatgrad.graph.values import Type, Value
 from flatgrad.rules.program import concatenated, filled, formatted

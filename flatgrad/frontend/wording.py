@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from flatgrad.frontend.placeholders import Bound
 from flatgrad.frontend.static_objects import StaticCall
 from flatgrad.graph.containers import Record
 from flatgrad.graph.values import Value
@@ -47,6 +48,8 @@ def described(item: Any) -> str:
         return f"a {getattr(item.kind, 'name', None) or item.kind.__name__}"
     if isinstance(item, tuple):
         return "a tuple or list"
+    if isinstance(item, Bound):
+        return f"`{item.name}` of an object that is not read"
     if isinstance(item, Opaque):
         return f"a {item.kind}"
     if isinstance(item, StaticCall):

@@ -67,7 +67,7 @@ class Type:
 
     def __str__(self) -> str:
         if self.weak:
-            return {"f": "float", "i": "int", "b": "bool", "O": "kept"}[self.dtype.kind]
+            return {"f": "float", "i": "int", "b": "bool", "O": "kept", "U": "text"}[self.dtype.kind]
         return f"{self.dtype}[{', '.join(map(str, self.shape))}]"
 
 

@@ -12,10 +12,9 @@ from dataclasses import dataclass
 
 from flatgrad.frontend.views import is_made_anew, is_read_only
 from flatgrad.graph.containers import List
-from flatgrad.graph.regions import BACKWARD, LoopParts, accumulated, branch, call, edited, loop
+from flatgrad.graph.regions import BACKWARD, LoopParts, branch, call, edited, loop
 from flatgrad.graph.values import Constant, Graph, Node, Value
 from flatgrad.markers import stop_gradient
-from flatgrad.passes.borrow_shapes import looked_at
 from flatgrad.registry import lookup
 from flatgrad.rules.listing import appended
 from flatgrad.rules.program import literal, named
@@ -188,20 +187,6 @@ def is_quick(node: Node) -> bool:
     if record is not None and record.view:
         return True
     return node.function in QUICK and not any(value.rank for value in (*node.inputs, *node.outputs))
-
-
-def content_read(node: Node) -> list[Value]:
-    """Return the inputs of a node whose elements matter, not only their shapes."""
-    if node.function is accumulated:
-        return list(node.inputs[1:])
-    if node.function is BACKWARD[loop]:
-        arguments = node.arguments
-        return [each for each in (*arguments["upstream"], *arguments["first"]) if isinstance(each, Value)]
-    looked = looked_at(node)
-    if looked is None or looked.type.is_list:
-        # a list gets longer
-        return list(node.inputs)
-    return [value for value in node.inputs if value is not looked]
 
 
 def memory_of_outputs(

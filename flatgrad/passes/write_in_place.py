@@ -15,13 +15,12 @@ from collections.abc import Callable, Iterator, Sequence
 from flatgrad.graph.regions import BACKWARD, LoopParts, branch, call, call_backward, loop
 from flatgrad.graph.values import Constant, Graph, Node, Value
 from flatgrad.passes.around_bodies import outside, place_of, place_of_upstream, slots, upstream_outside
-from flatgrad.passes.borrow_shapes import looked_at
+from flatgrad.passes.borrow_shapes import content_read, looked_at
 from flatgrad.passes.copies import Copies, Reader, is_part
 from flatgrad.passes.memory import (
     DONE,
     WRITES,
     Sharing,
-    content_read,
     is_basic,
     is_quick,
     is_view,

@@ -15,6 +15,7 @@ import pytest
 import flatgrad.rules  # noqa: F401 - declares the operations
 from flatgrad.api import value_and_grad
 from flatgrad.arguments import emit_for_arguments
+from flatgrad.errors import FlatgradError
 from flatgrad.frontend.live import live_definition
 from flatgrad.frontend.source import Source
 from flatgrad.frontend.static import static_definition
@@ -24,7 +25,7 @@ from flatgrad.graph.values import Value
 from flatgrad.graph.verify import verify
 from flatgrad.interpret import interpret
 from flatgrad.options import Options
-from flatgrad.pipeline import read
+from flatgrad.reading import read
 from flatgrad.signature import signature_of_arguments
 
 
@@ -96,10 +97,22 @@ def is_right(body, arguments, *others):
     return graph
 
 
+def is_refused(body, arguments, line, message):
+    """Check that reading a function raises one error, at this line and with this message, and return it."""
+    with pytest.raises(FlatgradError) as error:
+        graph_of(body, arguments)
+    (problem,) = error.value.problems
+    assert message in problem.message
+    assert problem.line == line
+    return problem
+
+
 @pytest.fixture(scope="session")
 def reading():
     """Return what reads functions from their text, looks at their graphs and runs them."""
-    return SimpleNamespace(graph_of=graph_of, is_right=is_right, functions_of=functions_of, nodes_of=nodes_of)
+    return SimpleNamespace(
+        graph_of=graph_of, is_right=is_right, is_refused=is_refused, functions_of=functions_of, nodes_of=nodes_of
+    )
 
 
 programs = itertools.count()

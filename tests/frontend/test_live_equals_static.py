@@ -19,7 +19,8 @@ from flatgrad.frontend.static import static_definition
 from flatgrad.graph.regions import nested
 from flatgrad.graph.show import show
 from flatgrad.options import Options
-from flatgrad.pipeline import emit_from_annotations, read
+from flatgrad.pipeline import emit_from_annotations
+from flatgrad.reading import read
 from flatgrad.signature import signature_of_annotations
 
 # a file with a function f, and the shapes of what is not annotated

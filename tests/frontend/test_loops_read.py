@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from flatgrad.errors import FlatgradError
 from flatgrad.graph.regions import LoopParts, loop
 from flatgrad.graph.size import SizeUnknown
 
@@ -258,10 +257,7 @@ ERRORS = {
 def test_what_can_not_be_a_loop_is_refused_at_its_place(reading, case):
     """What changes its type from turn to turn, or would change memory of others, is an error there, and one only."""
     body, line, words = ERRORS[case]
-    with pytest.raises(FlatgradError) as error:
-        reading.graph_of(body, GIVEN[0])
-    (problem,) = error.value.problems
-    assert (problem.line, words in problem.message) == (line, True), problem.message
+    reading.is_refused(body, GIVEN[0], line, words)
 
 
 def test_the_number_of_turns_over_known_things_and_rows(reading):

@@ -18,7 +18,7 @@ from flatgrad.graph.values import Value
 from flatgrad.graph.verify import verify
 from flatgrad.interpret import interpret
 from flatgrad.passes.narrow import narrow
-from flatgrad.pipeline import read
+from flatgrad.reading import read
 from flatgrad.signature import signature_of_arguments
 
 HEAD = "import numpy as np\n\n\n"

@@ -9,10 +9,8 @@ import itertools
 import os
 import re
 import sys
-import time
 import traceback
 import warnings
-from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -22,8 +20,8 @@ os.environ["FLATGRAD_CACHE"] = "off"
 sys.path[:0] = [str(Path(__file__).parents[2]), str(Path(__file__).parent)]
 
 from random_checks import STYLES, Failure  # noqa: E402
-from random_control_flow import smaller_texts  # noqa: E402
 from random_programs import Program  # noqa: E402
+from random_shrinking import try_all  # noqa: E402
 from random_writes import WriteWriter  # noqa: E402
 from structured_programs import NUMPY  # noqa: E402
 
@@ -132,59 +130,15 @@ def check(program):
                 raise Failure(f"gradient {style}", f"grad_{name} is\n{gradient}\nand complex steps give\n{wanted}")
 
 
-def outcome(program):
-    """Return the kind of failure, "" for none."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
-            check(program)
-    except FlatgradError as error:
-        return kind_of(error)
-    except Failure as failure:
-        return failure.kind
-    return ""
-
-
-def kind_of(error):
-    """Return the message of an error without its names and numbers."""
-    return "error: " + re.sub(r"`[^`]*`|'[^']*'|\d+", "#", error.problems[0].message)
-
-
-def smallest(program, kind, seconds=60.0):
-    """Return a program that fails in the same way and from which nothing more can be taken."""
-    end = time.monotonic() + seconds
-    shrunk = True
-    while shrunk:
-        shrunk = False
-        for text in smaller_texts(program.source):
-            if time.monotonic() > end:
-                return program
-            smaller = InPlaceProgram(text, program.arguments)
-            # a loop that counts by itself must not lose what ends it
-            endless = text.count("while") > len(re.findall(r"\bk\d+ \+= 1", text))
-            if len(text) < len(program.source) and not endless and is_sound(smaller) and outcome(smaller) == kind:
-                program, shrunk = smaller, True
-                break
-    return program
+def runs(program):
+    """Tell whether what is left of a program can be tested: a loop that counts by itself must not lose what ends it."""
+    endless = program.source.count("while") > len(re.findall(r"\bk\d+ \+= 1", program.source))
+    return not endless and is_sound(program)
 
 
 def main(first, last):
     """Try the programs of these seeds and show what fails, made as small as it gets."""
-    counts = Counter()
-    for seed in range(first, last):
-        program = generated(seed)
-        kind = outcome(program)
-        counts[kind or "right"] += 1
-        if not kind or counts[kind] > 2:
-            continue
-        small = smallest(program, kind)
-        print(f"--- seed {seed}: {kind}\n{small.text}")
-        try:
-            check(small)
-        except (FlatgradError, Failure) as error:
-            print(str(error)[:1500], flush=True)
-    for each, count in counts.most_common():
-        print(count, each)
+    try_all(((seed, generated(seed)) for seed in range(first, last)), check, runs)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ written into a tensor. `OPEN` has the arguments whose gradients a definition lea
 import itertools
 import math
 
+import in_torch
 import torch
 from torch.distributions import Categorical, Independent, MixtureSameFamily, MultivariateNormal, Normal
 from torch.func import functional_call
@@ -113,20 +114,7 @@ def gaussian_process(x, y, variance, length, period, noise):
 
 
 def kalman_with_dataclass(ys, belief, F, Q, H, r):
-    """The observations are jointly normal."""
-    x, P = belief.mean, belief.covariance
-    means, covariances = [], []
-    for _ in ys:
-        x, P = F @ x, F @ P @ F.T + Q
-        means.append(H @ x)
-        covariances.append(P)
-    n = len(ys)
-    joint = [[None] * n for _ in range(n)]
-    for s in range(n):
-        for t in range(s, n):
-            joint[s][t] = joint[t][s] = H @ torch.matrix_power(F, t - s) @ covariances[s] @ H + (r if s == t else 0)
-    joint = torch.stack([torch.stack(row) for row in joint])
-    return MultivariateNormal(torch.stack(means), joint).log_prob(ys) + belief.log_likelihood
+    return in_torch.kalman(ys, belief.mean, belief.covariance, F, Q, H, r) + belief.log_likelihood
 
 
 def hmm_filling_alpha(observations, start, transition, emission):
