@@ -18,7 +18,7 @@ from typing import Any, Protocol
 import libcst as cst
 
 from flatgrad.errors import FlatgradError, SourceError
-from flatgrad.frontend.constants import NotConstant, evaluate
+from flatgrad.frontend.constants import NotConstant, evaluate, names_only
 from flatgrad.frontend.known_functions import NAMED_MODULES, READ_MODULES
 from flatgrad.frontend.live import definition_of_code
 from flatgrad.frontend.parameters import all_parameters
@@ -327,7 +327,7 @@ def _value(expression: ast.expr, names: Finder, own: set[str]) -> Any:
         return names.find(name)
 
     try:
-        return evaluate(expression, find)
+        return evaluate(expression, names_only(find))
     except (NotConstant, NameUnknown):
         return NO_VALUE
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from flatgrad.annotated_classes import AnnotatedClass, Field, Finder, annotated_class, is_users_class
-from flatgrad.frontend.constants import NotConstant, evaluate
+from flatgrad.frontend.constants import NotConstant, evaluate, names_only
 from flatgrad.frontend.source import ForeignObject, NameUnknown
 
 
@@ -170,7 +170,7 @@ def _named(syntax: ast.expr, names: Finder) -> Form | None:
 def _resolved(syntax: ast.expr, names: Finder) -> object:
     """Return what a name stands for; None where that can't be told, as for what only type checkers import."""
     try:
-        return evaluate(syntax, names.find)
+        return evaluate(syntax, names_only(names.find))
     except (NotConstant, NameUnknown):
         return None
 

@@ -5,7 +5,6 @@ In: a definition, with arguments of a call or with annotations and `shapes`. Out
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,7 +16,8 @@ from flatgrad.annotated_classes import annotated_class, as_ast, is_users_class
 from flatgrad.annotations import Annotated, Attributes, Optional, form_of
 from flatgrad.annotations import Static as Static
 from flatgrad.errors import Problem, SignatureError
-from flatgrad.frontend.constants import NotConstant, evaluate
+from flatgrad.frontend.constants import NotConstant
+from flatgrad.frontend.defaults import default_in_file
 from flatgrad.frontend.parameter_uses import uses_of_parameters
 from flatgrad.frontend.source import Definition, NameUnknown
 from flatgrad.frontend.used_parts import Use
@@ -282,9 +282,8 @@ def default_value(definition: Definition, parameter: Parameter) -> Any:
     assert parameter.default is not None
     if parameter.name in definition.defaults:
         return definition.defaults[parameter.name]
-    text = cst.Module([]).code_for_node(parameter.default)
     try:
-        return evaluate(ast.parse(text, mode="eval").body, definition.names.find)
+        return default_in_file(definition, parameter.name)
     except NameUnknown as error:
         raise SignatureError(definition.source.problem(error.message, parameter.default, error.hint)) from None
     except NotConstant as error:

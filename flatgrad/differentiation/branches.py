@@ -24,7 +24,9 @@ def visit_branch(backward: Backward, node: Node) -> None:
     closed: tuple[Value, ...] = node.arguments["closed"]
     reached = [k for k, output in enumerate(node.outputs) if output in backward.gradients]
     sources = [k for k, value in enumerate(closed) if value in backward.active]
-    inner = [_through_side(backward, node, body, reached, sources) for body in node.bodies]
+    # gradients that writes have been made into are changed in the sides, too
+    begun = {k: first for k in sources if closed[k].rank and (first := _begun(backward, closed[k])) is not None}
+    inner = [_through_side(backward, node, body, reached, sources, list(begun)) for body in node.bodies]
     passed = [k for k in sources if any(k in gradients for gradients in inner)]
     for body, gradients in zip(node.bodies, inner, strict=True):
         builder = builder_for(body, node)
@@ -32,8 +34,9 @@ def visit_branch(backward: Backward, node: Node) -> None:
         body.gradients = [gradients[k] if k in gradients else zeros[k] for k in passed]
     if not passed and not any(_has_backward(body) for body in node.bodies):
         return
-    upstream = tuple([in_dtype(backward, backward.gradients[node.outputs[k]], node.outputs[k]) for k in reached])
-    given = {"condition": node.arguments["condition"], "upstream": upstream, "closed": ()}
+    upstream = [in_dtype(backward, backward.gradients[node.outputs[k]], node.outputs[k]) for k in reached]
+    upstream += begun.values()
+    given = {"condition": node.arguments["condition"], "upstream": tuple(upstream), "closed": ()}
     types = [gradient_type(closed[k]) for k in passed]
     made = append_backward(backward, node, given, types)
     for k, gradient in zip(passed, made.outputs, strict=True):
@@ -41,15 +44,24 @@ def visit_branch(backward: Backward, node: Node) -> None:
         backward.pass_on(closed[k], gradient)
 
 
+def _begun(backward: Backward, value: Value) -> Value | None:
+    return None if value in backward.accumulating else backward.taken_on(value)
+
+
 def _through_side(
-    backward: Backward, node: Node, body: Graph, reached: Sequence[int], sources: Sequence[int]
+    backward: Backward, node: Node, body: Graph, reached: Sequence[int], sources: Sequence[int], begun: Sequence[int]
 ) -> dict[int, Value]:
     """Append the backward pass of one side, and return the gradients of its parameters by their number."""
     closed = node.arguments["closed"]
     accumulating = frozenset(body.parameters[k] for k in sources if closed[k] in backward.accumulating)
     inside = backward.inside(body, accumulating)
+    given = {k: Value(gradient_type(closed[k])) for k in begun}
+    for k, gradient in given.items():
+        inside.start_from(body.parameters[k], gradient)
     start_body(inside, body, [body.results[k] for k in reached])
-    return {k: inside.gradients[body.parameters[k]] for k in sources if body.parameters[k] in inside.gradients}
+    body.upstream += given.values()
+    found = {k: inside.gradients[body.parameters[k]] for k in sources if body.parameters[k] in inside.gradients}
+    return given | found
 
 
 def _has_backward(body: Graph) -> bool:

@@ -25,7 +25,7 @@ from flatgrad.differentiation.masks import MaskedGradients, plain
 from flatgrad.differentiation.unbroadcast import broadcast_axes, cast, is_smaller, summed_over
 from flatgrad.errors import UnsupportedError
 from flatgrad.frontend.rule_bodies import inputs_with_gradient, read_rule
-from flatgrad.frontend.views import is_read_only
+from flatgrad.frontend.views import is_basic, is_read_only
 from flatgrad.graph.containers import leaves
 from flatgrad.graph.regions import branch, call, edited, loop
 from flatgrad.graph.size import SizeUnknown
@@ -184,6 +184,9 @@ class Backward:
 
     def pass_on(self, value: Value, gradient: Any) -> None:
         """Add a part of the gradient of a value, brought to its shape and dtype."""
+        if isinstance(gradient, Value) and gradient.node is not None and gradient.node.function is np.zeros_like:
+            # nothing of the value is left behind the operation
+            return
         part = self._fitted(gradient, value)
         part.part_of = value
         self._add_part(value, part)
@@ -290,7 +293,14 @@ class Backward:
     def _added_at(self, total: Value, picked: Mapping[Value, Mapping[str, Any]]) -> Value:
         """Add gradients of elements to a gradient of the whole array."""
         result = total
-        for each in picked.values():
+        zeroed = total.node if total.node is not None and total.node.function is assigned else None
+        calls = list(picked.values())
+        same = next((each for each in calls if zeroed is not None and is_same_place(each["index"], zeroed)), None)
+        if zeroed is not None and same is not None:
+            # what stands in a place where zeros were put first
+            calls.remove(same)
+            result = self.builder.apply(assigned, zeroed.inputs[0], same["values"], index=same["index"])
+        for each in calls:
             result = self.builder.apply(added, result, each["values"], index=each["index"])
         self.masks.unite([total, *picked], result)
         return result
@@ -351,6 +361,13 @@ def _call_of_placed(part: Value, value: Value) -> dict[str, Any] | None:
 
 def _is_number(gradient: Value) -> bool:
     return gradient.type.weak or gradient.node is None or makes_number(gradient.node)
+
+
+def is_same_place(index: Any, zeroed: Node) -> bool:
+    """Tell whether a node has put zeros into the place of this index."""
+    _, values, other = zeroed.arguments.values()
+    is_zero = not isinstance(values, Value) or (isinstance(values, Constant) and not values.rank and values.number == 0)
+    return is_zero and is_basic(index) and is_basic(other) and index == other
 
 
 def _values(structure: Any) -> list[Any]:

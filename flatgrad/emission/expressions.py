@@ -6,6 +6,7 @@ Layer: above `spelling`.
 
 from __future__ import annotations
 
+import enum
 import keyword
 import operator
 import re
@@ -112,6 +113,9 @@ class Printer:
 
     def static(self, item: Any) -> Text:
         """Return the text of something that is known when the code is written."""
+        if isinstance(item, enum.Enum) and isinstance(item, int | float | str):
+            # a member of an IntEnum is a number
+            item = item.value
         if isinstance(item, List):
             return f"[{', '.join(self.item(part)[0] for part in item)}]", ATOM
         if isinstance(item, Dict):

@@ -29,7 +29,9 @@ def _text(value: Any) -> str:
         return _partial(value.func, value.args, value.keywords)
     if isinstance(value, Partial):
         return _partial(value.function, value.args, value.kwargs)
-    if isinstance(value, StaticFunction | StaticCall):
+    if isinstance(value, StaticFunction):
+        return value.full_name
+    if isinstance(value, StaticCall):
         return value.name
     if is_function(value):
         name = str(getattr(value, "__qualname__", value.__name__))

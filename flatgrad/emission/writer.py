@@ -20,7 +20,7 @@ from flatgrad.emission.marks import Block, head_of_part
 from flatgrad.emission.names import Names
 from flatgrad.graph.containers import List
 from flatgrad.graph.regions import accumulated
-from flatgrad.graph.values import AUGMENTED, Constant, Graph, Node, Statement, Value
+from flatgrad.graph.values import AUGMENTED, Constant, Graph, Node, Statement, Value, same_array
 from flatgrad.passes.memory import DONE, WRITES
 from flatgrad.rules.indexing import repeats
 from flatgrad.rules.listing import appended
@@ -238,6 +238,9 @@ class Writer:
             return f"{target[0]}.append({self.printer.item(values)[0]})"
         (index,) = rest
         if node.function is assigned:
+            whole = self._whole(node, target[0])
+            if whole is not None:
+                return whole
             text, sign = self.printer.item(values)[0], "="
             if not (isinstance(index, tuple) and not isinstance(index, List) and len(index) == 1):
                 return f"{target[0]}[{self.printer.index(index)}] = {text}"
@@ -246,6 +249,21 @@ class Writer:
             if index is Ellipsis:
                 return f"{target[0]} {sign} {text}"
         return self._added(target[0], index, text, sign)
+
+    def _whole(self, node: Node, target: str) -> str | None:
+        """Return what writes all of an array anew by an operation, as `x *= y` or with `out`; None for any other write."""
+        x, values, index = node.arguments.values()
+        made_by = values.node if isinstance(values, Value) else None
+        if index is not Ellipsis or made_by is None or made_by in self.own or not same_array(values.type, x.type):
+            return None
+        if made_by.function in (operator.add, operator.sub, operator.mul, operator.truediv, operator.pow):
+            left, right = made_by.arguments.values()
+            if self.printer.item(left)[0] != target:
+                return None
+            return f"{target} {INFIX[made_by.function][0]}= {self.printer.item(right)[0]}"
+        if isinstance(made_by.function, np.ufunc) and not made_by.form:
+            return f"{self.printer.item(values)[0][:-1]}, out={target})"
+        return None
 
     def _added(self, name: str, index: Any, values: str, sign: str) -> str:
         if isinstance(index, tuple) and len(index) == 1 and not isinstance(index, List):

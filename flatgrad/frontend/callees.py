@@ -45,6 +45,11 @@ class LocalFunction:
     enclosing: Reader
     defaults: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def __name__(self) -> str:
+        """The name that the function object would have."""
+        return "<lambda>" if self.enclosing.source.is_lambda(self.syntax) else self.name
+
 
 class ImportReader(Reader):
     """Reads what runs while a file is imported, such as the call that makes a closure: all of it is known."""

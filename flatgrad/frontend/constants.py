@@ -105,6 +105,17 @@ def evaluate(node: ast.expr, lookup: Lookup) -> Any:
         raise NotConstant(node, f"raises {type(error).__name__}: {error}") from None
 
 
+def names_only(find: Callable[[str], object]) -> Lookup:
+    """Return what tells what names stand for, and reads no lambda."""
+
+    def lookup(name: str | ast.Lambda) -> object:
+        if isinstance(name, ast.Lambda):
+            raise NotConstant(name, NOT_CONSTANT)
+        return find(name)
+
+    return lookup
+
+
 def _items(nodes: list[ast.expr], lookup: Lookup) -> list[Any]:
     items: list[Any] = []
     for node in nodes:

@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterator, Sequence
 import libcst as cst
 
 # methods that change what they are called on, of lists, dicts, sets, deques and arrays
-CHANGING = frozenset(
-    "append extend insert remove pop clear update setdefault popitem sort reverse add discard appendleft popleft "
-    "extendleft rotate fill itemset resize put partition intersection_update difference_update "
-    "symmetric_difference_update".split()
-)
+CHANGING = frozenset({
+    "append", "extend", "insert", "remove", "pop", "clear", "update", "setdefault", "popitem", "sort", "reverse", "add",
+    "discard", "appendleft", "popleft", "extendleft", "rotate", "fill", "itemset", "resize", "put", "partition",
+    "intersection_update", "difference_update", "symmetric_difference_update",
+})  # fmt: skip
 # what may stand for something that others have, too
 MAY_BE_SHARED = (cst.Name, cst.Attribute, cst.Subscript, cst.IfExp, cst.BooleanOperation, cst.NamedExpr)
 NAMESPACES = frozenset({"globals", "locals", "vars", "exec", "eval"})

@@ -6,7 +6,6 @@ In: a callee, and the items that it is given. Out: an item for each parameter, t
 
 from __future__ import annotations
 
-import ast
 import inspect
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -14,7 +13,8 @@ from typing import Any
 import libcst as cst
 
 from flatgrad.frontend.callees import Callee
-from flatgrad.frontend.constants import NotConstant, evaluate
+from flatgrad.frontend.constants import NotConstant
+from flatgrad.frontend.defaults import default_in_file
 from flatgrad.frontend.expressions import item_of
 from flatgrad.frontend.memory import Ref
 from flatgrad.frontend.reader import Reader
@@ -101,9 +101,8 @@ def written_number(reader: Reader, syntax: cst.BaseExpression) -> Any:
 
 
 def _evaluated(reader: Reader, definition: Definition, name: str, syntax: cst.BaseExpression) -> Any:
-    text = cst.Module([]).code_for_node(syntax)
     try:
-        return evaluate(ast.parse(text, mode="eval").body, definition.names.find)
+        return default_in_file(definition, name)
     except NameUnknown as error:
         reader.fail(error.message, syntax, error.hint)
     except NotConstant as error:

@@ -13,7 +13,7 @@ from typing import Any
 import libcst as cst
 
 from flatgrad.frontend.classes import held_by, is_dataclass, is_subclass, is_tuple, name_of
-from flatgrad.frontend.objects import bound, is_instance, kind_of, read_call_of, told
+from flatgrad.frontend.objects import CALL_READERS, bound, is_instance, kind_of, read_call_of, told
 from flatgrad.frontend.placeholders import NOTHING
 from flatgrad.frontend.reader import Reader
 from flatgrad.frontend.static_classes import MISSING
@@ -54,6 +54,14 @@ def special_result(reader: Reader, item: Any, name: str, args: Sequence[Any], sy
     """Return what a method that Python calls gives; NOTHING where the class has none."""
     method = special(reader, item, name, syntax)
     return NOTHING if method is None else read_call_of(reader, method, args, syntax)
+
+
+def special_effect(reader: Reader, item: Any, name: str, args: Sequence[Any], syntax: cst.CSTNode) -> bool:
+    """Read a method that Python calls for what it does, such as `__setitem__`; tell whether the class has it."""
+    method = special(reader, item, name, syntax)
+    if method is not None:
+        CALL_READERS["perform"](reader, method, args, {}, syntax)
+    return method is not None
 
 
 def callable_of(reader: Reader, item: Any, syntax: cst.CSTNode) -> Any:

@@ -16,7 +16,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from flatgrad.frontend.bindings import Binding, Bindings
-from flatgrad.frontend.constants import NotConstant, combined, evaluate, is_immutable
+from flatgrad.frontend.constants import Lookup, NotConstant, combined, evaluate, is_immutable
 from flatgrad.frontend.known_functions import FOLLOWED_MODULES, KEPT_MODULES, NAMED_MODULES, READ_MODULES, imported
 from flatgrad.frontend.project import module_name, module_path, submodule_path
 from flatgrad.frontend.recursion import deep_recursion
@@ -221,6 +221,13 @@ class StaticNames:
             raise NameUnknown(f"`{name}` may be changed after its definition (line {changed})")
         return value
 
+    def before(self, node: ast.expr) -> Lookup:
+        """Return what names stand for when the file comes to the statement of its top level that holds an expression."""
+        at = (node.lineno, node.col_offset)
+        bound = (binding for bindings in self.bindings.by_name.values() for binding in bindings)
+        order = max(each.order for each in bound if _start(each.node) <= at)
+        return lambda name: self.known_at(name, order)
+
     def _imported(self, name: str, binding: Binding) -> object:
         root = binding.module.partition(".")[0]
         dotted = f"{binding.module}.{binding.member}" if binding.member else binding.module
@@ -248,6 +255,12 @@ class StaticNames:
 
     def _line(self, node: ast.AST) -> int:
         return self.source.span(node)[0]
+
+
+def _start(node: ast.AST) -> tuple[int, int]:
+    """Return where a statement starts, before its decorators."""
+    first = min((node, *getattr(node, "decorator_list", ())), key=lambda each: each.lineno)
+    return first.lineno, first.col_offset
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,16 @@ class StaticFunction:
     bare: bool = False
     owner: StaticClass | None = field(default=None, compare=False, repr=False)
 
+    @property
+    def __name__(self) -> str:
+        """The name that the function object would have."""
+        return "<lambda>" if self.source.is_lambda(self.syntax) else self.name
+
+    @property
+    def full_name(self) -> str:
+        """The name of the function object with that of its class."""
+        return self.__name__ if self.owner is None else f"{self.owner.name}.{self.__name__}"
+
 
 @dataclass(frozen=True, eq=False, slots=True)
 class StaticCall:

@@ -16,7 +16,7 @@ from flatgrad.frontend.list_values import element_of_list
 from flatgrad.frontend.objects import is_instance
 from flatgrad.frontend.placeholders import NOTHING
 from flatgrad.frontend.reader import Reader, reads
-from flatgrad.frontend.special_methods import as_tuple, special_result
+from flatgrad.frontend.special_methods import as_tuple, special_effect, special_result
 from flatgrad.frontend.unpacking import assigns, name_part
 from flatgrad.frontend.wording import described
 from flatgrad.frontend.writes import augmented_operand, augmented_place, operator_of, write
@@ -78,7 +78,7 @@ def assign_subscript(reader: Reader, target: cst.Subscript, item: Any) -> None:
 def set_item_of_any(reader: Reader, owner: Any, index: Any, item: Any, target: cst.CSTNode) -> None:
     """Put an item into a container or an array, or where a class says."""
     if is_instance(owner):
-        if special_result(reader, owner, "__setitem__", [index, item], target) is NOTHING:
+        if not special_effect(reader, owner, "__setitem__", [index, item], target):
             as_tuple(reader, owner, "assigned to", "__setitem__", target)
             reader.fail("a named tuple can't be changed", target, "make a new one: _replace(...)")
         return
@@ -94,7 +94,9 @@ def set_item_of_any(reader: Reader, owner: Any, index: Any, item: Any, target: c
 def delete_subscript(reader: Reader, target: cst.Subscript) -> None:
     """Take an item out of a list or dict: `del owner[index]`."""
     owner = reader.expression(target.value)
-    delete_item(reader, owner, read_index(reader, target), target)
+    index = read_index(reader, target)
+    if not is_instance(owner) or not special_effect(reader, owner, "__delitem__", [index], target):
+        delete_item(reader, owner, index, target)
 
 
 def augmented_item(reader: Reader, syntax: cst.AugAssign) -> None:

@@ -204,9 +204,19 @@ def memory_of_outputs(
         # the sizes for a new shape are no memory
         arrays = [value for value in node.inputs if value.rank and not isinstance(value.known, tuple)]
         sources = arrays if is_view(node) else []
-        is_given = is_read_only(node) or (node.function is literal and _has_name(node.arguments["number"]))
+        is_given = node.function is literal and _has_name(node.arguments["number"])
         for output in node.outputs:
             yield output, sources, not is_given
+
+
+def is_locked(value: Value) -> bool:
+    """Tell whether an array is a view that NumPy lets no one write into."""
+    node = value.node
+    while node is not None and (node.function in WRITES or is_view(node)):
+        if is_read_only(node):
+            return True
+        node = node.inputs[0].node
+    return False
 
 
 def _has_name(number: object) -> bool:

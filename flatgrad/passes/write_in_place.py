@@ -22,6 +22,7 @@ from flatgrad.passes.memory import (
     WRITES,
     Sharing,
     is_basic,
+    is_locked,
     is_quick,
     is_view,
     memory_of_outputs,
@@ -201,7 +202,7 @@ class _Settled(Copies):
             node is not None and node.bodies and self.position[node] < here < k for k, node in self._late_readers(late)
         )
         is_needed = is_kept or taken or beside or (node.forward is not None and not all(map(is_part, late)))
-        if not _is_in_callers(node) and (is_needed or not self.groups.is_own(group)):
+        if not _is_in_callers(node) and (is_needed or is_locked(value) or not self.groups.is_own(group)):
             self.write_into_copy(node, place)
             return
         for each in late:
@@ -376,6 +377,8 @@ class _Settled(Copies):
     def _read_late(self) -> Iterator[Value]:
         """Return the values of the forward pass that the backward pass reads, or computes again from."""
         pending = [value for node in self.graph.nodes if node.forward is not None for value in content_read(node)]
+        # what a body inside keeps of the memory that comes out of it
+        pending += self.kept_until
         pending += [
             value
             for value, found in self.readers.items()

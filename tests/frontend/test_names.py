@@ -139,7 +139,7 @@ def find(text, name):
         ("def f(): pass\nx = 2 * f()\n", "x", "`x` (line 2) can't be read: `f` calls `f`, which is not run"),
         ("import numpy as np\nx = np.random.rand(3)\n", "x", "calls `np.random.rand`"),
         ("x = open('f').read()\n", "x", "can't be read"),
-        ("x = (lambda: 1)()\n", "x", "is not a constant that can be read without running the file"),
+        ("x = (yield)\n", "x", "is not a constant that can be read without running the file"),
         ("x = [f(i) for i in (1, 2)]\n", "x", "`f` is not defined"),
         ("x = [[0] * 10**5 for i in range(10**5)]\n", "x", "too large"),
         ("import numpy as np\nx = {i: np.ones(10**5) for i in range(10**5)}\n", "x", "too large"),

@@ -25,6 +25,7 @@ FILES = (
     "in_place_tables",
     "in_place_algebra",
     "in_place_statistics",
+    "in_place_users",
 )
 ALLOCATING = (
     "array", "empty", "empty_like", "eye", "full", "full_like", "linspace", "ones", "ones_like", "zeros", "zeros_like",
