@@ -10,6 +10,7 @@ import builtins
 import inspect
 import math
 import re
+import sys
 import textwrap
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
@@ -167,20 +168,30 @@ def _check_outer_names(function: Callable[..., Any], known: set[str]) -> None:
 
 
 def import_lines(imports: Iterable[Import]) -> list[str]:
-    """Return import lines, sorted as ruff sorts them: the standard library, an empty line, NumPy."""
+    """Return import lines, sorted as ruff sorts them: the standard library, NumPy, the user's files, empty lines between."""
+    sections: list[list[Import]] = [[], [], []]
+    for each in imports:
+        root = each.module.partition(".")[0]
+        sections[1 if root == "numpy" else 0 if root in sys.stdlib_module_names else 2].append(each)
+    lines: list[str] = []
+    for section in filter(None, sections):
+        lines += [""] * bool(lines) + _section(section)
+    return lines
+
+
+def _section(imports: list[Import]) -> list[str]:
+    """Return the import lines of modules of one kind."""
     whole = sorted(each for each in imports if not each.member)
     members: dict[str, list[str]] = {}
     renamed = [each for each in imports if each.member and each.member != each.local]
     for each in sorted(each for each in imports if each.member and each not in renamed):
         members.setdefault(each.module, []).append(each.member)
-    own = [f"import {_renamed(each.module, each.local)}" for each in whole if each.module != "numpy"]
+    lines = [f"import {_renamed(each.module, each.local)}" for each in whole]
     whole_lines = [(module, "", f"from {module} import {', '.join(names)}") for module, names in members.items()]
     single = [
         (each.module, each.member, f"from {each.module} import {_renamed(each.member, each.local)}") for each in renamed
     ]
-    own += [line for _, _, line in sorted(whole_lines + single)]
-    numpy = [f"import {_renamed(each.module, each.local)}" for each in whole if each.module == "numpy"]
-    return own + [""] * bool(own and numpy) + numpy
+    return lines + [line for _, _, line in sorted(whole_lines + single)]
 
 
 def _renamed(name: str, local: str) -> str:

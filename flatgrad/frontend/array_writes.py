@@ -95,8 +95,13 @@ def into_out(
     result = reader.value(apply(args, kwargs), syntax)
     if not np.can_cast(result.dtype, out.dtype, "same_kind") or result.rank > out.rank:
         reader.fail(f"a result of type {result.type} does not go into {out.type}", syntax, kind=ShapeError)
-    if not isinstance(function, np.ufunc) and (result.rank != out.rank or False in map(equal, result.shape, out.shape)):
-        reader.fail(f"a result of type {result.type} does not go into {out.type}", syntax, kind=ShapeError)
+    if not isinstance(function, np.ufunc):
+        if result.rank != out.rank or False in map(equal, result.shape, out.shape):
+            reader.fail(f"a result of type {result.type} does not go into {out.type}", syntax, kind=ShapeError)
+        if result.dtype != out.dtype and not result.type.weak:
+            # sums are then made in the dtype of `out`
+            message = f"an `out` of {out.dtype} for a result of {result.dtype} changes how it is computed"
+            reader.fail(message, syntax, f"give an array of {result.dtype}")
     if where is not True:
         result = reader.apply(syntax, np.where, where, result, out)
     write(reader, out, Ellipsis, result, syntax)

@@ -214,7 +214,7 @@ class Loop:
         self.tests_inside = has_effects(graph) or changes[0]
         self.never = found[0] is False
         self.condition = None
-        if isinstance(found[0], Value):
+        if isinstance(found[0], Value) and not self.tests_inside:
             graph.parameters = [leaf for item in items for leaf in self.own_parameters(item)]
             graph.results = [found[0]]
             self.condition = graph

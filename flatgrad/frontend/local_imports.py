@@ -9,11 +9,11 @@ import libcst as cst
 
 from flatgrad.frontend.assigned import places_of
 from flatgrad.frontend.expressions import item_of
-from flatgrad.frontend.known_functions import KEPT_MODULES, READ_MODULES, STANDARD_MODULES
+from flatgrad.frontend.known_functions import FOLLOWED_MODULES, KEPT_MODULES, READ_MODULES, STANDARD_MODULES
 from flatgrad.frontend.reader import Reader, performs
 from flatgrad.frontend.source import NameUnknown
 
-KNOWN = frozenset({*READ_MODULES, *KEPT_MODULES, *STANDARD_MODULES})
+KNOWN = frozenset({*READ_MODULES, *KEPT_MODULES, *STANDARD_MODULES, *FOLLOWED_MODULES})
 
 
 @performs(cst.Import)

@@ -25,6 +25,7 @@ from flatgrad.frontend.reader import Reader, Undefined
 from flatgrad.frontend.unsettled import Changing, Undecided, Unset
 from flatgrad.graph.containers import leaves, mapped
 from flatgrad.graph.regions import loop as loop_function
+from flatgrad.graph.regions import nested
 from flatgrad.graph.values import BOOLEAN, INTEGER, Constant, Value
 from flatgrad.infer import type_of
 from flatgrad.rules.program import disjunction
@@ -75,6 +76,8 @@ def write(loop: Loop) -> None:
     if returned is not False:
         behind[RESULT] = _result(loop, flags[RESULT], carried)
     leave = _leave(loop, [flag for flag in (broke, returned, done) if flag is not False])
+    if loop.checkpoint:
+        _refuse_lasting_changes(loop)
     if carried.outputs or has_effects(loop.body.graph):
         _append(loop, carried, leave, forever)
     loop.aliases.behind([(variable, item) for variable, item in items.items() if not isinstance(variable.key, Value)])
@@ -85,6 +88,15 @@ def write(loop: Loop) -> None:
     for name, item in behind.items():
         if item is NOTHING:
             reader.variables.pop(name, None)
+
+
+def _refuse_lasting_changes(loop: Loop) -> None:
+    """Raise for what a checkpointed loop must not do, as its turns run again in the backward pass."""
+    what = "what runs again in the backward pass can't "
+    if any(node.in_callers for graph in nested(loop.body.graph) for node in graph.nodes):
+        loop.reader.fail(f"{what}write into an array of the caller's", loop.syntax, "write into a copy: x = x.copy()")
+    if any(parameter.type.is_list for variable in loop.variables for parameter in _parameters(loop, variable)):
+        loop.reader.fail(f"{what}append to a list", loop.syntax, "write into an array: rows = np.zeros((n, d))")
 
 
 def _append(loop: Loop, carried: Carried, leave: Value | None, forever: bool) -> None:

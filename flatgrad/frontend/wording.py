@@ -12,7 +12,7 @@ import numpy as np
 
 from flatgrad.frontend.placeholders import Bound
 from flatgrad.frontend.static_objects import StaticCall
-from flatgrad.graph.containers import Record
+from flatgrad.graph.containers import Dict, List, Record
 from flatgrad.graph.values import Value
 from flatgrad.parts import Opaque
 
@@ -46,8 +46,10 @@ def described(item: Any) -> str:
         return "None"
     if isinstance(item, Record):
         return f"a {getattr(item.kind, 'name', None) or item.kind.__name__}"
+    if isinstance(item, frozenset):
+        return "a set"
     if isinstance(item, tuple):
-        return "a tuple or list"
+        return {List: "a list", Dict: "a dict"}.get(type(item), "a tuple")
     if isinstance(item, Bound):
         return f"`{item.name}` of an object that is not read"
     if isinstance(item, Opaque):

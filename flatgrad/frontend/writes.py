@@ -189,6 +189,9 @@ def augmented_operand(reader: Reader, before: Any, syntax: cst.AugAssign) -> Any
     amount = reader.expression(syntax.value)
     if isinstance(before, List | Dict):
         return combined_in_place(reader, operator_of(syntax), reader.refreshed(before), amount, syntax)
+    if isinstance(before, frozenset):
+        hint = "make a new set: s = s | {...}"
+        reader.fail("a set that is changed in place can't be followed: it may have other names", syntax, hint)
     name = syntax.target.value if isinstance(syntax.target, cst.Name) else "this"
     return augmented(reader, before, operator_of(syntax), amount, syntax, name)
 

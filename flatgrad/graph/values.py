@@ -73,7 +73,11 @@ class Type:
 
 def same_array(a: Any, b: Type) -> bool:
     """Tell whether two types have the same dtype and shape, and are both arrays or both lists."""
-    return isinstance(a, Type) and (a.dtype, a.is_list) == (b.dtype, b.is_list) and tuple(map(resolved, a.shape)) == tuple(map(resolved, b.shape))
+    return (
+        isinstance(a, Type)
+        and (a.dtype, a.is_list) == (b.dtype, b.is_list)
+        and tuple(map(resolved, a.shape)) == tuple(map(resolved, b.shape))
+    )
 
 
 def same_type(a: Any, b: Type) -> bool:

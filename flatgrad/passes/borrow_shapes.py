@@ -8,7 +8,6 @@ In: a joint graph. Out: the same numbers. Layer: passes.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -37,7 +36,7 @@ def borrow_shapes(graph: Graph, results: Sequence[Value]) -> list[Value]:
     for node, value in looked.items():
         if value in at_hand or (value.node is not None and value.node.forward is not None):
             continue
-        earlier = itertools.takewhile(lambda each: each is not node, backward)
+        earlier = backward[: backward.index(node)]
         gradients = [*graph.upstream, *(output for each in earlier for output in each.outputs)]
         candidates = [*(each for each in dict.fromkeys(read) if _is_forward(each)), *gradients]
         other = next((each for each in candidates if same_array(each.type, value.type)), None)
@@ -57,7 +56,9 @@ def content_read(node: Node) -> list[Value]:
     if looked is None or looked.type.is_list:
         # a list gets longer
         return list(node.inputs)
-    return [value for value in node.inputs if value is not looked]
+    # it may be an operand, too
+    k = node.inputs.index(looked)
+    return [*node.inputs[:k], *node.inputs[k + 1 :]]
 
 
 def looked_at(node: Node) -> Value | None:

@@ -357,7 +357,8 @@ class _Settled(Copies):
         """Return what the graph around has to know."""
         graph, groups = self.graph, self.groups
         own = (*graph.parameters, *graph.upstream)
-        late = {groups.of(value) for value in self._read_late()}
+        late_values = set(self._read_late())
+        late = {groups.of(value) for value in late_values if value.rank}
         before = {one for one, _ in self.turns}
 
         def written(value: Value, *, backward: bool) -> bool:
@@ -368,7 +369,12 @@ class _Settled(Copies):
         return Sharing(
             written=[value for value in graph.parameters if written(value, backward=False)],
             written_backward=[value for value in graph.upstream if written(value, backward=True)],
-            kept=[value for value in graph.parameters if value in groups and groups.of(value) in late],
+            # a number that an array is gone through by is found in the array again
+            kept=[
+                value
+                for value in graph.parameters
+                if value in late_values or (value in groups and groups.of(value) in late)
+            ],
             kept_results=[k for k, value in enumerate(graph.results) if value in groups and groups.of(value) in late],
             result_sources=[groups.sources(value, own) for value in graph.results],
             gradient_sources=[groups.sources(value, own) for value in graph.gradients],
@@ -390,8 +396,7 @@ class _Settled(Copies):
             if value in seen or isinstance(value, Constant) or not self.is_forward(value):
                 continue
             seen.add(value)
-            if value.rank:
-                yield value
+            yield value
             if value.node is not None and is_quick(value.node):
                 pending += value.node.inputs
 

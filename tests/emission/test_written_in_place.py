@@ -169,6 +169,34 @@ PROGRAMS = {
                     c = np.sin(A[i, 3])
             return c
         """,
+    "the numbers of an array that changes later": """
+        def f(x):
+            A = np.outer(x, x).copy()
+            c = 0.0
+            for e in A.ravel():
+                c = e / A[1, 0]
+            A += c
+            return np.sum(A * A)
+        """,
+    "a row that is scattered and then cleared": """
+        def f(x):
+            A = np.outer(x, x + 1).copy()
+            for i in range(3):
+                row = A.T[i]
+                np.copyto(row, row[[2, 1, 0, 1, 4]])
+            return np.sum(A * A[0])
+        """,
+    "a condition that writes": """
+        def step(y):
+            y[0] += 0.1 * y[1] ** 2
+            return y[0]
+
+        def f(x):
+            y = np.exp(x)
+            while step(y) < 6.0:
+                y[1] *= 1.2
+            return np.sum(y**2)
+        """,
 }
 STYLES = ("flat", "compact")
 every_program = pytest.mark.parametrize("name", PROGRAMS)

@@ -45,6 +45,68 @@ class Timer:
         print("timed")
         return False
 
+    def record(self, numbers):
+        numbers[0] = 0.0
+
+
+class Centred:
+    def __init__(self, x):
+        self.x = x
+
+    def __enter__(self):
+        self.mean = np.mean(self.x)
+        self.x -= self.mean
+
+    def __exit__(self, *reason):
+        self.x += self.mean
+
+
+STATE = {"scale": 1.0}
+
+
+@contextlib.contextmanager
+def scaled(by):
+    before = STATE["scale"]
+    STATE["scale"] = by
+    try:
+        yield
+    finally:
+        STATE["scale"] = before
+
+
+ENTERED = []
+
+
+def count():
+    ENTERED.append(1)
+
+
+class Counted:
+    def __enter__(self):
+        count()
+
+    def __exit__(self, *reason):
+        return False
+
+
+class Steps:
+    def __init__(self):
+        self.seen = []
+        self.depth = 0
+
+    def __enter__(self):
+        self.depth += 1
+        self.seen.append(self.depth)
+        words = {}
+        words["depth"] = self.depth
+        print(words)
+        return self
+
+    def __exit__(self, *reason):
+        self.depth -= 1
+        self.seen.pop()
+        return False
+
 """
 
 PROGRAMS = {
@@ -107,6 +169,12 @@ PROGRAMS = {
         print(t.ticks, f"{t.ticks:03d}")
     with contextlib.nullcontext():
         return total * 2.0
+    """,
+    "a context with a state of its own": """
+    with Steps() as steps:
+        y = x * x
+        print(steps.depth)
+    return np.sum(y)
     """,
     "return in a context": """
     with announced("all"):

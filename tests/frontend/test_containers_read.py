@@ -529,6 +529,17 @@ PROGRAMS = {
         """,
         (X, W),
     ),
+    "whether there is nothing in it": (
+        """
+        def f(x, s):
+            held = []
+            if not held:
+                held.append(x * s)
+            empty = {}
+            return np.sum(held[0]) * (not empty) + (not held) + (not empty.items()) * s + (not "text") * 3.0
+        """,
+        (X, 0.7),
+    ),
 }
 
 

@@ -302,6 +302,112 @@ FILES = {
         """,
         "grad_x=(n,) np=(n,) λ=()",
     ),
+    "lambdas in tables": (
+        """
+        import numpy as np
+
+        ACTIVATIONS = {"relu": lambda z: np.maximum(z, 0), "square": lambda z: z * z}
+        PENALTIES = [(0.1, np.abs), (0.2, lambda w: w**2)]
+
+
+        class Net:
+            LAST = {"double": lambda z: 2 * z}
+
+
+        def f(x, w, act="square", last=lambda z: z - 1, options={"first": lambda z: z + 1}):
+            y = ACTIVATIONS[act](options["first"](x) @ w)
+            penalty = sum(factor * np.sum(size(w)) for factor, size in PENALTIES)
+            return np.sum(last(Net.LAST["double"](y))) + penalty
+        """,
+        "x=(n,d) w=(d,)",
+    ),
+    "defaults are those of the time of the def": (
+        """
+        import numpy as np
+
+        SCALE = 2.0
+
+
+        def scaled(x, by=SCALE, then=lambda z, power=SCALE: z**power):
+            return then(x * by)
+
+
+        def f(x, scale=SCALE):
+            return np.sum(scaled(x)) * scale
+
+
+        SCALE = 3.0
+        """,
+        "x=(n,)",
+    ),
+    "enumerations": (
+        """
+        import enum
+
+        import numpy as np
+
+
+        class Act(enum.Enum):
+            RELU = "relu"
+            TANH = "tanh"
+
+
+        class Size(enum.IntEnum):
+            LARGE = 3
+
+
+        class Mode(str, enum.Enum):
+            MEAN = "mean"
+
+
+        FACTORS = {Act.RELU: 0.5, Act.TANH: 2.0}
+        USUAL = Act.TANH
+
+
+        def f(x, act=Act.TANH, size=Size.LARGE, mode=Mode.MEAN):
+            y = x * FACTORS[act] * size
+            if act is USUAL and act.value == "tanh" and act.name == "TANH":
+                y = np.tanh(y)
+            return np.mean(y) if mode == "mean" else np.sum(y)
+        """,
+        "x=(n,)",
+    ),
+    "names of functions": (
+        """
+        import functools
+
+        import numpy as np
+
+        FACTORS = {"square": 0.5, "cube": 2.0, "<lambda>": 3.0}
+
+
+        def announced(function):
+            @functools.wraps(function)
+            def inner(*args):
+                print(f"{function.__name__} is called")
+                return function(*args)
+
+            return inner
+
+
+        @announced
+        def square(x):
+            return x * x
+
+
+        def cube(x):
+            return x**3
+
+
+        def f(x):
+            def own(x):
+                return x
+
+            functions = (square, cube, lambda z: z + 1)
+            return sum(FACTORS[g.__name__] * np.sum(g(x)) for g in functions) * len(own.__name__)
+        """,
+        "x=(n,)",
+    ),
 }
 WRONG = {
     "parts": "def f(p, c):\n    return p['W'] @ p['b'] * c.rate\n",

@@ -373,6 +373,30 @@ PROGRAMS = {
         """,
         (X, W),
     ),
+    "keys that are text with the counter": (
+        """
+        class Net:
+            def __init__(self, W1, W2):
+                self.W1 = W1
+                self.W2 = W2
+
+
+        def layer(p, key, x):
+            return np.tanh(p[key] @ x)
+
+
+        def f(x, W):
+            p = {"W1": W, "W2": 2 * W, "b2": x}
+            net = Net(W, W**2)
+            h = x
+            for k in range(1, len([key for key in p if key.startswith("W")]) + 1):
+                h = layer(p, f"W{k}", h) @ getattr(net, "W" + str(k))
+                if "b%d" % k in p:
+                    h = h + p["b{}".format(k)]
+            return np.sum(h)
+        """,
+        (X, W),
+    ),
 }
 
 

@@ -604,6 +604,31 @@ PROGRAMS = {
             net = Net([Linear(W, s), Relu(), Linear(W.T, 0.1)])
             return np.sum(net(x)) * len(net)
         """,
+    "items are assigned and deleted as the class says": """
+        class Table:
+            def __init__(self, rows):
+                self.rows = rows
+
+            def __getitem__(self, place):
+                i, j = place
+                return self.rows[i][j]
+
+            def __setitem__(self, place, item):
+                i, j = place
+                self.rows[i][j] = item
+
+            def __delitem__(self, i):
+                del self.rows[i]
+
+
+        def f(x, W, s):
+            table = Table([[s, x.copy()], [s * s, W @ x]])
+            table[0, 0] = s * 3
+            table[1, 0] += s
+            table[0, 1] *= x
+            del table[1]
+            return np.sum(table[0, 1]) * table[0, 0] * len(table.rows)
+        """,
 }
 SHAPES = "x=(n,) W=(n,n) s=float"
 

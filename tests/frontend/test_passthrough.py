@@ -189,6 +189,31 @@ REFUSED = {
         5,
         "`y` is what it was or what the `try` makes it",
     ),
+    "a context that is given an array": (
+        "y = x * 2\nwith Centred(y):\n    z = y * y\nreturn np.sum(z)",
+        2,
+        "the context `Centred` is given an array, and may change it",
+    ),
+    "a context that changes a global": (
+        "with scaled(3.0):\n    y = x * STATE['scale']\nreturn np.sum(y)",
+        1,
+        "entering or leaving `scaled` changes `STATE`",
+    ),
+    "a context that changes a global by a function": (
+        "with Counted():\n    y = x * 2\nreturn np.sum(y)",
+        1,
+        "entering or leaving `Counted` changes `ENTERED`",
+    ),
+    "an array that is given to an object": (
+        "y = x * 2\nwith Timer() as t:\n    t.record(y)\nreturn np.sum(y)",
+        3,
+        "`record` of an object that is not read is given an array",
+    ),
+    "a number of a context": (
+        "with Timer() as t:\n    y = x * t.ticks\nreturn np.sum(y)",
+        2,
+        "`ticks` of an object that is not read",
+    ),
     "a return in finally": ("try:\n    y = x\nfinally:\n    return np.sum(x)", 3, "a `finally` that leaves"),
 }
 

@@ -80,6 +80,15 @@ REFUSED = {
     "whole int": ("z = np.arange(3)\ny = z\nz *= s\nreturn y", 9, "from int64[3] to float64[3]"),
     "column into row": ("z = np.ones((3, 3))\nz[0] = z[:, 1]\nreturn z", 8, "NumPy may mix them up"),
     "out": ("z = np.zeros(3, dtype=int)\nnp.add(z, s, out=z)\nreturn z", 8, "does not go into"),
+    "out of another kind": (
+        "z = np.zeros(3)\nnp.sum(m.astype(np.float32), axis=0, out=z)\nreturn z", 8, "changes how it is computed"
+    ),
+    "checkpointed": (
+        "import flatgrad\nfor i in flatgrad.checkpointed(range(9)):\n    x *= s\nreturn x", 8, "an array of the caller's"
+    ),
+    "checkpointed list": (
+        "import flatgrad\nz = []\nfor i in flatgrad.checkpointed(range(9)):\n    z.append(s)\nreturn x", 9, "append to a list"
+    ),
     "out of a sum": ("z = np.zeros((2, 3))\nnp.sum(m, axis=0, out=z)\nreturn z", 8, "does not go into"),
     "multiply.at": ("z = np.ones(3)\nnp.multiply.at(z, [0, 0], s)\nreturn z", 8, "has no rule"),
     "put": ("z = np.ones(3)\nnp.put(z, 0)\nreturn z", 8, "such arguments can't be read here"),
