@@ -20,6 +20,11 @@ from flatgrad.graph.values import Value
 from flatgrad.structures import is_container, parts_of, places_of, spelled
 
 LONGEST_UNPACKING = 100
+# a word that is no attribute, and no keyword of a call
+NAME = re.compile(r"(?<![\w.])[^\W\d]\w*+(?!=(?!=))")
+# what is shown in an f-string are variables
+F_STRING = re.compile(r"\b[fF][rR]?[\"']|\b[rR][fF][\"']")
+QUOTED = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'")
 
 
 def flat_parameters(parameters: Mapping[str, Any], names: Names) -> dict[str, Value]:
@@ -34,8 +39,9 @@ def flat_parameters(parameters: Mapping[str, Any], names: Names) -> dict[str, Va
 
 
 def words_in(lines: Sequence[Line]) -> set[str]:
-    """Return the words in lines, but for those in comments."""
-    return set(re.findall(r"\w+", "\n".join(line.text for line in lines if not line.text.startswith("#"))))
+    """Return the words in lines that may be names of variables: neither comments and text, nor attributes and keywords."""
+    texts = [line.text for line in lines if not line.text.startswith("#")]
+    return {word for text in texts for word in NAME.findall(text if F_STRING.search(text) else QUOTED.sub("", text))}
 
 
 def unpacking(parameters: Mapping[str, Any], named: Mapping[Value, str], words: set[str]) -> list[Line]:

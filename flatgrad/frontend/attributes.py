@@ -16,7 +16,7 @@ from flatgrad.frontend.classes import held_names, is_enumeration, is_users_class
 from flatgrad.frontend.containers import bound_method
 from flatgrad.frontend.expressions import array_constant, item_of
 from flatgrad.frontend.iterators import Deferred
-from flatgrad.frontend.known import plain_number
+from flatgrad.frontend.known import plain_number, with_known_text
 from flatgrad.frontend.known_functions import READ_MODULES
 from flatgrad.frontend.objects import Super, attribute_of, is_instance, kind_of, own_attributes, set_attribute
 from flatgrad.frontend.passing import is_object, of_sys
@@ -62,6 +62,7 @@ def attribute(reader: Reader, owner: Any, name: str, syntax: cst.CSTNode) -> Any
     """Return an attribute of an item; that there is none is reported at its place."""
     if is_object(owner):
         return Bound(owner, name)
+    owner = with_known_text(reader, owner, syntax)
     if owner is sys and not reader.inlined:
         return of_sys(reader, name, syntax)
     if isinstance(owner, Value):

@@ -252,7 +252,8 @@ def in_line(reader: Reader, callee: Callee, given: Mapping[str, Any], syntax: cs
         else:
             returned = inner.function(callee.definition.syntax, given, is_procedure=callee.is_procedure)
     reader.builder.statement = statement
-    reader.builder.content = reader.current if reader.memory else None
+    # the path that is being read may have changed nothing, and another one something
+    reader.builder.content = reader.current
     if any(leaf is Unfinished for leaf in leaves(returned)):
         raise Poisoned
     return returned

@@ -17,6 +17,7 @@ from flatgrad.frontend.expressions import operation
 from flatgrad.frontend.iterators import DictView, LazyIterator, seen
 from flatgrad.frontend.known import as_number, is_static, plain, static_call
 from flatgrad.frontend.objects import told
+from flatgrad.frontend.passing import is_object
 from flatgrad.frontend.reader import Reader, is_list
 from flatgrad.frontend.special_methods import compared
 from flatgrad.frontend.truth import condition, decided
@@ -181,6 +182,11 @@ def _is_less(reader: Reader, a: Any, b: Any, syntax: cst.CSTNode) -> bool:
             if not same_item(reader, x, y, syntax):
                 return _is_less(reader, x, y, syntax)
         return len(a) < len(b)
+    if isinstance(a, Value | int) and isinstance(b, Value | int):
+        # sizes are known, or asked for
+        known = decided(reader, reader.apply(syntax, operator.lt, a, b), syntax)
+        if known is not None:
+            return known
     hint = "sort by a key that is known when the code is written, or use np.sort"
     return reader.fail("an order that depends on data can't be read", syntax, hint)
 
@@ -251,7 +257,7 @@ def _extreme(
 @calls(isinstance)
 def read_isinstance(reader: Reader, args: list[Any], kwargs: dict[str, Any], syntax: cst.CSTNode) -> Any:
     item, kinds = arguments_of(reader, args, kwargs, ("obj", "kinds"), syntax, 2)
-    kind = class_of(item) or type(as_number(item))
+    kind = class_of_any(reader, item, syntax)
     if reader.inlined and kind is list:
         # to a rule, several arrays are a tuple of them however the user has written them
         kind = tuple
@@ -262,12 +268,19 @@ def read_isinstance(reader: Reader, args: list[Any], kwargs: dict[str, Any], syn
         return reader.fail(f"{error}", syntax)
 
 
+def class_of_any(reader: Reader, item: Any, syntax: cst.CSTNode) -> Any:
+    """Return the class of an item."""
+    if is_object(item):
+        reader.fail("the class of an object that is not read is not known", syntax)
+    return class_of(item) or type(as_number(item))
+
+
 def class_of(item: Any) -> Any:
     """Return the class that a container, an object or a value of the graph has in the program; None for what is at hand."""
     if isinstance(item, Record):
         return item.kind
     if isinstance(item, Value) and not isinstance(item, Constant):
-        return {"f": float, "i": int, "b": bool}[item.dtype.kind] if item.type.weak else np.ndarray
+        return {"f": float, "i": int, "b": bool, "U": str}[item.dtype.kind] if item.type.weak else np.ndarray
     if isinstance(item, List):
         return list
     if isinstance(item, Dict):

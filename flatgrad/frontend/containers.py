@@ -14,18 +14,19 @@ from typing import Any
 import libcst as cst
 import numpy as np
 
-from flatgrad.builder import StaticNeeded
+from flatgrad.frontend.classes import is_tuple
 from flatgrad.frontend.iterators import BoundMethod, DictView, LazyIterator, seen
-from flatgrad.frontend.known import is_static, plain, whole_parameters
+from flatgrad.frontend.known import is_static, known_number, plain, with_known_text
 from flatgrad.frontend.memory import Ref
-from flatgrad.frontend.objects import is_instance
+from flatgrad.frontend.objects import is_instance, told
 from flatgrad.frontend.placeholders import NOTHING
 from flatgrad.frontend.reader import Reader
 from flatgrad.frontend.special_methods import compared, gone_through, special_result
+from flatgrad.frontend.truth import decided
 from flatgrad.frontend.unpacking import parts
 from flatgrad.frontend.wording import described
 from flatgrad.graph.containers import Dict, List, Record, Slice, leaves, rebuilt
-from flatgrad.graph.size import SizeUnknown, resolved
+from flatgrad.graph.size import resolved
 from flatgrad.graph.values import Constant, Value
 
 Container = List | Dict
@@ -99,6 +100,8 @@ def known_key(reader: Reader, item: Any, syntax: cst.CSTNode, what: str = "key")
 
     Raises StaticNeeded for one that is found out at run time only, and SizeUnknown for one that is a size.
     """
+    _require_no_object(reader, item, syntax, what)
+    item = with_known_text(reader, item, syntax, what)
     if is_static(item):
         key = plain(item)
         if isinstance(key, np.ndarray):
@@ -110,8 +113,8 @@ def known_key(reader: Reader, item: Any, syntax: cst.CSTNode, what: str = "key")
                 reader.fail(f"{error}", syntax)
         return key
     for leaf in leaves(item):
-        if isinstance(leaf, Value) and not isinstance(leaf, Constant):
-            _require_number(reader, leaf, syntax, what)
+        if isinstance(leaf, Value) and not isinstance(leaf, Constant) and leaf.dtype.kind != "U":
+            known_number(reader, leaf, syntax, what)
     if isinstance(item, tuple):
         return tuple([known_key(reader, part, syntax, what) for part in item])
     if isinstance(item, Slice):
@@ -121,26 +124,16 @@ def known_key(reader: Reader, item: Any, syntax: cst.CSTNode, what: str = "key")
     return resolved(item.known)
 
 
-def _require_number(reader: Reader, value: Value, syntax: cst.CSTNode, what: str) -> None:
-    """Raise what is missing where a key is not a size whose number is known."""
-    words = f"this {what} has to be known when the code is written"
-    if value.rank or value.dtype.kind not in "iubU":
-        reader.fail(f"{words}, and it depends on data: {value.type}", syntax)
-    size = None if isinstance(value.known, tuple) else value.known
-    error: Any
-    if size is None:
-        parameter = next(whole_parameters(value), None)
-        if parameter is None:
-            reader.fail(f"{words}, and it depends on data: {value.type}", syntax)
-        error = StaticNeeded(what, parameter)
-        hint = "for a loop: a range whose length is known, such as that of a list; for an array of results, np.stack"
-    elif isinstance(resolved(size), int):
-        return
-    else:
-        error = SizeUnknown((size,))
-        hint = "give numbers for the sizes: shapes='x=(10,)'"
-    error.problem = reader.problem(words, syntax, hint)
-    raise error
+def _require_no_object(reader: Reader, item: Any, syntax: cst.CSTNode, what: str) -> None:
+    """Refuse objects, which are equal to others as their class says; a named tuple is a tuple."""
+    if isinstance(item, Record):
+        with told(reader, syntax):
+            is_one = is_tuple(item.kind)
+        if not is_one:
+            reader.fail(f"{described(item)} can't be a {what}", syntax, "make a tuple of its attributes")
+    if isinstance(item, tuple):
+        for part in item:
+            _require_no_object(reader, part, syntax, what)
 
 
 # Items
@@ -206,6 +199,7 @@ def delete_item(reader: Reader, owner: Any, index: Any, syntax: cst.CSTNode) -> 
 
 def contains(reader: Reader, owner: Any, item: Any, syntax: cst.CSTNode) -> bool:
     """Return what `item in owner` is."""
+    item = with_known_text(reader, item, syntax)
     if is_instance(owner):
         found = special_result(reader, owner, "__contains__", [item], syntax)
         if isinstance(found, bool):
@@ -237,6 +231,7 @@ def position_of(reader: Reader, items: Iterable[Any], item: Any, syntax: cst.CST
 
 def same_item(reader: Reader, a: Any, b: Any, syntax: cst.CSTNode) -> bool:
     """Tell whether two items are equal, which must be known when the code is written."""
+    a, b = (with_known_text(reader, each, syntax) for each in (a, b))
     by_class = compared(reader, operator.eq, a, b, syntax)
     if isinstance(by_class, bool):
         return by_class
@@ -247,6 +242,14 @@ def same_item(reader: Reader, a: Any, b: Any, syntax: cst.CSTNode) -> bool:
             return False
     if isinstance(a, tuple) and isinstance(b, tuple) and not isinstance(a, Record) and not isinstance(b, Record):
         return _same_parts(reader, a, b, syntax)
+    if isinstance(a, Value | int) and isinstance(b, Value | int):
+        # sizes are known, or asked for
+        known = decided(reader, reader.apply(syntax, operator.eq, a, b), syntax)
+        if known is not None:
+            return known
+        for each in (a, b):
+            if isinstance(each, Value) and each.type.weak and each.dtype.kind == "i":
+                known_number(reader, each, syntax, "number")
     return reader.fail("whether items are equal depends on data", syntax, "compare keys or indices that are known")
 
 

@@ -23,7 +23,16 @@ from flatgrad.frontend.containers import (
     new_list,
     same_item,
 )
-from flatgrad.frontend.known import decides, is_spelled_out, is_static, plain, plain_number, refuse_methods, static_call
+from flatgrad.frontend.known import (
+    decides,
+    is_spelled_out,
+    is_static,
+    plain,
+    plain_number,
+    refuse_methods,
+    static_call,
+    with_known_text,
+)
 from flatgrad.frontend.passing import generator_of, logger_constant
 from flatgrad.frontend.placeholders import NOTHING, Poisoned, Unfinished
 from flatgrad.frontend.reader import Reader, Undefined, reads
@@ -279,6 +288,7 @@ def read_comparison(reader: Reader, syntax: cst.Comparison) -> Any:
     for comparison in syntax.comparisons:
         right = reader.expression(comparison.comparator)
         kind = type(comparison.operator).__name__
+        left, right = (with_known_text(reader, each, syntax) for each in (left, right))
         by_class = compared_objects(reader, COMPARISON.get(kind), left, right, syntax)
         if by_class is not NOTHING:
             compared = by_class
@@ -294,7 +304,7 @@ def read_comparison(reader: Reader, syntax: cst.Comparison) -> Any:
                 compared = static_call(reader, syntax, COMPARISON[kind], (left, right), {})
         elif (unknown := next(filter(decides, (left, right)), None)) is not None:
             refuse_methods(reader, unknown, syntax)
-        elif isinstance(left, str | None) or isinstance(right, str | None):
+        elif any(isinstance(each, str | None) for each in (left, right)) and kind in ("Equal", "NotEqual"):
             compared = kind == "NotEqual"
         else:
             compared = _dynamic_comparison(reader, COMPARISON[kind], left, right, syntax)

@@ -16,15 +16,20 @@ from typing import Any, NoReturn
 import libcst as cst
 import numpy as np
 
+from flatgrad.builder import StaticNeeded
 from flatgrad.frontend.iterators import Deferred
 from flatgrad.frontend.memory import Ref
 from flatgrad.frontend.reader import Reader
 from flatgrad.frontend.unpacking import held
-from flatgrad.graph.containers import List, Record, Slice, leaves
+from flatgrad.graph.containers import List, Record, Slice, leaves, mapped
+from flatgrad.graph.size import SizeUnknown, resolved
 from flatgrad.graph.values import Constant, Node, Value, packed
 from flatgrad.infer import as_python, type_of, unwrapped
 from flatgrad.parts import Opaque
+from flatgrad.rules.program import concatenated, filled, formatted
 
+# what makes text
+OF_TEXT = frozenset({formatted, concatenated, filled})
 # methods by which an object decides what operators and builtins make of it
 DECIDING = (
     "__bool__", "__len__", "__iter__", "__contains__", "__getitem__", "__eq__", "__lt__", "__le__", "__gt__", "__ge__",
@@ -157,3 +162,46 @@ def whole_parameters(value: Value) -> Iterator[Value]:
             continue
         pending += [part for part in each.node.inputs if part not in seen]
         seen.update(each.node.inputs)
+
+
+def with_known_text(reader: Reader, item: Any, syntax: cst.CSTNode, what: str = "text") -> Any:
+    """Return the str that a text is, any other item as it is. Raises StaticNeeded and SizeUnknown for what it shows."""
+    if not isinstance(item, Value) or item.dtype.kind != "U":
+        return item
+    if item.node is None:
+        raise _missing(reader, StaticNeeded(what, item), what, syntax)
+    if item.node.function not in OF_TEXT:
+        reader.fail(f"{NOT_KNOWN.format(what)}, and it depends on data", syntax)
+
+    def shown(leaf: Any) -> Any:
+        known = with_known_text(reader, leaf, syntax, what)
+        is_value = isinstance(known, Value) and not isinstance(known, Constant)
+        return known_number(reader, known, syntax, what) if is_value else known
+
+    return item.node.function(*(plain(mapped(argument, shown)) for argument in item.node.arguments.values()))
+
+
+NOT_KNOWN = "this {} has to be known when the code is written"
+
+
+def known_number(reader: Reader, number: Value, syntax: cst.CSTNode, what: str) -> int:
+    """Return the number of a size; `what` it is for. Raises StaticNeeded for another whole number, and SizeUnknown."""
+    if number.known is None or isinstance(number.known, tuple):
+        parameter = next(whole_parameters(number), None)
+        if parameter is None:
+            reader.fail(f"{NOT_KNOWN.format(what)}, and it depends on data: {number.type}", syntax)
+        raise _missing(reader, StaticNeeded(what, parameter), what, syntax)
+    size = resolved(number.known)
+    if not isinstance(size, int):
+        raise _missing(reader, SizeUnknown((size,)), what, syntax)
+    return size
+
+
+def _missing(reader: Reader, error: Any, what: str, syntax: cst.CSTNode) -> Exception:
+    """Return the exception for what has to be known, with its problem."""
+    of_size = "give numbers for the sizes: shapes='x=(10,)'"
+    of_number = "for a loop: a range whose length is known, such as that of a list; for an array of results, np.stack"
+    hint = of_size if isinstance(error, SizeUnknown) else of_number
+    error.problem = reader.problem(NOT_KNOWN.format(what), syntax, hint)
+    found: Exception = error
+    return found

@@ -14,12 +14,11 @@ import libcst as cst
 import numpy as np
 
 from flatgrad.frontend.attributes import attribute, known_attribute
-from flatgrad.frontend.builtin_calls import class_of
+from flatgrad.frontend.builtin_calls import class_of_any
 from flatgrad.frontend.calls import METHODS, calls
 from flatgrad.frontend.classes import fields, is_dataclass, is_tuple, is_users_class, name_of
 from flatgrad.frontend.construction import constructed, initialise_fields, namespace, replaced
 from flatgrad.frontend.containers import new_dict
-from flatgrad.frontend.known import as_number
 from flatgrad.frontend.memory import Ref
 from flatgrad.frontend.objects import Super, is_instance, kind_of, own_attributes, put_attribute, set_attribute, told
 from flatgrad.frontend.placeholders import NOTHING
@@ -93,7 +92,7 @@ def read_type(reader: Reader, args: list[Any], kwargs: dict[str, Any], syntax: c
     item = _one(reader, args, kwargs, syntax)
     if is_instance(item):
         return kind_of(item)
-    return class_of(item) or type(as_number(item))
+    return class_of_any(reader, item, syntax)
 
 
 @calls(super)

@@ -15,7 +15,7 @@ import libcst as cst
 
 from flatgrad.frontend.branches import branched
 from flatgrad.frontend.containers import is_plain, known_key, new_dict, new_list
-from flatgrad.frontend.known import as_number, is_static
+from flatgrad.frontend.known import as_number, is_static, with_known_text
 from flatgrad.frontend.reader import Reader, performs
 from flatgrad.frontend.statement_lines import Readable, Step, statements_of
 from flatgrad.frontend.truth import condition
@@ -87,6 +87,7 @@ def _fits(reader: Reader, subject: Any, pattern: cst.MatchPattern, captures: Cap
 
 
 def _equals(reader: Reader, subject: Any, wanted: Any, syntax: cst.CSTNode) -> Answer:
+    subject = with_known_text(reader, subject, syntax)
     if is_static(subject) and is_static(wanted):
         return bool(as_number(subject) == as_number(wanted))
     if not isinstance(subject, Value) or isinstance(wanted, str | None):

@@ -39,7 +39,7 @@ from flatgrad.frontend.refused import REFUSED
 from flatgrad.frontend.source import Names, Source
 from flatgrad.frontend.statement_lines import Guarded, Readable, StatementSyntax, statement_of, statements_of
 from flatgrad.frontend.wording import called, described
-from flatgrad.graph.containers import Dict, List, mapped
+from flatgrad.graph.containers import Dict, List, leaves, mapped
 from flatgrad.graph.size import SizeMismatch, SizeUnknown
 from flatgrad.graph.values import Constant, Value
 from flatgrad.infer import DtypeUnsupported, type_of
@@ -307,6 +307,9 @@ class Reader:
     def changed(self, before: Any, after: Any, syntax: cst.CSTNode) -> None:
         """Note that a list, dict or object holds something else now. Raises WritesToCaller."""
         ref = before.ref
+        if ref is None and before == after and all(map(operator.is_, leaves(before), leaves(after))):
+            # what `d[key] += x` puts back is the array that it has changed
+            return
         if ref is None:
             kind = {List: "list", Dict: "dict"}.get(type(before), "object")
             self.fail(f"this would change its caller's {kind}", syntax, COPY_HINTS.get(kind, "make a copy of it"))

@@ -11,7 +11,7 @@ from flatgrad.frontend.array_writes import write_flat
 from flatgrad.frontend.attributes import Method
 from flatgrad.frontend.containers import delete_item, item_at, set_item
 from flatgrad.frontend.exceptions import DELETIONS
-from flatgrad.frontend.known import as_number, is_static, plain
+from flatgrad.frontend.known import as_number, is_static, plain, with_known_text
 from flatgrad.frontend.list_values import element_of_list
 from flatgrad.frontend.objects import is_instance
 from flatgrad.frontend.placeholders import NOTHING
@@ -41,6 +41,7 @@ def read_index(reader: Reader, syntax: cst.Subscript) -> Any:
 
 def item_of_any(reader: Reader, owner: Any, index: Any, syntax: cst.CSTNode) -> Any:
     """Return what an index picks of a container or an array, or what a class says about it."""
+    owner = with_known_text(reader, owner, syntax)
     if is_instance(owner):
         found = special_result(reader, owner, "__getitem__", [index], syntax)
         if found is not NOTHING:

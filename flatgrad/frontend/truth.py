@@ -13,7 +13,7 @@ import libcst as cst
 import numpy as np
 
 from flatgrad.frontend.iterators import Deferred, DictView, seen
-from flatgrad.frontend.known import as_number, decides, is_static, refuse_methods
+from flatgrad.frontend.known import as_number, decides, is_static, refuse_methods, with_known_text
 from flatgrad.frontend.objects import is_instance
 from flatgrad.frontend.reader import Reader
 from flatgrad.frontend.special_methods import truth_of
@@ -65,6 +65,7 @@ def decided(reader: Reader, item: Any, syntax: cst.CSTNode) -> bool | None:
         return bool(seen(reader, item))
     if isinstance(item, Deferred):
         return True
+    item = with_known_text(reader, item, syntax)
     if is_static(item):
         number = as_number(item)
         if isinstance(number, np.ndarray) and number.size != 1:

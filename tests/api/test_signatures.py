@@ -45,6 +45,20 @@ def by_hand(a, b):
     return gradients
 
 
+def test_a_number_in_a_text_decides():
+    """What is written for one number is not used for another."""
+
+    def f(x, n, m):
+        name = f"W{n}"
+        scale = 3.0 if m in (1, 3) else 1.0
+        return scale * (np.sum(x) if name == "W1" else x[0])
+
+    gradient = grad(f, wrt="x")
+    for n, m in ((1, 3), (2, 3), (2, 2), (1, 2)):
+        found = gradient(np.array([0.5, 1.5, 2.5]), n, m)
+        np.testing.assert_array_equal(found, (3.0 if m == 3 else 1.0) * (np.ones(3) if n == 1 else np.eye(3)[0]))
+
+
 def test_code_is_written_once_for_all_sizes(emissions):
     """Sizes other than 1 are not part of the signature."""
     with_gradients = value_and_grad(spread)

@@ -431,6 +431,22 @@ def test_parameters_without_a_use():
     np.testing.assert_allclose(gradient, api.grad(stack)(*arguments_of("stack")).params[0]["W"])
 
 
+@pytest.mark.parametrize("style", STYLES)
+def test_parts_with_the_names_of_methods(style):
+    """A part is unpacked where the function reads it: `x.mean()` and `axis=0` read no variable."""
+
+    def standardised(x, statistics):
+        scaled = (x - x.mean(axis=0)) / x.std(axis=0)
+        print("var", x.var())
+        return np.sum(scaled * statistics["scale"]) + statistics["axis"]
+
+    statistics = {"mean": np.ones(3), "std": np.ones(3), "var": np.ones(3), "axis": 2.0, "scale": np.ones(3)}
+    x = np.random.default_rng(1).normal(size=(4, 3))
+    text = str(api.emit(standardised, x, statistics, wrt="x", style=style))
+    unpacked = next(line for line in text.splitlines() if 'statistics["' in line and " = " in line)
+    assert unpacked.split(" = ")[0].split() == ["axis,", "scale"]
+
+
 def test_names_that_collide():
     """A structure of the name of a function, of a module or of a local variable is told from it."""
     text = """

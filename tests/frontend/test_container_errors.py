@@ -41,6 +41,8 @@ ERRORS = [
     ("H['a'] = s\nreturn np.sum(x)", "this would change its caller's dict", "dict(params)", "H['a']"),
     ("d = [x]\nif s > 0:\n    d.append(s)\nreturn np.sum(d[-1])", "on one side of the `if`", "", "d"),
     ("d = [x]\nc = [x * 2]\ne = d if s > 0 else c\ne.append(x)\nreturn np.sum(d[-1])", "is not known", "a copy", "d"),
+    ("d = f'{x[0]:.1f}'\nreturn np.sum(x) if d == '1.0' else s", "this text has to be known", "", "d == '1.0'"),
+    ("d = f'{x[0]:.1f}'\nreturn s if d else x[0]", "this text has to be known", "", "d"),
     ("return np.sum(x) + sum({'a': x})", "text can only be added to text", "", "sum({'a': x})"),
 ]  # fmt: skip
 

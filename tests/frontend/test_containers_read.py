@@ -540,6 +540,31 @@ PROGRAMS = {
         """,
         (X, 0.7),
     ),
+    "an order by sizes": (
+        """
+        def f(x, W):
+            p = {"b": x, "W": W, "c": x[:2]}
+            largest = max(p, key=lambda k: p[k].size)
+            total = np.sum(p[largest] ** 2)
+            for place, key in enumerate(sorted(p, key=lambda k: (p[k].ndim, -len(p[k])))):
+                total = total + place * np.sum(p[key])
+            return total
+        """,
+        (X, W),
+    ),
+    "modules that are imported inside": (
+        """
+        def f(x):
+            import copy
+            from itertools import chain
+            import functools as tools
+
+            held = copy.deepcopy({"a": [x]})
+            held["a"][0] = held["a"][0] * 2
+            return sum(chain(x, held["a"][0])) + tools.reduce(lambda a, b: a * b, x)
+        """,
+        (X,),
+    ),
 }
 
 

@@ -397,6 +397,28 @@ PROGRAMS = {
         """,
         (X, W),
     ),
+    "text with the counter that decides": (
+        """
+        def f(x, W):
+            total = 0.0
+            for k in range(3):
+                name = f"W{k}"
+                if name in ["W1", "W2"]:
+                    total = total + x[k]
+                if name == "W" + str(2):
+                    total = total * x[0]
+                for kind in ("a", "b{}".format(k)):
+                    if kind.endswith("1") or (len(kind) > 1 and kind[1] == "0"):
+                        total = total + np.sum(W[k])
+                match "c%d" % k:
+                    case "c1":
+                        total = total * 3.0
+                if k in (0, 2) and not name[:0]:
+                    total = total + 5 * x[k]
+            return total
+        """,
+        (X, W),
+    ),
 }
 
 

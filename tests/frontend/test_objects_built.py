@@ -695,6 +695,7 @@ REFUSED = {
     "no array": ("return np.sum(Box(x))", "a Box can't be given to a function of NumPy"),
     "equality of data": ("return x.sum() if Plain(x) == Plain(x) else 1.0", "can't be told when the code is written"),
     "a class of the function": ("class A:\n    pass\nreturn x.sum()", "class"),
+    "an object as a key": ("d = {Frozen(x): 1.0, (x,): 2.0}\nreturn np.sum(x)", "a Frozen can't be a key"),
 }
 CLASSES = """
 class Box:
