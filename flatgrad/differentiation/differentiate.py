@@ -124,8 +124,12 @@ class Backward:
         finished = finished_lists(self.forward, self.active)
         reached = reached_from(self.forward, results, self.active)[0] if finished else set()
         unread = [value for value in finished if value not in reached]
+        outer = self.builder.forward
         for value in unread:
+            # zeros that are written into belong to the backward pass
+            self.builder.forward = value.node or outer
             self._add_part(value, self.zeros(value))
+        self.builder.forward = outer
         return unread
 
     def gradient_for_caller(self, value: Value) -> Value:

@@ -9,7 +9,7 @@ import functools
 import inspect
 from typing import Any
 
-from flatgrad.frontend.static_objects import Partial, StaticCall, StaticFunction
+from flatgrad.frontend.static_objects import Partial, StaticCall, StaticClass, StaticFunction
 from flatgrad.parts import is_function, is_static_argument
 
 # how users import them
@@ -31,8 +31,10 @@ def _text(value: Any) -> str:
         return _partial(value.function, value.args, value.kwargs)
     if isinstance(value, StaticFunction):
         return value.full_name
-    if isinstance(value, StaticCall):
+    if isinstance(value, StaticCall | StaticClass):
         return value.name
+    if isinstance(value, type):
+        return SHORT.get(value.__module__, "") + value.__qualname__
     if is_function(value):
         name = str(getattr(value, "__qualname__", value.__name__))
         return SHORT.get(value.__module__, "") + (name if name.isprintable() else ascii(name))

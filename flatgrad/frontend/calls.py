@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import difflib
 import math
 import operator
@@ -55,6 +56,14 @@ STATIC_FUNCTIONS: frozenset[Any] = frozenset({
 
 # functions whose calls are read in ways of their own
 READ_SPECIALLY: frozenset[Any] = frozenset({is_constant, is_square, new_axes, repeats, np.ndim, np.iscomplexobj, print})
+# containers that are not read, and what does the same
+INSTEAD: dict[Any, str] = {
+    collections.defaultdict: "use a dict: d.setdefault(key, []).append(item)",
+    collections.OrderedDict: "use a dict: it keeps the order of its keys",
+    collections.Counter: "use a dict: d[key] = d.get(key, 0) + 1",
+    collections.ChainMap: "put the dicts into one: {**a, **b}",
+    collections.deque: "use a list: append(x), pop(), pop(0), insert(0, x)",
+}
 
 CallReader = Callable[[Reader, list[Any], dict[str, Any], cst.CSTNode], Any]
 # what reads the calls of functions that go through their arguments, or make containers of them
@@ -369,6 +378,8 @@ def _require_known(reader: Reader, function: Any, syntax: cst.Call) -> None:
     known = {each.__name__ for record in records() for each in record.functions if hasattr(each, "__name__")}
     near = difflib.get_close_matches(name, known, n=3)
     hint = f"supported functions with such a name: {', '.join(sorted(near))}; " if near else ""
+    if function in INSTEAD:
+        reader.fail(f"{called(function)} is not read", syntax.func, INSTEAD[function])
     reader.fail(f"{called(function)} has no rule", syntax.func, hint + "flatgrad.registry.rule declares one")
 
 

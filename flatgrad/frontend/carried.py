@@ -15,11 +15,12 @@ import libcst as cst
 from flatgrad.frontend.aliases import Aliases, with_new_refs
 from flatgrad.frontend.assigned import AssignedNames, has_walrus
 from flatgrad.frontend.branches import Side, branched, has_effects, resume, side
-from flatgrad.frontend.growing import as_growing
+from flatgrad.frontend.growing import as_growing, of_any_length
 from flatgrad.frontend.iterables import Iterable
 from flatgrad.frontend.joining import (
     NUMBERS,
 )
+from flatgrad.frontend.leaf_names import part_names
 from flatgrad.frontend.loop_variables import Variable, augmented_names, expected_keys, held_by, variable_of
 from flatgrad.frontend.memory import Unknown, age_of, mark
 from flatgrad.frontend.placeholders import BROKE, DONE, LEFT, NOTHING, RESULT, RETURNED, Unfinished
@@ -172,16 +173,17 @@ class Loop:
         types = iter(variable.types)
         several = len(variable.types) + len(variable.kept) > 1
         count = itertools.count()
+        names = iter(part_names(variable.name, variable.shape))
 
         def parameter(leaf: Any) -> Any:
+            own = next(names)
             if not isinstance(leaf, NUMBERS):
                 return leaf
             place = next(count)
             if place in variable.kept:
                 return leaf
-            made = Value(
-                next(types), f"{variable.name}_{place}" if several and variable.name else variable.name or None
-            )
+            name = own if several and variable.name else variable.name or None
+            made = Value(of_any_length(next(types)), name)
             self.parameters.add(made)
             if variable.holds_numbers:
                 self.reader.numbers.add(made)

@@ -20,7 +20,7 @@ from flatgrad.frontend.known import is_static, known_number, plain, with_known_t
 from flatgrad.frontend.memory import Ref
 from flatgrad.frontend.objects import is_instance, told
 from flatgrad.frontend.placeholders import NOTHING
-from flatgrad.frontend.reader import Reader
+from flatgrad.frontend.reader import Reader, is_list
 from flatgrad.frontend.special_methods import compared, gone_through, special_result
 from flatgrad.frontend.truth import decided
 from flatgrad.frontend.unpacking import parts
@@ -184,6 +184,8 @@ def delete_item(reader: Reader, owner: Any, index: Any, syntax: cst.CSTNode) -> 
         _item_of_dict(reader, owner, key, syntax)
         change_dict(reader, owner, {each: item for each, item in owner.items.items() if each != key}, syntax)
         return
+    if is_list(owner):
+        reader.need_items("an item of a list that grows in a loop can't be deleted", syntax, "make a new list")
     if not isinstance(owner, List):
         reader.fail(f"an item of {described(owner)} can't be deleted", syntax)
     items = list(owner)

@@ -11,7 +11,7 @@ from typing import Any
 import libcst as cst
 
 from flatgrad.frontend.custom_gradients import is_edit_block, read_edit_block
-from flatgrad.frontend.own_contexts import require_harmless
+from flatgrad.frontend.own_contexts import require_harmless, require_harmless_object
 from flatgrad.frontend.passing import (
     OBJECT,
     READING,
@@ -59,6 +59,7 @@ def _manager(reader: Reader, syntax: cst.BaseExpression) -> Any:
     if not isinstance(syntax, cst.Call):
         home = reader.names.home(syntax.value) if isinstance(syntax, cst.Name) else None
         if isinstance(syntax, cst.Name) and home is not None and syntax.value not in reader.own_names:
+            require_harmless_object(reader, syntax)
             return Member(home, syntax.value)
         item = reader.expression(syntax)
         if not is_object(item):

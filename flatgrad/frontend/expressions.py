@@ -35,7 +35,7 @@ from flatgrad.frontend.known import (
 )
 from flatgrad.frontend.passing import generator_of, logger_constant
 from flatgrad.frontend.placeholders import NOTHING, Poisoned, Unfinished
-from flatgrad.frontend.reader import Reader, Undefined, reads
+from flatgrad.frontend.reader import Reader, Undefined, is_list, reads
 from flatgrad.frontend.source import NameUnknown
 from flatgrad.frontend.special_methods import compared as compared_objects
 from flatgrad.frontend.special_methods import operated, same_object
@@ -223,6 +223,8 @@ def read_walrus(reader: Reader, syntax: cst.NamedExpr) -> Any:
 def read_unary(reader: Reader, syntax: cst.UnaryOperation) -> Any:
     function = UNARY[type(syntax.operator).__name__]
     operand = reader.expression(syntax.expression)
+    if function is operator.not_ and is_list(operand):
+        operand = reader.apply(syntax, len, operand)
     if function is operator.not_ and isinstance(operand, Value) and operand.rank:
         hint = "for arrays: np.logical_not, or `~` on comparisons"
         reader.fail("`not` needs one truth value", syntax.expression, hint)

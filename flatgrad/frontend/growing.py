@@ -7,6 +7,7 @@ have one shape and dtype. Layer: above `joining`, below `carried`.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from flatgrad.frontend.iterables import Iterable
@@ -42,6 +43,11 @@ def as_growing(reader: Reader, key: Any, before: Any, after: Any) -> bool:
         relate(reader, root, item)
     reader.memory[key] = root
     return True
+
+
+def of_any_length(type: Type) -> Type:
+    """Return a type as a turn of a loop finds it: a list may have got longer."""
+    return replace(type, shape=(symbolic(may_be_one=True), *type.shape[1:])) if type.is_list else type
 
 
 def _type_of_elements(types: Sequence[Type]) -> Type | None:

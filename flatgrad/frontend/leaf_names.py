@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from flatgrad.frontend.known import is_static
-from flatgrad.graph.containers import Dict, Record
+from flatgrad.graph.containers import Dict, Record, Slice
 
 Path = tuple[str | int, ...]
 
@@ -54,6 +54,14 @@ def _paths(path: Path, item: Any) -> Iterator[Path]:
         return
     for key, part in parts.items():
         yield from _paths((*path, key), part)
+
+
+def part_names(name: str, item: Any) -> list[str]:
+    """Return a name for each part of what a variable holds: `params_W` for `params["W"]`, `pair_0` for `pair[0]`."""
+    if isinstance(item, tuple) and not hasattr(item, "_fields"):
+        parts = parts_by_key(item) or dict(enumerate(item))
+        return [inner for key, part in parts.items() for inner in part_names(_word((name, str(key))), part)]
+    return [name] * (3 if isinstance(item, Slice) else 1)
 
 
 def _candidates(path: Path) -> list[str]:

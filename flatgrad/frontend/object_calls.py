@@ -15,16 +15,21 @@ import numpy as np
 
 from flatgrad.frontend.attributes import attribute, known_attribute
 from flatgrad.frontend.builtin_calls import class_of_any
+from flatgrad.frontend.callees import is_followed
 from flatgrad.frontend.calls import METHODS, calls
 from flatgrad.frontend.classes import fields, is_dataclass, is_tuple, is_users_class, name_of
 from flatgrad.frontend.construction import constructed, initialise_fields, namespace, replaced
 from flatgrad.frontend.containers import new_dict
+from flatgrad.frontend.iterators import BoundMethod
 from flatgrad.frontend.memory import Ref
 from flatgrad.frontend.objects import Super, is_instance, kind_of, own_attributes, put_attribute, set_attribute, told
+from flatgrad.frontend.passing import is_object
 from flatgrad.frontend.placeholders import NOTHING
 from flatgrad.frontend.reader import Reader
 from flatgrad.frontend.source import NameUnknown
+from flatgrad.frontend.special_methods import special
 from flatgrad.frontend.static_classes import FileClass
+from flatgrad.frontend.static_objects import StaticClass
 from flatgrad.frontend.unpacking import parts
 from flatgrad.frontend.wording import described
 from flatgrad.graph.containers import Dict, List, Record, rebuilt
@@ -93,6 +98,16 @@ def read_type(reader: Reader, args: list[Any], kwargs: dict[str, Any], syntax: c
     if is_instance(item):
         return kind_of(item)
     return class_of_any(reader, item, syntax)
+
+
+@calls(callable)
+def read_callable(reader: Reader, args: list[Any], kwargs: dict[str, Any], syntax: cst.CSTNode) -> bool:
+    item = _one(reader, args, kwargs, syntax)
+    if is_object(item):
+        reader.fail("whether an object that is not read can be called is not known", syntax)
+    if is_instance(item):
+        return special(reader, item, "__call__", syntax) is not None
+    return callable(item) or is_followed(item) or isinstance(item, StaticClass | BoundMethod)
 
 
 @calls(super)

@@ -23,6 +23,7 @@ from flatgrad.frontend.source import ForeignObject, Names, NameUnknown, Source
 from flatgrad.frontend.static_classes import FileClass
 from flatgrad.frontend.static_objects import StaticClass, StaticFunction, StaticModule
 from flatgrad.functions.class_parts import functions_of
+from flatgrad.graph.containers import Record
 
 INSTALLED = tuple(sysconfig.get_path(name) for name in ("stdlib", "platlib", "purelib"))
 HINT = "write what it does into the function, before and behind the statements of the block"
@@ -50,6 +51,15 @@ def require_harmless(
     if found is not None:
         message = f"entering or leaving `{name}` changes `{found[0]}` (line {found[1]}), which others may read"
         reader.fail(message, syntax, HINT)
+
+
+def require_harmless_object(reader: Reader, syntax: cst.Name) -> None:
+    """Report a context at the top of the file that may change what others see; what a file may change is refused where it is read."""
+    try:
+        found = reader.names.find(syntax.value)
+    except NameUnknown:
+        return
+    require_harmless(reader, found.kind if isinstance(found, Record) else type(found), (), {}, syntax)
 
 
 def outer_write(function: Any) -> tuple[str, int] | None:

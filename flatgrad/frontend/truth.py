@@ -15,7 +15,7 @@ import numpy as np
 from flatgrad.frontend.iterators import Deferred, DictView, seen
 from flatgrad.frontend.known import as_number, decides, is_static, refuse_methods, with_known_text
 from flatgrad.frontend.objects import is_instance
-from flatgrad.frontend.reader import Reader
+from flatgrad.frontend.reader import Reader, is_list
 from flatgrad.frontend.special_methods import truth_of
 from flatgrad.frontend.wording import described
 from flatgrad.graph.size import SizeUnknown, equal, is_one, resolved
@@ -44,7 +44,15 @@ def condition(reader: Reader, item: Any, syntax: cst.CSTNode) -> bool | Value:
     """Return whether a condition holds, or the truth value of the graph that tells."""
     if is_instance(item):
         item = truth_of(reader, item, syntax)
-    known = decided(reader, item, syntax)
+    if is_list(item):
+        item = reader.apply(syntax, len, item)
+    try:
+        known = decided(reader, item, syntax)
+    except SizeUnknown as error:
+        if error.is_of_arguments or reader.inlined:
+            raise
+        # the length of a list that grows is another one in each turn
+        known = None
     if known is not None:
         return known
     if reader.inlined:
@@ -66,6 +74,8 @@ def decided(reader: Reader, item: Any, syntax: cst.CSTNode) -> bool | None:
     if isinstance(item, Deferred):
         return True
     item = with_known_text(reader, item, syntax)
+    if is_list(item):
+        item = reader.apply(syntax, len, item)
     if is_static(item):
         number = as_number(item)
         if isinstance(number, np.ndarray) and number.size != 1:

@@ -47,13 +47,14 @@ class Copies:
 
     def is_late(self, k: int, reader: Node | None) -> bool:
         """Tell whether something is read behind the forward pass: by a gradient, by a caller, by the backward pass of a body."""
-        return reader is None or reader.forward is not None or k > self.position[reader] or not self.turns
+        return reader is None or reader.forward is not None or k > self.position[reader]
 
     def write_into_copy(self, node: Node, place: int) -> None:
         """Let a write go into a copy of the input with this number."""
         value = node.inputs[place]
         # in the forward pass the elements keep their order in memory
-        made = self._copied(value, node, node.forward, form="" if node.forward is None else "method")
+        in_order = node.forward is None and not value.type.is_list
+        made = self._copied(value, node, node.forward, form="" if in_order else "method")
         assert made.node is not None
         self._before.setdefault(node, []).append(made.node)
         made.name, made.primal = value.name, value.primal
@@ -76,12 +77,17 @@ class Copies:
         if is_piece and not is_forward and value.node is not None:
             here = self.position[value.node]
             made.name, value.name, made.primal, value.primal = value.name, None, value.primal, None
-        found = [each for each in self.readers.get(value, ()) if self.is_late(*each) and each[0] > here]
+        found = [each for each in self.readers.get(value, ()) if each[0] > here]
+        if write is None or self.turns:
+            found = [each for each in found if self.is_late(*each)]
         # what leads to the array that is written into stays one with it
         moved = [(k, node) for k, node in found if write is None or node is None or not self._leads_to(node, write)]
         if write is None:
             # what comes out of a turn is what the next one overwrites
             moved = [each for each in moved if each[1] is not None]
+        if any(node is not None and not self.is_late(k, node) for k, node in moved) and not value.type.is_list:
+            # a sum of elements in another order may differ in the last bit
+            made.node.form = ""
         if write is None or is_piece:
             behind = self._behind.setdefault(value.node, []) if value.node is not None else self._first
             behind.append(made.node)

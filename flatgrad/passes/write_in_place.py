@@ -209,6 +209,8 @@ class _Settled(Copies):
             self.keep(each, node)
         for each in beside:
             self.keep(each, node, at_once=True)
+            # what is written into is the array itself
+            node.inputs = (*node.inputs[:place], value, *node.inputs[place + 1 :])
         self.groups.note_write(group, backward=node.forward is not None)
         for each in members:
             for k, reader in self.readers.get(each, ()):
@@ -263,9 +265,21 @@ class _Settled(Copies):
                     return False
         return True
 
-    def keep_parts_of(self, parameter: Value) -> None:
-        """Copy the parts of an array that the backward pass reads, for it is overwritten outside."""
-        for value in list(self.groups.members(self.groups.of(parameter))):
+    def _keep_results_inside(self, value: Value) -> None:
+        """Let the bodies that a value comes out of copy what their backward pass reads of it."""
+        node = value.node
+        if value not in self.kept_until or node is None:
+            return
+        for body in node.bodies:
+            k = node.outputs.index(value)
+            if k in self.known[body].kept_results:
+                self.settled[body].keep_parts_of(body.results[k])
+        self._note_kept_results(node)
+
+    def keep_parts_of(self, array: Value) -> None:
+        """Copy what the backward pass reads of a parameter or a result, for it is overwritten outside."""
+        for value in list(self.groups.members(self.groups.of(array))):
+            self._keep_results_inside(value)
             for k, reader in list(self.readers.get(value, ())):
                 if reader is None:
                     # it comes out as it is
@@ -306,23 +320,28 @@ class _Settled(Copies):
             # what goes from turn to turn may go round several variables
             for before, behind in self.turns:
                 self.groups.flow(behind, before)
-        for before, behind in self.turns:
+        in_callers = {self.groups.of(node.inputs[0]) for node in self.nodes if node.in_callers}
+        apart: set[Value] = set()
+        # what is the caller's stays that
+        for before, behind in sorted(self.turns, key=lambda turn: self.groups.of(turn[1]) in in_callers):
             group = self.groups.flowing(before)
             if not before.rank or not self.groups.is_written_in_turns(group):
                 continue
             shared = [
                 other
                 for one, other in self.turns
-                if one is not before and self.groups.of(other) is self.groups.of(behind)
+                if one is not before and one not in apart and self.groups.of(other) is self.groups.of(behind)
             ]
             if not isinstance(behind, Constant) and (not self.groups.is_own(self.groups.of(behind)) or shared):
                 self.copy_result(behind, before)
+                apart.add(before)
         going_round = {self.groups.flowing(before) for before, _ in self.turns if before.rank}
         overwritten = {group for group in going_round if self.groups.is_written_in_turns(group)}
         for value in list(self.groups.values()) if overwritten else ():
             if self.groups.flowing(value) not in overwritten:
                 continue
             self._keep_inside(value, lambda node: True)
+            self._keep_results_inside(value)
             found = self.readers.get(value, [])
             for _, reader in found:
                 if reader is not None and reader.forward is None:

@@ -186,6 +186,61 @@ PROGRAMS = {
                 np.copyto(row, row[[2, 1, 0, 1, 4]])
             return np.sum(A * A[0])
         """,
+    "what a branch keeps is overwritten in the next turn": """
+        def f(x):
+            y = x * x
+            w = 0.0
+            for i in range(3):
+                y[i] = 0.5 * x[0]
+                if i == 1:
+                    y += 0.7
+                    w = np.sum(y * y)
+            return w
+        """,
+    "what a loop inside keeps is overwritten in the next turn": """
+        def f(x):
+            y = np.tanh(x)
+            for _ in range(2):
+                y[1] = np.sum(y * y) * 0.3
+                for _ in range(2):
+                    y = np.tanh(y)
+            return np.sum(y)
+        """,
+    "a side that writes beside one that calls": """
+        def h(a, b):
+            return a * b
+
+        def f(x):
+            w = x.copy()
+            if x[0] > 0:
+                w[1] = x[2] ** 2
+            else:
+                w = h(x, x)
+            return np.sum(w * w)
+        """,
+    "a name of the caller's array that goes on to another one": """
+        def f(x):
+            w = x
+            for _ in range(2):
+                x[0] += 1.0
+                w = np.exp(x)
+            return np.sum(w)
+        """,
+    "a view of the caller's array that goes on": """
+        def f(x):
+            for _ in range(3):
+                w = x[::-1]
+                x += 0.7
+            return np.sum(w * x)
+        """,
+    "the sum of a copy in its own order": """
+        def f(x):
+            A = np.outer(x, x).copy()
+            B = np.transpose(A)
+            y = A.ravel()
+            y[1] = x[0]
+            return np.sum(B * np.cos(B))
+        """,
     "a condition that writes": """
         def step(y):
             y[0] += 0.1 * y[1] ** 2
@@ -278,9 +333,13 @@ def test_gradients_have_the_names_of_their_variables(made):
     assert re.search(r"return out, \(grad_x,\)", text)
 
 
-def test_the_callers_arrays_are_left_as_the_function_leaves_them(made):
+@pytest.mark.parametrize("name", [
+    "the caller's momentum and position", "a name of the caller's array that goes on to another one",
+    "a view of the caller's array that goes on",
+])  # fmt: skip
+def test_the_callers_arrays_are_left_as_the_function_leaves_them(made, name):
     """What the function writes into its arguments the emitted code writes, and nothing more."""
-    function = made("the caller's momentum and position")
+    function = made(name)
     ours, theirs = ([argument.copy() for argument in arguments_of(function)] for _ in range(2))
     function.value_and_grad(*ours)
     function(*theirs)

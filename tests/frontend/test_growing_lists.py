@@ -59,6 +59,37 @@ PROGRAMS = {
                 scores.append(logits[word] - np.log(np.sum(np.exp(logits))))
             return np.sum(np.array(scores)) / len(scores)
         """,
+    "a branch on the length so far": """
+        def f(x, w):
+            seen = []
+            total = 0.0
+            for v in x:
+                seen.append(v * w[0])
+                if len(seen) > 1:
+                    total += seen[-2] * v
+            return total
+        """,
+    "whether there is anything yet": """
+        def f(x, w):
+            seen = []
+            total = 0.0
+            for v in x:
+                if seen:
+                    total += seen[-1] * v
+                seen.append(v * w[0])
+                if not seen[1:]:
+                    total += 3 * v
+            return total
+        """,
+    "until there are so many": """
+        def f(x, w):
+            seen = []
+            for v in x:
+                seen.append(v * w[1])
+                if len(seen) == 3:
+                    break
+            return sum(seen) * len(seen)
+        """,
     "gone through again": """
         def f(x, w):
             rows = []
@@ -99,6 +130,17 @@ PROGRAMS = {
 }
 # what needs the items one by one is written out, for the sizes of the arguments
 WRITTEN_OUT = {
+    "a window": """
+        def f(x, w):
+            window = []
+            total = 0.0
+            for v in x:
+                window.append(v * w[0])
+                if len(window) > 2:
+                    window.pop(0)
+                total += sum(window) ** 2
+            return total
+        """,
     "pairs": """
         def f(x, w):
             pairs = []

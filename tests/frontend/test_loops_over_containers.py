@@ -426,3 +426,21 @@ PROGRAMS = {
 def test_loops_change_containers(is_differentiated, name):
     """Keys and items that count with the turns are those of each turn."""
     is_differentiated(*PROGRAMS[name])
+
+
+def test_what_turns_change_is_called_after_its_keys(is_differentiated):
+    """A reader of the emitted code sees which part of a dict, an object or a tuple a variable is."""
+    text = """
+    def f(x, W):
+        state = {"h": x, "size": 0.0}
+        pair = (x, 1.0)
+        for t in range(4):
+            state["h"] = np.tanh(W @ state["h"])
+            state["size"] += np.sum(state["h"] ** 2)
+            pair = (pair[0] * 2, pair[1] + np.sum(pair[0]))
+        return state["size"] + np.sum(state["h"]) + pair[1]
+    """
+    written = is_differentiated(text, (X, W))
+    assert "state_h = np.tanh(" in written and "state_size += " in written
+    assert "pair_1 += " in written or "pair_1 = " in written
+    assert "state_0" not in written

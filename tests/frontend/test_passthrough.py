@@ -7,6 +7,7 @@ import importlib.util
 import io
 import logging
 import sys
+import types
 import warnings
 from pathlib import Path
 
@@ -233,6 +234,20 @@ def test_what_can_not_be_kept_is_refused_at_its_place(tmp_path, monkeypatch, nam
         (problem,) = error.value.problems
         assert message in problem.message
         assert problem.line == first + line
+
+
+def test_an_object_that_changes_a_global_is_not_entered(define):
+    """What the object of a file does when it is entered is looked at, too."""
+    text = "STATE = {'by': 1.0}\n\n\nclass Scaled:\n    def __enter__(self):\n        STATE['by'] = 3.0\n\n"
+    text += "    def __exit__(self, *reason):\n        STATE['by'] = 1.0\n\n\nscaled = Scaled()\n\n\n"
+    text += "def f(x):\n    with scaled:\n        y = x * STATE['by']\n    return np.sum(y)\n"
+    module = types.ModuleType("module_with_a_context")
+    f = define(text, __name__=module.__name__)
+    vars(module).update(f.__globals__)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, module.__name__, module)
+        with pytest.raises(FlatgradError, match="changes `STATE`"):
+            api.emit(f, X)
 
 
 def test_a_checkpointed_loop_prints_once_and_refuses_draws(define):

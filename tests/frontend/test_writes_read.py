@@ -81,13 +81,19 @@ REFUSED = {
     "column into row": ("z = np.ones((3, 3))\nz[0] = z[:, 1]\nreturn z", 8, "NumPy may mix them up"),
     "out": ("z = np.zeros(3, dtype=int)\nnp.add(z, s, out=z)\nreturn z", 8, "does not go into"),
     "out of another kind": (
-        "z = np.zeros(3)\nnp.sum(m.astype(np.float32), axis=0, out=z)\nreturn z", 8, "changes how it is computed"
+        "z = np.zeros(3)\nnp.sum(m.astype(np.float32), axis=0, out=z)\nreturn z",
+        8,
+        "changes how it is computed",
     ),
     "checkpointed": (
-        "import flatgrad\nfor i in flatgrad.checkpointed(range(9)):\n    x *= s\nreturn x", 8, "an array of the caller's"
+        "import flatgrad\nfor i in flatgrad.checkpointed(range(9)):\n    x *= s\nreturn x",
+        8,
+        "an array of the caller's",
     ),
     "checkpointed list": (
-        "import flatgrad\nz = []\nfor i in flatgrad.checkpointed(range(9)):\n    z.append(s)\nreturn x", 9, "append to a list"
+        "import flatgrad\nz = []\nfor i in flatgrad.checkpointed(range(9)):\n    z.append(s)\nreturn x",
+        9,
+        "append to a list",
     ),
     "out of a sum": ("z = np.zeros((2, 3))\nnp.sum(m, axis=0, out=z)\nreturn z", 8, "does not go into"),
     "multiply.at": ("z = np.ones(3)\nnp.multiply.at(z, [0, 0], s)\nreturn z", 8, "has no rule"),
