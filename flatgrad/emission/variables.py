@@ -294,10 +294,9 @@ class Variables:
 
     def _with_second_names(self, graph: Graph, value: Value) -> set[Value]:
         """Return a value and what may be written by its name: a second name of what a branch or loop makes, what writes make of it."""
-        versions = set(self._versions.get(value, (value,)))
-        if value.node is None or value.node.function not in REGIONS:
-            return versions
-        readers = self._readers_in(graph).get(value, ())
+        versions = self._versions.get(value, [value])
+        made = [each for each in versions if each.node is not None and each.node.function in REGIONS]
+        readers = (node for each in made for node in self._readers_in(graph).get(each, ()))
         return {*versions, *(node.output for node in readers if node.function is named)}
 
     def _place(self, graph: Graph, node: Node) -> tuple[int, bool]:

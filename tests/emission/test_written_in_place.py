@@ -206,6 +206,20 @@ PROGRAMS = {
                     y = np.tanh(y)
             return np.sum(y)
         """,
+    "gradients of several loops in a turn": """
+        def f(x):
+            z = np.zeros(5)
+            w = x * 0.5
+            for i in range(3):
+                for _ in range(2):
+                    y = z + z
+                    y[::2] *= w[i]
+                for _ in range(2):
+                    w[0] += x[1]
+                for _ in range(2):
+                    y = np.exp(-(w**2))
+            return np.sum(y)
+        """,
     "a side that writes beside one that calls": """
         def h(a, b):
             return a * b
