@@ -5,7 +5,7 @@ In: a joint graph, with what reads each array when. Out: the graph with copies. 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -139,13 +139,20 @@ class Copies:
 
     def rebuild(self) -> None:
         """Put the copies into the graph."""
-        nodes = list(self._first)
         forward = [node for node in self.nodes if node.forward is None]
         last_forward = forward[-1] if forward else None
+        nodes = [*self._first]
         if last_forward is None:
             nodes += self._last[False]
         for node in self.nodes:
             nodes += [*self._before.get(node, ()), node, *self._behind.get(node, ())]
             if node is last_forward:
                 nodes += self._last[False]
-        self.graph.nodes[:] = [*nodes, *self._last[True]]
+        nodes += self._last[True]
+        self.graph.nodes[:] = [each for node in nodes for each in self._with_copies(node)]
+
+    def _with_copies(self, node: Node) -> Iterator[Node]:
+        """Return a node and, behind one that is a copy, the copies of that."""
+        yield node
+        for each in self._behind.get(node, ()) if node not in self.position else ():
+            yield from self._with_copies(each)

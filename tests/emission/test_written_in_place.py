@@ -220,6 +220,20 @@ PROGRAMS = {
                     y = np.exp(-(w**2))
             return np.sum(y)
         """,
+    "two names of one sum that branches overwrite": """
+        def f(x):
+            y = x * x
+            z = np.cos(y)
+            w = x * x
+            if y[2] > 0:
+                y[1] = y[1] * y[0]
+                if np.sum(w) > 0.1:
+                    w[1] = np.sum(z * y) * 0.3
+                else:
+                    for _ in range(2):
+                        y *= np.tanh(x) * y
+            return np.sum(y * w)
+        """,
     "a side that writes beside one that calls": """
         def h(a, b):
             return a * b
