@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Mapping, Sequence, Set
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ from flatgrad.differentiation.calls import complete_calls, join_calls, visit_cal
 from flatgrad.differentiation.loops import visit_loop
 from flatgrad.differentiation.masks import MaskedGradients, plain
 from flatgrad.differentiation.unbroadcast import broadcast_axes, cast, is_smaller, summed_over
-from flatgrad.errors import UnsupportedError
+from flatgrad.errors import Problem, UnsupportedError
 from flatgrad.frontend.rule_bodies import inputs_with_gradient, read_rule
 from flatgrad.frontend.views import is_basic, is_read_only
 from flatgrad.graph.containers import leaves
@@ -348,10 +349,17 @@ def _refuse_whole_numbers(node: Node, gradients: Mapping[Value, Value]) -> None:
 
 
 def _note_place(error: SizeUnknown, node: Node) -> None:
-    """Note where an error comes from that the caller may be able to mend by giving numbers."""
-    if node.location is not None and not hasattr(error, "problem"):
+    """Note where an error comes from that the caller may be able to mend by giving numbers.
+
+    That is a place of the user's code, not the line of a rule.
+    """
+    problem: Problem | None = getattr(error, "problem", None)
+    if node.location is not None and (problem is None or problem.file.startswith(_OWN_CODE)):
         hint = "give numbers for the sizes: shapes='x=(10,)'"
         error.problem = node.location.problem(f"the gradient {error}", hint)  # type: ignore[attr-defined]
+
+
+_OWN_CODE = str(Path(__file__).parents[1])
 
 
 def _call_of_placed(part: Value, value: Value) -> dict[str, Any] | None:

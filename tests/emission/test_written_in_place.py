@@ -373,3 +373,17 @@ def test_the_callers_arrays_are_left_as_the_function_leaves_them(made, name):
     function(*theirs)
     for one, other in zip(ours, theirs, strict=True):
         assert np.array_equal(one, other)
+
+
+def test_a_size_that_a_gradient_needs_is_asked_for_at_the_users_line(tmp_path):
+    """The error names the line of the function, not that of a rule."""
+    path = tmp_path / "blocks.py"
+    path.write_text(
+        "import numpy as np\n\n\ndef f(A):\n    L = A.copy()\n    for b in range(0, len(L), 2):\n        e = min(b + 2, len(L))\n"
+        "        L[e:, b:e] = L[e:, b:e] ** 2\n    return np.sum(L)\n"
+    )
+    namespace = {}
+    exec(compile(path.read_text(), str(path), "exec"), namespace)
+    with pytest.raises(flatgrad.FlatgradError) as error:
+        flatgrad.grad(namespace["f"])(np.ones((3, 3)))
+    assert f"{path}:8:22" in str(error.value)
