@@ -38,7 +38,7 @@ from flatgrad.frontend.placeholders import NOTHING, Poisoned, Unfinished
 from flatgrad.frontend.reader import Reader, Undefined, is_list, reads
 from flatgrad.frontend.source import NameUnknown
 from flatgrad.frontend.special_methods import compared as compared_objects
-from flatgrad.frontend.special_methods import operated, same_object
+from flatgrad.frontend.special_methods import operated, same_object, truth_of
 from flatgrad.frontend.texts import OF_TEXTS, is_text
 from flatgrad.frontend.truth import COMPARISON, condition
 from flatgrad.frontend.unpacking import assign, parts
@@ -224,7 +224,7 @@ def read_unary(reader: Reader, syntax: cst.UnaryOperation) -> Any:
     function = UNARY[type(syntax.operator).__name__]
     operand = reader.expression(syntax.expression)
     if function is operator.not_ and is_list(operand):
-        operand = reader.apply(syntax, len, operand)
+        operand = truth_of(reader, operand, syntax)
     if function is operator.not_ and isinstance(operand, Value) and operand.rank:
         hint = "for arrays: np.logical_not, or `~` on comparisons"
         reader.fail("`not` needs one truth value", syntax.expression, hint)

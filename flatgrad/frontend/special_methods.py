@@ -15,7 +15,7 @@ import libcst as cst
 from flatgrad.frontend.classes import held_by, is_dataclass, is_subclass, is_tuple, name_of
 from flatgrad.frontend.objects import CALL_READERS, bound, is_instance, kind_of, read_call_of, told
 from flatgrad.frontend.placeholders import NOTHING
-from flatgrad.frontend.reader import Reader
+from flatgrad.frontend.reader import Reader, is_list
 from flatgrad.frontend.static_classes import MISSING
 from flatgrad.frontend.static_objects import Partial
 from flatgrad.graph.containers import Record, leaves, rebuilt
@@ -79,7 +79,11 @@ def built_in(reader: Reader, function: Any, args: Sequence[Any], syntax: cst.CST
 
 
 def truth_of(reader: Reader, item: Any, syntax: cst.CSTNode) -> Any:
-    """Return what tells whether an object is true: what its class says, or that it is one."""
+    """Return what tells whether an item is true: of an object what its class says, of a list that grows its length."""
+    if is_list(item):
+        return reader.apply(syntax, len, item)
+    if not is_instance(item):
+        return item
     for name in ("__bool__", "__len__"):
         result = special_result(reader, item, name, (), syntax)
         if result is not NOTHING:

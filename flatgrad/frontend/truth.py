@@ -14,8 +14,7 @@ import numpy as np
 
 from flatgrad.frontend.iterators import Deferred, DictView, seen
 from flatgrad.frontend.known import as_number, decides, is_static, refuse_methods, with_known_text
-from flatgrad.frontend.objects import is_instance
-from flatgrad.frontend.reader import Reader, is_list
+from flatgrad.frontend.reader import Reader
 from flatgrad.frontend.special_methods import truth_of
 from flatgrad.frontend.wording import described
 from flatgrad.graph.size import SizeUnknown, equal, is_one, resolved
@@ -42,10 +41,7 @@ def truth(reader: Reader, item: Any, syntax: cst.CSTNode) -> bool:
 
 def condition(reader: Reader, item: Any, syntax: cst.CSTNode) -> bool | Value:
     """Return whether a condition holds, or the truth value of the graph that tells."""
-    if is_instance(item):
-        item = truth_of(reader, item, syntax)
-    if is_list(item):
-        item = reader.apply(syntax, len, item)
+    item = truth_of(reader, item, syntax)
     try:
         known = decided(reader, item, syntax)
     except SizeUnknown as error:
@@ -67,15 +63,12 @@ def condition(reader: Reader, item: Any, syntax: cst.CSTNode) -> bool | Value:
 
 def decided(reader: Reader, item: Any, syntax: cst.CSTNode) -> bool | None:
     """Return whether a condition holds where that is known when the code is written, else None. Raises SizeUnknown."""
-    if is_instance(item):
-        item = truth_of(reader, item, syntax)
+    item = truth_of(reader, item, syntax)
     if isinstance(item, DictView):
         return bool(seen(reader, item))
     if isinstance(item, Deferred):
         return True
     item = with_known_text(reader, item, syntax)
-    if is_list(item):
-        item = reader.apply(syntax, len, item)
     if is_static(item):
         number = as_number(item)
         if isinstance(number, np.ndarray) and number.size != 1:
