@@ -53,8 +53,7 @@ class Copies:
         """Let a write go into a copy of the input with this number."""
         value = node.inputs[place]
         # in the forward pass the elements keep their order in memory
-        in_order = node.forward is None and not value.type.is_list
-        made = self._copied(value, node, node.forward, form="" if in_order else "method")
+        made = self._copied(value, node, node.forward, in_order=node.forward is None)
         assert made.node is not None
         self._before.setdefault(node, []).append(made.node)
         made.name, made.primal = value.name, value.primal
@@ -69,14 +68,10 @@ class Copies:
         computed from another layout of its elements may differ in the last bit.
         """
         is_forward = self.is_forward(value)
-        made = self._copied(value, write, None if value.node is None else value.node.forward)
-        assert made.node is not None
-        made.node.valid_until, made.node.is_volatile = write, True
         is_piece = is_part(value) and value.node in self.position and value not in self.written
         here = -1 if write is None else self.position[write] - at_once
         if is_piece and not is_forward and value.node is not None:
             here = self.position[value.node]
-            made.name, value.name, made.primal, value.primal = value.name, None, value.primal, None
         found = [each for each in self.readers.get(value, ()) if each[0] > here]
         if write is None or self.turns:
             found = [each for each in found if self.is_late(*each)]
@@ -85,9 +80,13 @@ class Copies:
         if write is None:
             # what comes out of a turn is what the next one overwrites
             moved = [each for each in moved if each[1] is not None]
-        if any(node is not None and not self.is_late(k, node) for k, node in moved) and not value.type.is_list:
-            # a sum of elements in another order may differ in the last bit
-            made.node.form = ""
+        # a sum of elements in another order may differ in the last bit
+        in_order = not all(self.is_late(*each) for each in moved)
+        made = self._copied(value, write, None if value.node is None else value.node.forward, in_order=in_order)
+        assert made.node is not None
+        made.node.valid_until, made.node.is_volatile = write, True
+        if is_piece and not is_forward:
+            made.name, value.name, made.primal, value.primal = value.name, None, value.primal, None
         if write is None or is_piece:
             behind = self._behind.setdefault(value.node, []) if value.node is not None else self._first
             behind.append(made.node)
@@ -117,11 +116,12 @@ class Copies:
             for values in (self.graph.results, self.graph.gradients):
                 values[:] = [made if each is value else each for each in values]
 
-    def _copied(self, value: Value, near: Node | None, forward: Node | None, form: str = "method") -> Value:
+    def _copied(self, value: Value, near: Node | None, forward: Node | None, *, in_order: bool = False) -> Value:
+        """Return a copy; `in_order` says that the elements keep their order in memory, which a list has none of."""
         builder = Builder(Graph("copies"))
         builder.forward = forward
         builder.statement = near.statement if near is not None and forward is None else None
-        made: Value = builder.apply(np.copy, value, form=form)
+        made: Value = builder.apply(np.copy, value, form="" if in_order and not value.type.is_list else "method")
         return made
 
     def copy_result(self, value: Value, before: Value) -> None:
