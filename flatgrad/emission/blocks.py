@@ -71,8 +71,7 @@ class Blocks(Writer):
     def _forward_lines(self, graph: Graph, node: Node) -> list[Line]:
         value = node.outputs[0] if node.outputs else None
         tape = None if value is None or value.copy_of is None else self.tapes.of(self.regions.of[graph]).get(value)
-        is_read = any(value in each.inputs and each.forward is None for each in graph.nodes)
-        if tape is None or value is None or is_read:
+        if tape is None or value is None or any(value in each.inputs and each.forward is None for each in graph.nodes):
             return super()._forward_lines(graph, node)
         # what is copied to be kept, and read nowhere else, goes on its tape at once; an array that is one copies it
         copied = self._expression(node)
