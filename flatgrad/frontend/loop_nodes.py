@@ -25,7 +25,7 @@ from flatgrad.frontend.reader import Reader, Undefined
 from flatgrad.frontend.unsettled import Changing, Undecided, Unset
 from flatgrad.graph.containers import leaves, mapped
 from flatgrad.graph.regions import loop as loop_function
-from flatgrad.graph.regions import nested
+from flatgrad.graph.regions import writes_to_caller
 from flatgrad.graph.values import BOOLEAN, INTEGER, Constant, Value
 from flatgrad.infer import type_of
 from flatgrad.rules.program import disjunction
@@ -93,7 +93,7 @@ def write(loop: Loop) -> None:
 def _refuse_lasting_changes(loop: Loop) -> None:
     """Raise for what a checkpointed loop must not do, as its turns run again in the backward pass."""
     what = "what runs again in the backward pass can't "
-    if any(node.in_callers for graph in nested(loop.body.graph) for node in graph.nodes):
+    if writes_to_caller(loop.body.graph):
         loop.reader.fail(f"{what}write into an array of the caller's", loop.syntax, "write into a copy: x = x.copy()")
     if any(parameter.type.is_list for variable in loop.variables for parameter in _parameters(loop, variable)):
         loop.reader.fail(f"{what}append to a list", loop.syntax, "write into an array: rows = np.zeros((n, d))")

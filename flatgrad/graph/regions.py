@@ -275,6 +275,11 @@ def nested(graph: Graph) -> Iterator[Graph]:
         pending += [body for node in each.nodes for body in node.bodies]
 
 
+def writes_to_caller(graph: Graph) -> bool:
+    """Tell whether the program writes into an array of its caller's in a graph or in one inside it."""
+    return any(node.in_callers for each in nested(graph) for node in each.nodes)
+
+
 def nested_in_function(graph: Graph) -> Iterator[Graph]:
     """Return a graph and the bodies of its branches and loops, but not those of what it calls; each once."""
     yield graph

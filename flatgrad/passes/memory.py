@@ -10,8 +10,7 @@ import operator
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from flatgrad.frontend.views import is_made_anew, is_read_only
-from flatgrad.graph.containers import List
+from flatgrad.frontend.views import is_basic, is_made_anew, is_read_only
 from flatgrad.graph.regions import BACKWARD, LoopParts, branch, call, edited, loop
 from flatgrad.graph.values import Constant, Graph, Node, Value
 from flatgrad.markers import stop_gradient
@@ -169,12 +168,6 @@ def is_view(node: Node) -> bool:
     if record is None or not record.view or is_made_anew(node):
         return False
     return node.function is not operator.getitem or is_basic(node.arguments["index"])
-
-
-def is_basic(index: object) -> bool:
-    """Tell whether an index takes no arrays, so that what it picks is a view."""
-    parts = index if isinstance(index, tuple) and not isinstance(index, List) else (index,)
-    return not any(isinstance(part, List) or (isinstance(part, Value) and part.rank) for part in parts)
 
 
 def is_quick(node: Node) -> bool:

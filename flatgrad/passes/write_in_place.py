@@ -12,7 +12,8 @@ from __future__ import annotations
 import operator
 from collections.abc import Iterator, Sequence
 
-from flatgrad.graph.regions import BACKWARD, LoopParts, branch, call, call_backward, loop
+from flatgrad.frontend.views import is_basic
+from flatgrad.graph.regions import BACKWARD, LoopParts, branch, call, call_backward, loop, nested, writes_to_caller
 from flatgrad.graph.values import Constant, Graph, Node, Value
 from flatgrad.passes.around_bodies import outside, place_of, place_of_upstream, slots, upstream_outside
 from flatgrad.passes.borrow_shapes import content_read, looked_at
@@ -22,7 +23,6 @@ from flatgrad.passes.memory import (
     DONE,
     WRITES,
     Sharing,
-    is_basic,
     is_locked,
     is_view,
     memory_of_outputs,
@@ -33,20 +33,11 @@ from flatgrad.rules.writing import assigned
 
 def write_in_place(graph: Graph, results: Sequence[Value]) -> list[Value]:
     """Settle the memory of a function and of all functions that it calls, and return the new results."""
-    if not any(node.function in WRITES for each in _nested(graph, set()) for node in each.nodes):
+    if not any(node.function in WRITES for each in nested(graph) for node in each.nodes):
         return list(results)
     known: dict[Graph, Sharing] = {}
     settled = _Settled(graph, known, {}, own=(), returned=results)
     return [settled.returned.get(value, value) for value in results]
-
-
-def _nested(graph: Graph, seen: set[int]) -> Iterator[Graph]:
-    if id(graph) not in seen:
-        seen.add(id(graph))
-        yield graph
-        for node in graph.nodes:
-            for body in node.bodies:
-                yield from _nested(body, seen)
 
 
 class _Settled(CopiesInside):
@@ -295,6 +286,4 @@ class _Settled(CopiesInside):
 
 
 def _is_in_callers(node: Node) -> bool:
-    if node.in_callers:
-        return True
-    return node.forward is None and any(_is_in_callers(each) for body in node.bodies for each in body.nodes)
+    return node.in_callers or (node.forward is None and any(map(writes_to_caller, node.bodies)))
