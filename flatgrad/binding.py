@@ -1,17 +1,18 @@
 """Arguments of a call by the names that the operation's record knows them by.
 
 In: a function, its record, arguments as written. Out: arguments by name, in order, and how many came without a name.
-Layer: above `registry`.
+A call written from them again. Layer: above `registry`.
 """
 
 from __future__ import annotations
 
 import inspect
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from flatgrad.registry import Record
+from flatgrad.registry import Record, lookup
 
 
 class ArgumentError(Exception):
@@ -54,6 +55,9 @@ def bound(
         known = frozenset(names)
         # the rule has names of its own for the inputs; the other arguments have NumPy's
         own = names if own is None else _renamed(own, record)
+    place = own.index(record.starred) if record.starred is not None else len(args) + 1
+    if place <= len(args):
+        args = (*args[:place], tuple(args[place:]))
     if len(args) > len(own):
         raise ArgumentError(f"takes at most {len(own)} arguments")
     arguments = dict(zip(own, args, strict=False))
@@ -74,3 +78,13 @@ def bound(
             if parameter.default is inspect.Parameter.empty and parameter.name not in arguments:
                 raise ArgumentError(f"needs the argument `{parameter.name}`")
     return arguments, positional
+
+
+def spread(function: Any, arguments: Mapping[str, Any], positional: int) -> tuple[list[Any], dict[str, Any]]:
+    """Return named arguments as a call gives them: the first `positional` ones without names, and the others."""
+    record = lookup(function)
+    starred = record.starred if record is not None else None
+    args: list[Any] = []
+    for name, argument in itertools.islice(arguments.items(), positional):
+        args += argument if name == starred else [argument]
+    return args, dict(itertools.islice(arguments.items(), positional, None))

@@ -1,6 +1,6 @@
 """Types of results: shapes by the record's rule, dtypes by trying the function on arrays of ones.
 
-In: a function and its arguments (values and static objects). Out: the `Type` of each result. Layer: above `registry`.
+In: a function and its arguments (values and static objects). Out: the `Type` of each result. Layer: above `binding`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from flatgrad.binding import spread
 from flatgrad.graph.containers import Dict, List, Slice, Slot, leaves, mapped
 from flatgrad.graph.values import Call, Constant, Node, Type, Value, packed
 from flatgrad.registry import Record, lookup
@@ -35,7 +36,7 @@ def infer(
     """
     names = record.inputs or list(arguments)[:positional]
     leading = [name for name in names if name in arguments]
-    inputs = [arguments[name] for name in leading]
+    inputs, _ = spread(function, {name: arguments[name] for name in leading}, len(leading))
     attributes = {name: unwrapped(argument) for name, argument in arguments.items() if name not in leading}
     shapes = record.shape(*inputs, **attributes)
     if record.dtype is None:
@@ -128,13 +129,14 @@ def _result(
     function: Callable[..., Any], call: Call, operands: tuple[Operand, ...], positional: int, number: float
 ) -> Any:
     examples = [_example(*operand, number) for operand in operands]
-    built = [
-        (name, as_python(mapped(structure, lambda leaf: examples[leaf.index] if isinstance(leaf, Slot) else leaf)))
+    built = {
+        name: as_python(mapped(structure, lambda leaf: examples[leaf.index] if isinstance(leaf, Slot) else leaf))
         for name, structure in call
-    ]
+    }
+    args, kwargs = spread(function, built, positional)
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
-        return function(*[argument for _, argument in built[:positional]], **dict(built[positional:]))
+        return function(*args, **kwargs)
 
 
 def _example(dtype: np.dtype[Any], rank: int, weak: bool, number: float) -> Any:

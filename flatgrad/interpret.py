@@ -1,6 +1,6 @@
 """Runs a graph on arrays: what a graph means, and the oracle of the passes.
 
-In: a graph, arrays for its parameters. Out: the wanted values. Layer: above `graph`.
+In: a graph, arrays for its parameters. Out: the wanted values. Layer: above `binding`.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from flatgrad.binding import spread
 from flatgrad.graph.containers import List, Slice, leaves
 from flatgrad.graph.regions import branch, call, edited, loop
 from flatgrad.graph.values import Constant, Graph, Node, Value
@@ -36,8 +37,8 @@ def _applied(node: Node, given: Mapping[str, Any]) -> Any:
     # operators and methods take no names
     nameless = getattr(node.function, "__module__", None) in ("_operator", None)
     positional = len(given) if nameless else node.positional
-    values = list(given.values())
-    return node.function(*values[:positional], **dict(list(given.items())[positional:]))
+    args, kwargs = spread(node.function, given, positional)
+    return node.function(*args, **kwargs)
 
 
 def _run(body: Graph, *arguments: Any) -> list[Any]:

@@ -12,12 +12,18 @@ The rule's parameters are the inputs in the order of the function's own, then th
 then the other arguments as keyword-only parameters, known when the code is written. It returns ``grad_<input>`` for each
 input that has a derivative. Broadcasting never appears in it: its gradients have the shape of the result of
 broadcasting, and are summed back to the input's in one place. An input that takes a sequence of arrays is a tuple in the
-rule, and its gradient is one.
+rule, and its gradient is one. So is one behind a star, whose arrays a call gives one by one:
+
+    @rule(np.meshgrid, shape=grid_shapes, samples=[Sample(real(3), real(2))])
+    def grad_meshgrid(*axes, y, grad_y, indexing="xy"):
+        ...
+        return grad_axes
 """
 
 from __future__ import annotations
 
 import inspect
+import itertools
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -102,23 +108,25 @@ class Record:
         """The parameters that a call may give, in the order of the function's own signature."""
         if self.gradient is None:
             return tuple(inspect.signature(self.functions[0]).parameters.values())
-        rule = inspect.signature(self.gradient).parameters
-        positional = [name for name, p in rule.items() if p.kind is not inspect.Parameter.KEYWORD_ONLY]
-        return tuple(rule[name] for name in positional[:-2]) + tuple(
-            p for p in rule.values() if p.kind is inspect.Parameter.KEYWORD_ONLY
-        )
+        rule = inspect.signature(self.gradient).parameters.values()
+        keyword_only = [p for p in rule if p.kind is inspect.Parameter.KEYWORD_ONLY]
+        positional = [p for p in rule if p.kind is not inspect.Parameter.KEYWORD_ONLY]
+        # behind a star, the result and its gradient are given by their names
+        without_results = (positional, keyword_only[2:]) if self.starred else (positional[:-2], keyword_only)
+        return tuple(itertools.chain(*without_results))
 
     @cached_property
     def inputs(self) -> tuple[str, ...]:
         """The names of the inputs that the rule takes; empty where there is no rule."""
         if self.gradient is None:
             return ()
-        names = [
-            name
-            for name, parameter in inspect.signature(self.gradient).parameters.items()
-            if parameter.kind is not inspect.Parameter.KEYWORD_ONLY
-        ]
-        return tuple(names[:-2])
+        return tuple(p.name for p in self.parameters if p.kind is not inspect.Parameter.KEYWORD_ONLY)
+
+    @cached_property
+    def starred(self) -> str | None:
+        """The name of the input behind a star: a tuple in the rule, whose parts a call gives one by one."""
+        rule = inspect.signature(self.gradient).parameters.values() if self.gradient is not None else ()
+        return next((p.name for p in rule if p.kind is inspect.Parameter.VAR_POSITIONAL), None)
 
 
 _records: dict[Function, Record] = {}

@@ -22,6 +22,7 @@ from flatgrad.graph.regions import edited
 from flatgrad.graph.size import is_one, resolved
 from flatgrad.graph.values import Constant, Node, Value
 from flatgrad.markers import stop_gradient
+from flatgrad.registry import lookup
 from flatgrad.rules.creation import size_of_axis
 from flatgrad.rules.listing import listed
 from flatgrad.rules.program import Made, Member, conjunction, disjunction, literal, named
@@ -240,9 +241,16 @@ class Printer:
     def arguments(self, node: Node, first: int) -> str:
         """Return the text of the arguments of a call from the one with this number on."""
         texts = []
+        record = lookup(node.function)
+        starred = record.starred if record is not None else None
         for k, (name, structure) in enumerate(node.call):
-            if k >= first and not (k >= node.positional and node.forward is not None and _is_default(name, structure)):
-                text = self.item(node.filled(structure))[0]
+            if k < first or (k >= node.positional and node.forward is not None and _is_default(name, structure)):
+                continue
+            item = node.filled(structure)
+            if name == starred:
+                texts += [self.item(part)[0] for part in item]
+            else:
+                text = self.item(item)[0]
                 texts.append(text if k < node.positional else f"{name}={text}")
         return ", ".join(texts)
 

@@ -268,11 +268,12 @@ def call_method(
 
 def _is_for_an_array(record: Record, place: int, argument: Any) -> bool:
     """Tell whether an argument is a list of numbers that NumPy makes an array of: ``np.sum([a, b])``."""
-    if not isinstance(argument, tuple) or place >= len(record.inputs):
+    last = len(record.inputs) - 1
+    if not isinstance(argument, tuple) or (place > last and record.starred is None):
         return False
-    return not any(
-        isinstance(sample.args[place], tuple | list) for sample in record.samples if place < len(sample.args)
-    )
+    # what a star stands for is the last input, and all behind it
+    places = slice(last, None) if record.starred is not None and place >= last else slice(place, place + 1)
+    return not any(isinstance(arg, tuple | list) for sample in record.samples for arg in sample.args[places])
 
 
 def _of_the_same_module(reader: Reader, function: Any, args: list[Any]) -> Any:

@@ -151,7 +151,7 @@ class Reader:
             if not self.calls:
                 self.memory.top = self.builder.graph
         self.variables.update(arguments)
-        self.variables.update({RETURNED: False, BROKE: False, DONE: False, LEFT: False, RESULT: NOTHING})
+        self.start()
         self.own_names = self.source.variables_of(definition)
         self.definition = definition
         with deep_recursion():
@@ -177,6 +177,10 @@ class Reader:
         if self.is_in_line:
             return result
         return mapped(result, lambda leaf: self.current(leaf) if isinstance(leaf, Value) else leaf)
+
+    def start(self) -> None:
+        """Note that no statement has left the function, or a loop, so far."""
+        self.variables.update({RETURNED: False, BROKE: False, DONE: False, LEFT: False, RESULT: NOTHING})
 
     def block(self, statements: Sequence[Readable]) -> None:
         """Read statements until one leaves the block: returns, breaks or continues."""

@@ -139,6 +139,7 @@ def read_rule(
         if parameter.name.value not in arguments and parameter.default is not None:
             reader.variables[parameter.name.value] = reader.expression(parameter.default)
     reader.variables.update(arguments)
+    reader.start()
     reader.block(body)
     return {
         name.removeprefix("grad_"): reader.variables[name]

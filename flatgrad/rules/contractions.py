@@ -1,4 +1,4 @@
-"""Sums of products in Einstein's notation: np.einsum with one to three operands.
+"""Sums of products in Einstein's notation: np.einsum.
 
 In: nothing. Out: its record. The gradient of an operand is a contraction of the gradient of the result with the other operands.
 Layer: rules.
@@ -95,40 +95,25 @@ def contracted(subscripts: Any, *operands: Any, optimize: Any = False) -> Shape:
         Sample("...ij,...j->...i", real(2, 2, 3), real(3)),
         Sample("i,ij,j->", real(2), real(2, 3), real(3)),
         Sample("bi,ij,bj->b", real(2, 2), real(2, 3), real(2, 3), optimize=True),
+        Sample("ab,bc,cd,de->ae", real(2, 2), real(2, 3), real(3, 2), real(2, 2)),
     ],
 )
-def grad_einsum(subscripts, a, b=None, c=None, y=None, grad_y=None, *, optimize=False):
-    if c is not None:
-        terms = terms_of(subscripts, np.ndim(a), np.ndim(b), np.ndim(c))
-        to_a, to_b, to_c = [subscripts_back(terms, k) for k in range(3)]
-        if terms[-1] == "":
+def grad_einsum(subscripts, *operands, y, grad_y, optimize=False):
+    terms = terms_of(subscripts, *[np.ndim(x) for x in operands])
+    grad_operands: tuple[Any, ...] = ()
+    for k in range(len(operands)):
+        back = subscripts_back(terms, k)
+        others = (*operands[:k], *operands[k + 1 :])
+        if terms[-1] != "":
+            grad_x = np.einsum(back, grad_y, *others, optimize=optimize or len(others) > 1)
+        elif len(others) == 0:
+            grad_x = grad_y
+        elif len(others) == 1 and is_unchanged(back[1:]):
+            grad_x = grad_y * others[0]
+        else:
             # ",ij,j->i": the gradient of the result is a number
-            grad_a = grad_y * np.einsum(to_a[1:], b, c)
-            grad_b = grad_y * np.einsum(to_b[1:], a, c)
-            grad_c = grad_y * np.einsum(to_c[1:], a, b)
-        else:
-            grad_a = np.einsum(to_a, grad_y, b, c, optimize=True)
-            grad_b = np.einsum(to_b, grad_y, a, c, optimize=True)
-            grad_c = np.einsum(to_c, grad_y, a, b, optimize=True)
-    elif b is not None:
-        terms = terms_of(subscripts, np.ndim(a), np.ndim(b))
-        to_a, to_b = [subscripts_back(terms, k) for k in range(2)]
-        if terms[-1] == "":
-            grad_a = grad_y * (b if is_unchanged(to_a[1:]) else np.einsum(to_a[1:], b))
-            grad_b = grad_y * (a if is_unchanged(to_b[1:]) else np.einsum(to_b[1:], a))
-        else:
-            grad_a = np.einsum(to_a, grad_y, b)
-            grad_b = np.einsum(to_b, grad_y, a)
-        grad_c = None
-    else:
-        terms = terms_of(subscripts, np.ndim(a))
-        to_a = subscripts_back(terms, 0)
-        grad_a = grad_y if is_unchanged(to_a) else np.einsum(to_a, grad_y)
-        grad_b, grad_c = None, None
-    if axes_alone(terms, 0) != ():
-        grad_a = np.full_like(a, np.expand_dims(grad_a, axes_alone(terms, 0)))
-    if b is not None and axes_alone(terms, 1) != ():
-        grad_b = np.full_like(b, np.expand_dims(grad_b, axes_alone(terms, 1)))
-    if c is not None and axes_alone(terms, 2) != ():
-        grad_c = np.full_like(c, np.expand_dims(grad_c, axes_alone(terms, 2)))
-    return grad_a, grad_b, grad_c
+            grad_x = grad_y * np.einsum(back[1:], *others, optimize=optimize or len(others) > 2)
+        if axes_alone(terms, k) != ():
+            grad_x = np.full_like(operands[k], np.expand_dims(grad_x, axes_alone(terms, k)))
+        grad_operands = (*grad_operands, grad_x)
+    return grad_operands

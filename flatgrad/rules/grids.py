@@ -23,6 +23,13 @@ def grid_shapes(*axes: Any, indexing: str = "xy") -> list[Shape]:
     return [tuple(sizes)] * len(sizes)
 
 
+def axes_across(place: int, count: int, indexing: str) -> int | tuple[int, ...]:
+    """Return the axes of a grid along which the coordinate at a place stays the same, or the only one."""
+    along = 1 - place if indexing == "xy" and place < 2 and count > 1 else place
+    axes = tuple(axis for axis in range(count) if axis != along)
+    return axes[0] if len(axes) == 1 else axes
+
+
 @rule(
     np.meshgrid,
     shape=grid_shapes,
@@ -33,20 +40,12 @@ def grid_shapes(*axes: Any, indexing: str = "xy") -> list[Shape]:
         Sample(real(2), real(3), real(4)),
         Sample(real(2), real(3), real(4), indexing="ij"),
         Sample(real(3), real()),
+        Sample(real(2), real(3), real(2), real(4)),
     ],
 )
-def grad_meshgrid(x, y1, z=None, y=None, grad_y=None, *, indexing="xy"):
-    # what is along x, along y1 and along z
-    first, second = (1, 0) if indexing == "xy" else (0, 1)
-    if z is None:
-        grad_x = np.sum(grad_y[0], axis=second)
-        grad_y1 = np.sum(grad_y[1], axis=first)
-        grad_z = None
-    else:
-        grad_x = np.sum(grad_y[0], axis=(second, 2))
-        grad_y1 = np.sum(grad_y[1], axis=(first, 2))
-        grad_z = np.sum(grad_y[2], axis=(0, 1))
-    return grad_x, grad_y1, grad_z
+def grad_meshgrid(*axes, y, grad_y, indexing="xy"):
+    grad_axes = tuple([np.sum(grad_y[k], axis=axes_across(k, len(axes), indexing)) for k in range(len(axes))])
+    return grad_axes
 
 
 def _indices_shape(dimensions: Any, *_: Any, **__: Any) -> Shape:

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 import flatgrad.rules
-from flatgrad.binding import bound
+from flatgrad.binding import bound, spread
 from flatgrad.graph.containers import List, Slice, leaves, mapped
 from flatgrad.graph.size import Expression
 from flatgrad.graph.values import FLOAT, Type, Value
@@ -92,18 +92,23 @@ class Call:
 
     def result(self, **changed):
         """Call the function, with some of the inputs changed."""
-        arguments = {**self.arguments, **changed}
-        values = list(arguments.values())
-        return self.function(*values[: self.positional], **dict(list(arguments.items())[self.positional :]))
+        args, kwargs = spread(self.function, {**self.arguments, **changed}, self.positional)
+        return self.function(*args, **kwargs)
 
     def gradients(self, y, grad_y):
         """Call the rule and return its gradients by the names of the inputs."""
         parameters = inspect.signature(self.record.gradient).parameters
-        inputs = [self.arguments.get(name, parameters[name].default) for name in self.record.inputs]
+        given = {name: self.arguments.get(name, parameters[name].default) for name in self.record.inputs}
+        inputs, _ = spread(self.function, given, len(given))
         attributes = {name: value for name, value in self.arguments.items() if name not in self.record.inputs}
+        results = {"y": y, "grad_y": grad_y}
+        if self.record.starred is None:
+            inputs += results.values()
+        else:
+            attributes |= results
         # the gradients of inputs that are not differentiated are worked out too, where log(-2) may come up
         with np.errstate(all="ignore"):
-            returned = self.record.gradient(*inputs, y, grad_y, **attributes)
+            returned = self.record.gradient(*inputs, **attributes)
         names = returned_names(self.record.gradient)
         return dict(zip(names, [returned] if len(names) == 1 else returned, strict=True))
 
@@ -238,7 +243,8 @@ def test_shape_rule_gives_the_real_shape(record, function, sample):
     leading = [name for name in record.inputs if name in call.arguments] or list(call.arguments)[: call.positional]
     # what is not differentiated may need the numbers, as np.arange does
     number = FLOAT if record.inputs else None
-    inputs = [as_value(call.arguments[name], number) for name in leading]
+    given, _ = spread(function, {name: call.arguments[name] for name in leading}, len(leading))
+    inputs = [as_value(argument, number) for argument in given]
     attributes = {name: as_value(value, None) for name, value in call.arguments.items() if name not in leading}
     shapes = record.shape(*inputs, **attributes)
     with np.errstate(all="ignore"):

@@ -68,7 +68,8 @@ class Written:
 
     def call(self, as_method=False):
         """Return the call's text."""
-        names = [*self.record.inputs, *(f"argument{k}" for k in range(9))]
+        others = [self.record.starred or f"argument{k}" for k in range(9)]
+        names = [*self.record.inputs, *others]
         args = [self.item(arg, name) for arg, name in zip(self.sample.args, names, strict=False)]
         module, name = module_of(self.function), self.function.__name__
         if module == "_operator" and name == "getitem":

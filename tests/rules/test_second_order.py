@@ -7,6 +7,7 @@ differences of the first gradients are the oracle: rules are made of operations 
 from __future__ import annotations
 
 import importlib
+import itertools
 import pkgutil
 
 import numpy as np
@@ -44,8 +45,8 @@ class Operation:
         self.graph = Graph(record.name)
         self.numbers = []
         self.wrt = []
-        args = [self.item(arg, name) for arg, name in zip(sample.args, record.inputs, strict=False)]
-        args += [self.item(arg, "") for arg in sample.args[len(record.inputs) :]]
+        names = itertools.chain(record.inputs, itertools.repeat(record.starred or ""))
+        args = [self.item(arg, name) for arg, name in zip(sample.args, names, strict=False)]
         attributes = {
             name: argument if isinstance(argument, float) and name not in record.inputs else self.item(argument, name)
             for name, argument in sample.attributes.items()
