@@ -114,5 +114,7 @@ class Builder:
             return
         inputs = record.inputs
         for name, argument in arguments.items():
-            if name not in inputs and name not in DYNAMIC_ATTRIBUTES and type(argument) is Value:
+            if name in inputs or name in DYNAMIC_ATTRIBUTES or name in record.dynamic:
+                continue
+            if type(argument) is Value:
                 raise StaticNeeded(name, argument)

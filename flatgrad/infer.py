@@ -19,7 +19,7 @@ from flatgrad.registry import Record, lookup
 
 
 class DtypeUnsupported(Exception):
-    """A result that is not made of real numbers, whole numbers or truth values."""
+    """A result that is not made of numbers or truth values."""
 
 
 def infer(
@@ -47,7 +47,7 @@ def infer(
     else:
         answer = record.dtype(*inputs, **attributes)
         dtype, weak = answer if isinstance(answer, tuple) else (answer, False)
-    if dtype.kind not in "fbiu":
+    if dtype.kind not in "fcbiu":
         raise DtypeUnsupported(f"makes {dtype} values")
     if isinstance(shapes, list):
         return [Type(dtype, shape, weak) for shape in shapes]
@@ -82,7 +82,7 @@ def unwrapped(structure: Any) -> Any:
 
 def type_of(number: Any) -> Type:
     """Return the type of a Python number or an array."""
-    if isinstance(number, bool | int | float) and not isinstance(number, np.generic):
+    if isinstance(number, bool | int | float | complex) and not isinstance(number, np.generic):
         return Type(np.dtype(type(number)), (), weak=True)
     array = np.asarray(number)
     return Type(array.dtype, array.shape)
@@ -118,7 +118,7 @@ def _tried(
                 raise
     if isinstance(result, tuple | list):
         result = result[0]
-    return np.asarray(result).dtype, type(result) in (int, float, bool), isinstance(result, np.ndarray)
+    return np.asarray(result).dtype, type(result) in (int, float, bool, complex), isinstance(result, np.ndarray)
 
 
 # the domains of all functions of `math` have one of these numbers in them
@@ -141,8 +141,8 @@ def _result(
 
 def _example(dtype: np.dtype[Any], rank: int, weak: bool, number: float) -> Any:
     if weak:
-        return {"f": number, "i": 1, "b": True}[dtype.kind]
-    return np.full((1,) * rank, number if dtype.kind == "f" else 1, dtype)[()]
+        return {"f": number, "c": complex(number), "i": 1, "b": True}[dtype.kind]
+    return np.full((1,) * rank, number if dtype.kind in "fc" else 1, dtype)[()]
 
 
 def as_python(structure: Any) -> Any:

@@ -331,7 +331,7 @@ def _type_of_part(value: Any, *, nested: bool) -> Any:
         return Static(value)
     if isinstance(value, int | float | np.ndarray | np.generic):
         found = type_of(value)
-        if found.dtype.kind in "fbiu":
+        if found.dtype.kind in "fcbiu":
             return found
     return Static(value if isinstance(value, Opaque) else Opaque(type(value).__name__))
 

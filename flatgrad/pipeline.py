@@ -78,7 +78,9 @@ def emit(definition: Definition, signature: Signature, options: Options, *, spli
     results = [leaf for leaf in leaves(returned) if isinstance(leaf, Value) and leaf.type.is_real]
     if not results:
         message = f"`{definition.syntax.name.value}` returns no real number, so there is nothing to differentiate"
-        raise UnsupportedError(definition.source.problem(message, definition.syntax.name))
+        is_complex = any(isinstance(leaf, Value) and leaf.dtype.kind == "c" for leaf in leaves(returned))
+        hint = "return .real, .imag or np.abs of it" if is_complex else ""
+        raise UnsupportedError(definition.source.problem(message, definition.syntax.name, hint))
     scalar = len(results) == 1 and results[0] is returned and not results[0].rank
     if split is None:
         split = not scalar

@@ -97,7 +97,9 @@ class Record:
     scalar: Function | str | None
     elementwise: bool
     linear: bool
+    holomorphic: bool
     view: bool
+    dynamic: frozenset[str]
 
     @property
     def name(self) -> str:
@@ -142,7 +144,9 @@ def rule(
     scalar: Function | str | None = None,
     elementwise: bool | None = None,
     linear: bool = False,
+    holomorphic: bool | None = None,
     view: bool = False,
+    dynamic: Sequence[str] = (),
 ) -> Callable[[F], F]:
     """Declare the decorated function as the derivative of `functions`, which are names for one operation.
 
@@ -152,12 +156,32 @@ def rule(
     - `scalar` is what to write for Python floats where NumPy is not wanted: a function of `math`, a builtin, a Python
       function whose source is copied, or an expression with the inputs' names in braces.
     - `elementwise`: whether each element of the result depends on the elements at the same place only (told from `shape`
-      where not given). `linear`: whether the derivative is the same everywhere and finite. `view`: whether the result may
-      share memory with an argument.
+      where not given). `linear`: whether the derivative is the same everywhere and finite. `holomorphic`: whether the rule
+      is right for complex numbers too (as `linear` where not given). `view`: whether the result may share memory with an
+      argument. `dynamic` names the arguments beside the inputs that may be whole numbers of the program: those that no rule
+      decides anything by.
+
+    The gradient of a complex z = a + bi is dL/da - i dL/db. With this sign the rule of a holomorphic function is the one
+    for real numbers: ``grad_x = grad_y * f'(x)``.
     """
 
     def declare(gradient: F) -> F:
-        _declare(functions, gradient, shape, dtype, samples, kinks, scalar, elementwise, linear, view)
+        _enter(
+            Record(
+                functions=functions,
+                gradient=gradient,
+                shape=shape,
+                dtype=dtype,
+                samples=tuple(samples),
+                kinks=tuple(kinks),
+                scalar=scalar,
+                elementwise=is_elementwise(shape) if elementwise is None else elementwise,
+                linear=linear,
+                holomorphic=linear if holomorphic is None else holomorphic,
+                view=view,
+                dynamic=frozenset(dynamic),
+            )
+        )
         return gradient
 
     return declare
@@ -174,34 +198,31 @@ def no_gradient(
 ) -> None:
     """Declare operations whose results have no gradient: whole numbers, comparisons, shapes, constants."""
     for function in functions:
-        _declare((function,), None, shape, dtype, samples, kinks, scalar, None, False, view)
+        _enter(
+            Record(
+                functions=(function,),
+                gradient=None,
+                shape=shape,
+                dtype=dtype,
+                samples=tuple(samples),
+                kinks=tuple(kinks),
+                scalar=scalar,
+                elementwise=is_elementwise(shape),
+                linear=False,
+                holomorphic=False,
+                view=view,
+                dynamic=frozenset(),
+            )
+        )
 
 
-def _declare(
-    functions: Sequence[Function],
-    gradient: Function | None,
-    shape: ShapeRule,
-    dtype: DtypeRule | None,
-    samples: Sequence[Sample],
-    kinks: Sequence[Kink],
-    scalar: Function | str | None,
-    elementwise: bool | None,
-    linear: bool,
-    view: bool,
-) -> None:
-    record = Record(
-        functions=tuple(functions),
-        gradient=gradient,
-        shape=shape,
-        dtype=dtype,
-        samples=tuple(samples),
-        kinks=tuple(kinks),
-        scalar=scalar,
-        elementwise=getattr(shape, "elementwise", False) if elementwise is None else elementwise,
-        linear=linear,
-        view=view,
-    )
-    for function in functions:
+def is_elementwise(shape: ShapeRule) -> bool:
+    """Tell whether a shape rule is one of those of elementwise functions."""
+    return bool(getattr(shape, "elementwise", False))
+
+
+def _enter(record: Record) -> None:
+    for function in record.functions:
         _records[function] = record
     # the caller of `rule` or `no_gradient`
     module = sys._getframe(2).f_globals.get("__name__", "")
@@ -215,7 +236,7 @@ def declared_by_users() -> list[tuple[Any, ...]]:
     """Return all that decides what is written in the rules that were not declared by flatgrad itself."""
     return [
         (record.functions, record.gradient, record.shape, record.dtype, record.scalar)
-        + (record.elementwise, record.linear, record.view)
+        + (record.elementwise, record.linear, record.holomorphic, record.view, record.dynamic)
         for record in _declared_by_users
     ]
 
@@ -256,6 +277,11 @@ def above_one(*shape: int) -> Any:
     return _spread(shape, 1.13, 2.91)
 
 
+def imaginary(*shape: int) -> Any:
+    """Return distinct complex numbers, none of them near 0 or an axis."""
+    return real(*shape) + 1j * positive(*shape)[..., ::-1]
+
+
 def _spread(shape: tuple[int, ...], low: float, high: float) -> Any:
     count = int(np.prod(shape))
     # steps of the golden ratio: neighbours are far apart and no two are equal; the seed differs by shape
@@ -270,6 +296,7 @@ __all__ = [
     "Sample",
     "Shape",
     "above_one",
+    "imaginary",
     "lookup",
     "no_gradient",
     "positive",

@@ -91,7 +91,7 @@ def signature_of_arguments(
             signature.parameters[parameter.name] = structure_of(parameter.name, argument, leaf)
             continue
         found = _found(argument)
-        if found is None or found.dtype.kind not in "fbiu":
+        if found is None or found.dtype.kind not in "fcbiu":
             kind, hint = _refused(argument) if found is None else (f"{found.dtype} values", GIVE_NUMBERS)
             message = f"the argument `{parameter.name}` is {kind}"
             raise SignatureError(definition.source.problem(message, parameter.syntax, hint))
@@ -105,7 +105,9 @@ def signature_of_arguments(
 
 def _found(argument: Any) -> Type | None:
     """Return the type of a number or an array, or None where it has none."""
-    known = isinstance(argument, int | float | np.ndarray | np.generic) and not isinstance(argument, OWN_ALGEBRA)
+    known = isinstance(argument, int | float | complex | np.ndarray | np.generic) and not isinstance(
+        argument, OWN_ALGEBRA
+    )
     try:
         return type_of(argument) if known else None
     except ValueError:
@@ -117,7 +119,7 @@ def _leaf(signature: Signature, part: Any, *, is_pinned: bool) -> Type | Static:
     if is_pinned or is_static_part(part):
         return Static(part)
     found = _found(part)
-    if found is None or found.dtype.kind not in "fbiu":
+    if found is None or found.dtype.kind not in "fcbiu":
         return Static(part if isinstance(part, Opaque) else Opaque(type(part).__name__))
     sizes = tuple(_observed(signature, {}, size, None) for size in np.shape(part))
     return Type(found.dtype, sizes, found.weak)

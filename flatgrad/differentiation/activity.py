@@ -59,7 +59,7 @@ def _spread_call(node: Node, active: set[Value]) -> None:
     _pass_in(arguments, body.parameters, active)
     if body.custom is not None:
         if any(argument in active for argument in arguments):
-            active.update(value for value in (*node.outputs, *body.results) if value.dtype.kind in "fi")
+            active.update(value for value in (*node.outputs, *body.results) if value.dtype.kind in "fci")
         return
     spread(body, active)
     if any(argument in active for argument in arguments):

@@ -32,7 +32,7 @@ from flatgrad.graph.regions import branch, call, edited, loop
 from flatgrad.graph.size import SizeUnknown
 from flatgrad.graph.values import FLOAT, Constant, Graph, Node, Value, problem_at
 from flatgrad.infer import makes_number
-from flatgrad.registry import lookup
+from flatgrad.registry import Record, lookup
 from flatgrad.rules.placing import placed, placed_together
 from flatgrad.rules.program import named
 from flatgrad.rules.writing import added, assigned
@@ -165,6 +165,7 @@ class Backward:
         record = lookup(function)
         assert record is not None and record.gradient is not None
         _refuse_whole_numbers(node, self.gradients)
+        _refuse_complex(node, record)
         several = len(node.outputs) > 1
         grad_y: Any = tuple([self._gradient_or_zeros(output) for output in node.outputs])
         y: Any = node.outputs
@@ -341,11 +342,18 @@ class Backward:
 
 def _refuse_whole_numbers(node: Node, gradients: Mapping[Value, Value]) -> None:
     for output in node.outputs:
-        if output in gradients and not output.type.is_real:
+        if output in gradients and not output.type.is_differentiable:
             message = f"the gradient passes through whole numbers here ({output.type})"
             hint = "convert to floats first, x.astype(float), or leave the whole number out of wrt"
             place = node.location
             raise UnsupportedError(problem_at(place, message, hint))
+
+
+def _refuse_complex(node: Node, record: Record) -> None:
+    """Raise for a complex number where the rule is right for real numbers only."""
+    if not record.holomorphic and any(value.dtype.kind == "c" for value in (*node.inputs, *node.outputs)):
+        message = f"the gradient of {record.name} has a rule for real numbers only, not for complex ones"
+        raise UnsupportedError(problem_at(node.location, message, "take .real, .imag or np.abs before"))
 
 
 def _note_place(error: SizeUnknown, node: Node) -> None:

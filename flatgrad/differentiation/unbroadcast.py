@@ -69,6 +69,14 @@ def summed_over(builder: Builder, reduce: Callable[..., Any], gradient: Value, m
 def cast(builder: Builder, gradient: Value, wanted: Type) -> Value:
     """Return a gradient in the dtype of its variable; a Python number's is float64."""
     result = gradient
+    if gradient.dtype.kind == "c" and wanted.dtype.kind != "c":
+        result = gradient = builder.apply(np.real, gradient, form=".real")
+    if (
+        wanted.dtype.kind == "c"
+        and gradient.dtype.itemsize * (1 + (gradient.dtype.kind == "f")) == wanted.dtype.itemsize
+    ):
+        # a real gradient of a complex number is as good as a complex one
+        return result
     if wanted.weak:
         if gradient.dtype != np.float64:
             result = builder.apply(float, gradient)

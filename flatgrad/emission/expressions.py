@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import enum
 import keyword
+import math
 import operator
 import re
 import sys
@@ -134,6 +135,8 @@ class Printer:
         if isinstance(item, float) and (np.isinf(item) or np.isnan(item)):
             name = "nan" if np.isnan(item) else "inf"
             return ("-" * (item < 0)) + self._member("np", name), UNARY if item < 0 else ATOM
+        if isinstance(item, complex) and not isinstance(item, np.generic):
+            return self._complex(item)
         if isinstance(item, bool | int | float):
             text = re.sub(r"e([+-])0*", lambda match: "e" + match[1].strip("+"), repr(item))
             return text, UNARY if text[0] == "-" else ATOM
@@ -155,6 +158,14 @@ class Printer:
         if item is None or item is Ellipsis:
             return ("None" if item is None else "..."), ATOM
         raise AssertionError(f"no text for {item!r}")
+
+    def _complex(self, number: complex) -> Text:
+        if not number.real and math.copysign(1, number.real) == math.copysign(1, number.imag):
+            # -1j has a real part of -0.0
+            text, precedence = self.static(number.imag)
+            return f"{text.removesuffix('.0')}j", precedence
+        real, imag = (self.static(part)[0].removesuffix(".0") for part in (number.real, abs(number.imag)))
+        return f"{real} {'-' if math.copysign(1, number.imag) < 0 else '+'} {imag}j", SUM
 
     def _fields(self, record: Record) -> list[str]:
         return [f"{name}={self.item(part)[0]}" for name, part in record.attributes.items()]

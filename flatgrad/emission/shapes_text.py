@@ -110,8 +110,8 @@ class _SizeNames:
         if value.type.weak:
             return str(value.type)
         shape = ", ".join(map(self._size, value.shape)) + "," * (value.rank == 1)
-        dtype = {"f": "", "i": " int", "u": " int", "b": " bool"}[kind.kind]
-        if kind.kind == "f" and kind.itemsize != 8:
+        dtype = {"f": "", "i": " int", "u": " int", "b": " bool", "c": " complex"}[kind.kind]
+        if kind.kind in "fc" and kind.itemsize != (16 if kind.kind == "c" else 8):
             dtype = f" {kind}"
         return f"({shape}){dtype}"
 

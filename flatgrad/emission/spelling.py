@@ -26,7 +26,7 @@ from flatgrad.registry import lookup
 from flatgrad.rules.program import EFFECTS
 
 # NumPy has two names for these, and `__name__` is not the one that people write
-FAMILIAR_NAMES: dict[Any, str] = {np.absolute: "abs", np.remainder: "mod"}
+FAMILIAR_NAMES: dict[Any, str] = {np.absolute: "abs", np.conjugate: "conj", np.remainder: "mod"}
 
 PLACEHOLDER = re.compile(r"\{(\w+)\}")
 
@@ -231,7 +231,6 @@ def module_of(function: Callable[..., Any]) -> str:
 
 def numpy_name(function: Callable[..., Any]) -> str:
     """Return the name of a NumPy function behind `np.`."""
-    name = FAMILIAR_NAMES.get(function) or function.__name__
-    if getattr(np, name, None) is not None:
-        return str(name)
-    return f"linalg.{name}"
+    name = str(FAMILIAR_NAMES.get(function) or function.__name__)
+    module = module_of(function)
+    return name if module == "numpy" else f"{module.removeprefix('numpy.')}.{name}"

@@ -27,7 +27,7 @@ def writes_into_arrays(region: Region) -> bool:
 
 def shape_of_tape(type: Type, turns: str, sizes: Mapping[Symbol, str]) -> str | None:
     """Return the text of the shape of an array that holds such a value for each turn; None where that can't be told."""
-    if not type.rank or type.is_list or type.dtype.kind not in "fiub":
+    if not type.rank or type.is_list or type.dtype.kind not in "fciub":
         return None
     texts = [_size_text(resolved(size), sizes) for size in type.shape]
     return None if None in texts else f"({', '.join([turns, *filter(None, texts)])})"

@@ -31,7 +31,9 @@ from flatgrad.graph.values import Constant, Value
 from flatgrad.infer import type_of
 
 # attributes of an array that are read as functions of it
-PROPERTIES: dict[str, Callable[..., Any]] = {"T": np.transpose, "mT": np.matrix_transpose, "size": np.size}
+PROPERTIES: dict[str, Callable[..., Any]] = {
+    "T": np.transpose, "mT": np.matrix_transpose, "size": np.size, "real": np.real, "imag": np.imag,
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +139,7 @@ def _spelled(module: types.ModuleType, name: str) -> str:
 def _member_of_module(reader: Reader, owner: Any, name: str, found: Any, syntax: cst.CSTNode) -> Any:
     """Return what a module holds: the numbers of the user's own become constants of the emitted module."""
     is_known = isinstance(owner, types.ModuleType) and owner.__name__.partition(".")[0] in READ_MODULES
-    if isinstance(found, int | float):
+    if isinstance(found, int | float | complex):
         if is_known:
             return Constant(found, type_of(found), text=_spelled(owner, name))
         return reader.constant(found, name)

@@ -212,7 +212,7 @@ def _local(function: LocalFunction) -> Callee:
 
 def _cell(name: str, item: Any) -> Any:
     """Return what a closure that was made while a file is imported holds, as the item of a function object's closure."""
-    if isinstance(item, int | float):
+    if isinstance(item, int | float | complex):
         item = Constant(item, type_of(item))
     if isinstance(item, Constant):
         return Constant(item.number, item.type, name)

@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 import libcst as cst
 import numpy as np
 
+from flatgrad.binding import without_defaults
 from flatgrad.frontend.array_writes import WRITING_CALLS, WRITING_METHODS, into_out, is_given_out, read_writing_call
 from flatgrad.frontend.attributes import Method
 from flatgrad.frontend.callees import ImportReader, is_known
@@ -22,12 +23,7 @@ from flatgrad.frontend.construction import constructed
 from flatgrad.frontend.effects import EXPRESSION_STATEMENTS, read_print
 from flatgrad.frontend.functions import applied, innermost, is_applied, performed, unbound
 from flatgrad.frontend.iterators import BoundMethod, Deferred
-from flatgrad.frontend.known import (
-    decides,
-    is_static,
-    refuse_methods,
-    static_call,
-)
+from flatgrad.frontend.known import decides, is_static, refuse_methods, static_call
 from flatgrad.frontend.list_values import call_list_method
 from flatgrad.frontend.objects import CALL_READERS, is_instance
 from flatgrad.frontend.passing import is_passed, read_passed
@@ -45,7 +41,7 @@ from flatgrad.parts import Opaque
 from flatgrad.registry import Record, lookup, records
 from flatgrad.rules.diagonals import is_square
 from flatgrad.rules.indexing import repeats
-from flatgrad.rules.static import is_constant, new_axes
+from flatgrad.rules.static import is_constant, new_axes, same_shape
 
 # pure functions that may be called when the code is written, on what is known then
 STATIC_FUNCTIONS: frozenset[Any] = frozenset({
@@ -54,8 +50,10 @@ STATIC_FUNCTIONS: frozenset[Any] = frozenset({
     np.int16, np.int32, np.int64, np.uint8, np.bool_, np.array, np.asarray, np.shape, np.ndim, np.size, math.prod,
 })  # fmt: skip
 
+# what rules ask when the code is written
+QUESTIONS: frozenset[Any] = frozenset({is_square, new_axes, repeats, same_shape})
 # functions whose calls are read in ways of their own
-READ_SPECIALLY: frozenset[Any] = frozenset({is_constant, is_square, new_axes, repeats, np.ndim, np.iscomplexobj, print})
+READ_SPECIALLY: frozenset[Any] = QUESTIONS | {is_constant, np.ndim, np.iscomplexobj, print}
 # containers that are not read, and what does the same
 INSTEAD: dict[Any, str] = {
     collections.defaultdict: "use a dict: d.setdefault(key, []).append(item)",
@@ -197,7 +195,7 @@ def _of_items(reader: Reader, function: Any, args: list[Any], kwargs: dict[str, 
     """Return what a function gives that is no user's, nor one of their objects'."""
     if function is is_constant:
         return is_static(args[0])
-    if function in (is_square, new_axes, repeats):
+    if function in QUESTIONS:
         return function(*args)
     if _is_read_here(function):
         return _read_here(reader, function, args, kwargs, syntax)
@@ -214,7 +212,7 @@ def _of_items(reader: Reader, function: Any, args: list[Any], kwargs: dict[str, 
         if not _is_array(result):
             return result
     if function in (np.ndim, np.iscomplexobj) and isinstance(args[0], Value):
-        return args[0].rank if function is np.ndim else False
+        return args[0].rank if function is np.ndim else args[0].dtype.kind == "c"
     if function in (str, repr):
         return shown(reader, args[0], function.__name__[0], syntax)
     if is_format(function):
@@ -228,6 +226,7 @@ def _of_items(reader: Reader, function: Any, args: list[Any], kwargs: dict[str, 
         reader.fail(f"{called(function)} of data can't be differentiated", syntax)
     if reader.inlined:
         function = _of_the_same_module(reader, function, args)
+        kwargs = without_defaults(function, kwargs)
     else:
         args = [
             call(reader, np.array, [arg], {}, syntax) if _is_for_an_array(record, place, arg) else arg
@@ -323,7 +322,7 @@ def _call_method(
     name, value = method.name, method.value
     if value.type.is_list:
         return call_list_method(reader, value, name, args, kwargs, syntax)
-    if value.type.weak:
+    if value.type.weak and not (name == "conjugate" and value.dtype.kind == "c"):
         reader.fail(f"a Python number has no `{name}`", syntax.func)
     if name in WRITING_METHODS:
         return read_writing_call(reader, WRITING_METHODS[name], [value, *args], kwargs, syntax)

@@ -78,7 +78,7 @@ def read_name(reader: Reader, syntax: cst.Name) -> Any:
     if reader.inlined:
         return found
     found = plain_number(reader, found, syntax)
-    if isinstance(found, bool | int | float) and name not in ("True", "False"):
+    if isinstance(found, bool | int | float | complex) and name not in ("True", "False"):
         return reader.constant(found, name)
     return item_of(reader, found, name, syntax)
 
@@ -115,7 +115,7 @@ def _part_of(reader: Reader, part: Any, name: str, syntax: cst.CSTNode) -> Any:
 
 def _is_data(part: Any) -> bool:
     """Tell whether a part of a tuple is an array that can't be written into the code; the others may do without it."""
-    return isinstance(part, np.ndarray) and (part.dtype.kind not in "fbiu" or part.size > LARGEST_CONSTANT)
+    return isinstance(part, np.ndarray) and (part.dtype.kind not in "fcbiu" or part.size > LARGEST_CONSTANT)
 
 
 LARGEST_CONSTANT = 1000
@@ -123,8 +123,8 @@ LARGEST_CONSTANT = 1000
 
 def array_constant(reader: Reader, array: Any, name: str, syntax: cst.CSTNode) -> Constant:
     array = np.asarray(array)
-    if array.dtype.kind not in "fbiu":
-        reader.fail(f"`{name}` holds {array.dtype} values", syntax, "flatgrad differentiates real numbers only")
+    if array.dtype.kind not in "fcbiu":
+        reader.fail(f"`{name}` holds {array.dtype} values", syntax, "flatgrad differentiates numbers only")
     if array.size > LARGEST_CONSTANT:
         reader.fail(
             f"`{name}` is an array of {array.size} numbers, too many to write into the code",
@@ -151,7 +151,7 @@ def read_float(reader: Reader, syntax: cst.Float) -> Any:
     return _literal(reader, float(text), mantissa + mark + exponent)
 
 
-def _literal(reader: Reader, number: float, text: str) -> Any:
+def _literal(reader: Reader, number: complex, text: str) -> Any:
     if reader.inlined or text == repr(number):
         return number
     return Constant(number, type_of(number), text=text.lower())
@@ -159,7 +159,7 @@ def _literal(reader: Reader, number: float, text: str) -> Any:
 
 @reads(cst.Imaginary)
 def read_imaginary(reader: Reader, syntax: cst.Imaginary) -> Any:
-    reader.fail("a complex number can't be differentiated", syntax, "write the real and imaginary parts by themselves")
+    return _literal(reader, complex(syntax.value), syntax.value)
 
 
 @reads(cst.SimpleString)
@@ -230,7 +230,7 @@ def read_unary(reader: Reader, syntax: cst.UnaryOperation) -> Any:
         reader.fail("`not` needs one truth value", syntax.expression, hint)
     if function is operator.not_ and not isinstance(operand, Value):
         return operation(reader, syntax, function, condition(reader, operand, syntax.expression))
-    if function is operator.neg and isinstance(operand, int | float) and not reader.inlined:
+    if function is operator.neg and isinstance(operand, int | float | complex) and not reader.inlined:
         return -operand
     return operation(reader, syntax, function, operand)
 
@@ -267,7 +267,7 @@ def operation(reader: Reader, syntax: cst.CSTNode, function: Callable[..., Any],
     for operand in operands:
         if isinstance(operand, np.ndarray) and not reader.inlined:
             array_constant(reader, operand, "this", syntax)
-        if not isinstance(operand, Value | int | float | np.ndarray):
+        if not isinstance(operand, Value | int | float | complex | np.ndarray):
             reader.value(operand, syntax)
     return reader.apply(syntax, function, *operands)
 

@@ -58,7 +58,7 @@ def joined_dtype(a: Type, b: Type) -> np.dtype[Any] | None:
     """Return the wider dtype of two types; None where they are not both numbers."""
     if a.dtype == b.dtype:
         return a.dtype
-    if not {a.dtype.kind, b.dtype.kind} <= set("fbiu"):
+    if not {a.dtype.kind, b.dtype.kind} <= set("fcbiu"):
         return None
     kinds: list[Any] = [
         _PYTHON[each.dtype.kind] if each.weak and not (a.weak and b.weak) else each.dtype for each in (a, b)
@@ -261,7 +261,7 @@ def are_equal(a: Any, b: Any) -> bool:
     if isinstance(a, np.ndarray):
         return a.dtype == b.dtype and np.array_equal(a, b)
     # 0.0 and -0.0 are equal and not the same
-    return isinstance(a, str | bool | int | float | range | np.dtype) and repr(a) == repr(b)
+    return isinstance(a, str | bool | int | float | complex | range | np.dtype) and repr(a) == repr(b)
 
 
 def same_tree(a: Any, b: Any) -> bool:

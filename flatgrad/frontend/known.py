@@ -110,8 +110,6 @@ def static_call(
         result = function(*[plain(arg) for arg in args], **{name: plain(arg) for name, arg in kwargs.items()})
     except (TypeError, ValueError, ArithmeticError, LookupError) as error:
         reader.fail(f"fails for every call: {error}", syntax)
-    if isinstance(result, complex | np.complexfloating):
-        reader.fail("makes a complex number", syntax, "flatgrad differentiates real numbers only")
     if isinstance(result, np.ndarray) and result.ndim == 0 and reader.inlined:
         result = result.item()
     if isinstance(result, np.generic) and reader.inlined:
@@ -122,7 +120,7 @@ def static_call(
         return made
     if isinstance(result, slice):
         return Slice(result.start, result.stop, result.step)
-    number = isinstance(result, int | float | np.generic) and not isinstance(result, bool)
+    number = isinstance(result, int | float | complex | np.generic) and not isinstance(result, bool)
     irrational = isinstance(result, float) and getattr(function, "__module__", None) == "math"
     is_array = isinstance(result, np.ndarray)
     if (reader.inlined and not irrational and not is_array) or not (number or is_array):

@@ -209,7 +209,7 @@ def _flag(loop: Loop, flag: str, carried: Carried) -> Any:
 
 def _result(loop: Loop, item: Any, carried: Carried) -> Any:
     """Return what the loop has returned, if it has."""
-    if isinstance(item, Undefined) or not isinstance(item, tuple | Value | bool | int | float):
+    if isinstance(item, Undefined) or not isinstance(item, tuple | Value | bool | int | float | complex):
         return item
 
     def output(leaf: Any) -> Any:

@@ -351,7 +351,7 @@ class Reader:
         """Return an item as a value of the graph."""
         if isinstance(item, Value):
             return item
-        if isinstance(item, bool | int | float):
+        if isinstance(item, bool | int | float | complex):
             return Constant(item, type_of(item))
         self.fail(f"a number or an array is needed here, not {described(item)}", syntax)
 

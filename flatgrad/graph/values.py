@@ -65,9 +65,14 @@ class Type:
         """Whether the derivative with respect to such a value means anything: floats, and Python's own numbers."""
         return self.dtype.kind == "f" or (self.weak and self.dtype.kind == "i")
 
+    @property
+    def is_differentiable(self) -> bool:
+        """Whether a gradient can pass through such a value: real and complex numbers."""
+        return self.is_real or self.dtype.kind == "c"
+
     def __str__(self) -> str:
         if self.weak:
-            return {"f": "float", "i": "int", "b": "bool", "O": "kept", "U": "text"}[self.dtype.kind]
+            return {"f": "float", "i": "int", "b": "bool", "c": "complex", "O": "kept", "U": "text"}[self.dtype.kind]
         return f"{self.dtype}[{', '.join(map(str, self.shape))}]"
 
 

@@ -43,14 +43,14 @@ def grad_subtract(a, b, y, grad_y):
     return grad_a, grad_b
 
 
-@rule(operator.mul, np.multiply, shape=elementwise, samples=PAIRS, scalar="{a} * {b}")
+@rule(operator.mul, np.multiply, shape=elementwise, holomorphic=True, samples=PAIRS, scalar="{a} * {b}")
 def grad_multiply(a, b, y, grad_y):
     grad_a = grad_y * b
     grad_b = grad_y * a
     return grad_a, grad_b
 
 
-@rule(operator.truediv, np.divide, shape=elementwise, samples=RATIOS, scalar="{a} / {b}")
+@rule(operator.truediv, np.divide, shape=elementwise, holomorphic=True, samples=RATIOS, scalar="{a} / {b}")
 def grad_divide(a, b, y, grad_y):
     grad_a = grad_y / b
     grad_b = -grad_y * y / b
@@ -77,6 +77,7 @@ def grad_fmod(a, b, y, grad_y):
     np.float_power,
     math.pow,
     shape=elementwise,
+    holomorphic=True,
     samples=[
         Sample(positive(3), real(2, 3)),
         Sample(positive(2, 1), real(1, 3)),

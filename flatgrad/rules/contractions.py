@@ -78,6 +78,7 @@ def contracted(subscripts: Any, *operands: Any, optimize: Any = False) -> Shape:
 @rule(
     np.einsum,
     shape=contracted,
+    holomorphic=True,
     samples=[
         Sample("ij,jk->ik", real(2, 3), real(3, 4)),
         Sample("ij,jk", real(2, 3), real(3, 4)),

@@ -41,25 +41,25 @@ ZERO_PAIR = (np.array([0.0]), np.array([0.0]))
 # Exponentials and logarithms.
 
 
-@rule(np.exp, math.exp, shape=same, samples=REAL, scalar=math.exp)
+@rule(np.exp, math.exp, shape=same, holomorphic=True, samples=REAL, scalar=math.exp)
 def grad_exp(x, y, grad_y):
     grad_x = grad_y * y
     return grad_x
 
 
-@rule(np.exp2, math.exp2, shape=same, samples=REAL, scalar=math.exp2)
+@rule(np.exp2, math.exp2, shape=same, holomorphic=True, samples=REAL, scalar=math.exp2)
 def grad_exp2(x, y, grad_y):
     grad_x = grad_y * y * math.log(2)
     return grad_x
 
 
-@rule(np.expm1, math.expm1, shape=same, samples=REAL, scalar=math.expm1)
+@rule(np.expm1, math.expm1, shape=same, holomorphic=True, samples=REAL, scalar=math.expm1)
 def grad_expm1(x, y, grad_y):
     grad_x = grad_y * (y + 1)
     return grad_x
 
 
-@rule(np.log, shape=same, samples=POSITIVE, kinks=INFINITE_AT_ZERO, scalar=math.log)
+@rule(np.log, shape=same, holomorphic=True, samples=POSITIVE, kinks=INFINITE_AT_ZERO, scalar=math.log)
 def grad_log(x, y, grad_y):
     grad_x = grad_y / x
     return grad_x
@@ -76,19 +76,19 @@ def grad_log_to_base(x, base=None, y=None, grad_y=None):
     return grad_x, grad_base
 
 
-@rule(np.log2, math.log2, shape=same, samples=POSITIVE, kinks=INFINITE_AT_ZERO, scalar=math.log2)
+@rule(np.log2, math.log2, shape=same, holomorphic=True, samples=POSITIVE, kinks=INFINITE_AT_ZERO, scalar=math.log2)
 def grad_log2(x, y, grad_y):
     grad_x = grad_y / (x * math.log(2))
     return grad_x
 
 
-@rule(np.log10, math.log10, shape=same, samples=POSITIVE, kinks=INFINITE_AT_ZERO, scalar=math.log10)
+@rule(np.log10, math.log10, shape=same, holomorphic=True, samples=POSITIVE, kinks=INFINITE_AT_ZERO, scalar=math.log10)
 def grad_log10(x, y, grad_y):
     grad_x = grad_y / (x * math.log(10))
     return grad_x
 
 
-@rule(np.log1p, math.log1p, shape=same, samples=POSITIVE + WITHIN_ONE, scalar=math.log1p)
+@rule(np.log1p, math.log1p, shape=same, holomorphic=True, samples=POSITIVE + WITHIN_ONE, scalar=math.log1p)
 def grad_log1p(x, y, grad_y):
     grad_x = grad_y / (1 + x)
     return grad_x
@@ -111,7 +111,7 @@ def grad_logaddexp(a, b, y, grad_y):
 # Powers and roots.
 
 
-@rule(np.sqrt, math.sqrt, shape=same, samples=POSITIVE, kinks=INFINITE_AT_ZERO, scalar=math.sqrt)
+@rule(np.sqrt, math.sqrt, shape=same, holomorphic=True, samples=POSITIVE, kinks=INFINITE_AT_ZERO, scalar=math.sqrt)
 def grad_sqrt(x, y, grad_y):
     grad_x = grad_y / (2 * y)
     return grad_x
@@ -123,13 +123,13 @@ def grad_cbrt(x, y, grad_y):
     return grad_x
 
 
-@rule(np.square, shape=same, samples=REAL, scalar="{x} * {x}")
+@rule(np.square, shape=same, holomorphic=True, samples=REAL, scalar="{x} * {x}")
 def grad_square(x, y, grad_y):
     grad_x = grad_y * 2 * x
     return grad_x
 
 
-@rule(np.reciprocal, shape=same, samples=REAL, scalar="1 / {x}")
+@rule(np.reciprocal, shape=same, holomorphic=True, samples=REAL, scalar="1 / {x}")
 def grad_reciprocal(x, y, grad_y):
     grad_x = -grad_y * y**2
     return grad_x
@@ -154,37 +154,37 @@ def grad_hypot(a, b, y, grad_y):
 # Angles.
 
 
-@rule(np.sin, math.sin, shape=same, samples=REAL, scalar=math.sin)
+@rule(np.sin, math.sin, shape=same, holomorphic=True, samples=REAL, scalar=math.sin)
 def grad_sin(x, y, grad_y):
     grad_x = grad_y * np.cos(x)
     return grad_x
 
 
-@rule(np.cos, math.cos, shape=same, samples=REAL, scalar=math.cos)
+@rule(np.cos, math.cos, shape=same, holomorphic=True, samples=REAL, scalar=math.cos)
 def grad_cos(x, y, grad_y):
     grad_x = -grad_y * np.sin(x)
     return grad_x
 
 
-@rule(np.tan, math.tan, shape=same, samples=REAL, scalar=math.tan)
+@rule(np.tan, math.tan, shape=same, holomorphic=True, samples=REAL, scalar=math.tan)
 def grad_tan(x, y, grad_y):
     grad_x = grad_y * (1 + y**2)
     return grad_x
 
 
-@rule(np.arcsin, math.asin, shape=same, samples=WITHIN_ONE, scalar=math.asin)
+@rule(np.arcsin, math.asin, shape=same, holomorphic=True, samples=WITHIN_ONE, scalar=math.asin)
 def grad_arcsin(x, y, grad_y):
     grad_x = grad_y / np.sqrt((1 - x) * (1 + x))
     return grad_x
 
 
-@rule(np.arccos, math.acos, shape=same, samples=WITHIN_ONE, scalar=math.acos)
+@rule(np.arccos, math.acos, shape=same, holomorphic=True, samples=WITHIN_ONE, scalar=math.acos)
 def grad_arccos(x, y, grad_y):
     grad_x = -grad_y / np.sqrt((1 - x) * (1 + x))
     return grad_x
 
 
-@rule(np.arctan, math.atan, shape=same, samples=REAL, scalar=math.atan)
+@rule(np.arctan, math.atan, shape=same, holomorphic=True, samples=REAL, scalar=math.atan)
 def grad_arctan(x, y, grad_y):
     grad_x = grad_y / (1 + x**2)
     return grad_x
@@ -244,19 +244,19 @@ def grad_sinc(x, y, grad_y):
 # Hyperbolic functions and the error function.
 
 
-@rule(np.sinh, math.sinh, shape=same, samples=REAL, scalar=math.sinh)
+@rule(np.sinh, math.sinh, shape=same, holomorphic=True, samples=REAL, scalar=math.sinh)
 def grad_sinh(x, y, grad_y):
     grad_x = grad_y * np.cosh(x)
     return grad_x
 
 
-@rule(np.cosh, math.cosh, shape=same, samples=REAL, scalar=math.cosh)
+@rule(np.cosh, math.cosh, shape=same, holomorphic=True, samples=REAL, scalar=math.cosh)
 def grad_cosh(x, y, grad_y):
     grad_x = grad_y * np.sinh(x)
     return grad_x
 
 
-@rule(np.tanh, math.tanh, shape=same, samples=REAL, scalar=math.tanh)
+@rule(np.tanh, math.tanh, shape=same, holomorphic=True, samples=REAL, scalar=math.tanh)
 def grad_tanh(x, y, grad_y):
     grad_x = grad_y * (1 - y**2)
     return grad_x
@@ -268,13 +268,13 @@ def grad_arcsinh(x, y, grad_y):
     return grad_x
 
 
-@rule(np.arccosh, math.acosh, shape=same, samples=ABOVE_ONE, scalar=math.acosh)
+@rule(np.arccosh, math.acosh, shape=same, holomorphic=True, samples=ABOVE_ONE, scalar=math.acosh)
 def grad_arccosh(x, y, grad_y):
     grad_x = grad_y / (np.sqrt(x - 1) * np.sqrt(x + 1))
     return grad_x
 
 
-@rule(np.arctanh, math.atanh, shape=same, samples=WITHIN_ONE, scalar=math.atanh)
+@rule(np.arctanh, math.atanh, shape=same, holomorphic=True, samples=WITHIN_ONE, scalar=math.atanh)
 def grad_arctanh(x, y, grad_y):
     grad_x = grad_y / ((1 - x) * (1 + x))
     return grad_x

@@ -86,6 +86,7 @@ LOW_RANKS = [
     operator.matmul,
     np.matmul,
     shape=matmul_shape,
+    holomorphic=True,
     samples=[
         *LOW_RANKS,
         Sample(real(2, 1), real(1, 4)),
@@ -140,6 +141,7 @@ def grad_matmul(a, b, y, grad_y):
 @rule(
     np.dot,
     shape=dot_shape,
+    holomorphic=True,
     samples=[
         *LOW_RANKS,
         Sample(real(), real(3)),
@@ -182,6 +184,7 @@ def grad_dot(a, b, y, grad_y):
 @rule(
     np.inner,
     shape=inner_shape,
+    holomorphic=True,
     samples=[
         Sample(real(3), real(3)),
         Sample(real(), real(3)),
@@ -218,6 +221,7 @@ def grad_inner(a, b, y, grad_y):
 @rule(
     np.outer,
     shape=outer_shape,
+    holomorphic=True,
     samples=[
         Sample(real(3), real(2)),
         Sample(real(), real(2)),
@@ -258,6 +262,7 @@ def grad_vdot(a, b, y, grad_y):
 @rule(
     np.tensordot,
     shape=tensordot_shape,
+    holomorphic=True,
     samples=[
         Sample(real(4, 2, 3), real(2, 3, 5)),
         Sample(real(4, 3), real(3, 5), axes=1),

@@ -25,12 +25,18 @@ NUMBERS = [Sample(real(), 0.25), Sample(0.25, real()), Sample(real(), -2)]
     np.fabs,
     math.fabs,
     shape=same,
+    holomorphic=True,
     samples=[Sample(real(2, 3)), Sample(real())],
     kinks=[Kink("abs(0)", "0", (np.array([0.0]),), (np.array([0.0]),), jax="1", torch="0")],
     scalar=abs,
 )
 def grad_abs(x, y, grad_y):
-    grad_x = grad_y * np.sign(x)
+    if np.iscomplexobj(x):
+        # 1 stands for a size of 0, where the gradient is 0
+        size = y + (y == 0)
+        grad_x = grad_y * np.conj(x / size)
+    else:
+        grad_x = grad_y * np.sign(x)
     return grad_x
 
 

@@ -170,6 +170,7 @@ FACTORS = [
 @rule(
     np.prod,
     shape=reduced,
+    holomorphic=True,
     samples=[*AXES, Sample(WITH_ZEROS, axis=1)],
     kinks=[
         Kink(
@@ -197,7 +198,7 @@ def grad_prod(x, y, grad_y, *, axis=None, keepdims=False):
     return grad_x
 
 
-@rule(product_of_others, shape=same, elementwise=False, samples=FACTORS)
+@rule(product_of_others, shape=same, holomorphic=True, elementwise=False, samples=FACTORS)
 def grad_product_of_others(x, y, grad_y, *, axis=None):
     itself = np.eye(axes_count(x, axis), dtype=bool)
     # row i holds all factors but the i-th, column k of it is then left out too

@@ -68,6 +68,7 @@ def _same_but_not_elementwise(x: Any, *_: Any, **__: Any) -> Shape:
 @rule(
     np.cumprod,
     shape=scanned,
+    holomorphic=True,
     samples=[*SCANS, Sample(np.array([[0.5, 0.0, 1.5, 0.0], [0.0, 2.0, 0.7, 1.1]]), axis=1)],
     kinks=[
         Kink(

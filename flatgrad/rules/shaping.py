@@ -367,7 +367,7 @@ def grad_copy(x, y, grad_y):
 def grad_astype(x, y, grad_y, *, dtype):
     if x.dtype == y.dtype:
         grad_x = grad_y
-    elif np.issubdtype(y.dtype, np.floating):
+    elif np.issubdtype(y.dtype, np.inexact):
         grad_x = grad_y.astype(x.dtype)
     else:
         grad_x = np.zeros_like(x)

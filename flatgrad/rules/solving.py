@@ -53,6 +53,7 @@ MATRICES = [Sample(_well_conditioned(3, 3)), Sample(_well_conditioned(2, 3, 3))]
 @rule(
     np.linalg.solve,
     shape=solved,
+    holomorphic=True,
     samples=[
         Sample(_well_conditioned(3, 3), real(3)),
         Sample(_well_conditioned(3, 3), real(3, 2)),
@@ -75,14 +76,14 @@ def grad_solve(a, b, y, grad_y):
     return grad_a, grad_b
 
 
-@rule(np.linalg.inv, shape=square, samples=MATRICES)
+@rule(np.linalg.inv, shape=square, holomorphic=True, samples=MATRICES)
 def grad_inv(a, y, grad_y):
     turned = y.T if y.ndim == 2 else np.swapaxes(y, -1, -2)
     grad_a = -(turned @ grad_y @ turned)
     return grad_a
 
 
-@rule(np.linalg.det, shape=each_matrix, samples=MATRICES)
+@rule(np.linalg.det, shape=each_matrix, holomorphic=True, samples=MATRICES)
 def grad_det(a, y, grad_y):
     inverse = np.linalg.inv(a)
     if a.ndim == 2:

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from flatgrad.graph.containers import List, Slice
+from flatgrad.graph.size import equal
 from flatgrad.registry import Sample, no_gradient, real
-from flatgrad.rules.shapes import no_axes
+from flatgrad.rules.shapes import no_axes, shape_of
 
 
 def is_constant(value: Any) -> bool:
@@ -41,6 +42,12 @@ def new_axes(index: Any, rank: int) -> int | tuple[int, ...] | None:
 def _plain(part: Any) -> Any:
     # an array compares elementwise, and is more than None, a full slice or an ellipsis anyhow
     return part if part is None or isinstance(part, Slice | slice | type(Ellipsis)) else 0
+
+
+def same_shape(a: Any, b: Any) -> bool:
+    """Tell whether two arrays are known to have the same shape."""
+    one, other = shape_of(a), shape_of(b)
+    return len(one) == len(other) and all(equal(*sizes) is True for sizes in zip(one, other, strict=True))
 
 
 def axes_count(x: Any, axis: int | tuple[int, ...] | None = None) -> int:

@@ -20,7 +20,7 @@ from flatgrad.binding import bound, spread
 from flatgrad.graph.containers import List, Slice, leaves, mapped
 from flatgrad.graph.size import Expression
 from flatgrad.graph.values import FLOAT, Type, Value
-from flatgrad.registry import positive, records
+from flatgrad.registry import Sample, imaginary, positive, records
 
 for module in pkgutil.walk_packages(flatgrad.rules.__path__, "flatgrad.rules."):
     importlib.import_module(module.name)
@@ -53,6 +53,31 @@ CASES = [
     for sample in record.samples
     if takes(function, sample)
 ]
+
+
+def in_the_plane(sample):
+    """Return the sample with complex numbers for its real ones."""
+    turned = mapped(tuples(sample.args), lambda leaf: leaf * (1 + 0.4j) if is_floating(leaf) else leaf)
+    attributes = {
+        name: value * (1 + 0.4j) if isinstance(value, np.ndarray) and is_floating(value) else value
+        for name, value in sample.attributes.items()
+    }
+    return Sample(*turned, wrt=sample.wrt, **attributes)
+
+
+def takes_complex_numbers(record, function, sample):
+    """Tell whether a function makes something of a sample in the plane, and its rule says that it is right there."""
+    if not record.holomorphic or not takes(function, sample):
+        return False
+    try:
+        with np.errstate(all="ignore"):
+            turned = in_the_plane(sample)
+            Call(record, function, turned.args, turned.attributes).result()
+    except (TypeError, np.exceptions.ComplexWarning):
+        return False
+    return True
+
+
 FUNCTIONS = [
     pytest.param(record, function, id=full_name(function)) for record in DIFFERENTIATED for function in record.functions
 ]
@@ -127,29 +152,49 @@ def is_floating(leaf):
     return isinstance(leaf, float) or (isinstance(leaf, np.ndarray | np.generic) and leaf.dtype.kind == "f")
 
 
+def is_complex(leaf):
+    return np.asarray(leaf).dtype.kind == "c"
+
+
 def differentiated(call, sample):
     """Return the names of the inputs of a sample that have a gradient."""
     names = [name for name in call.record.inputs if name in call.arguments]
-    names = [name for name in names if any(is_floating(leaf) for leaf in leaves(call.arguments[name]))]
+    names = [
+        name for name in names if any(is_floating(leaf) or is_complex(leaf) for leaf in leaves(call.arguments[name]))
+    ]
     return [name for name in names if sample.wrt is None or name in sample.wrt]
+
+
+COMPLEX_CASES = [
+    pytest.param(record, function, sample, id=f"{full_name(function)}({sample})")
+    for record in DIFFERENTIATED
+    for function in record.functions
+    for sample in record.samples
+    if takes_complex_numbers(record, function, sample)
+]
 
 
 def upstream(y):
     """Return fixed gradients of a result, or of each of several."""
     if isinstance(y, list | tuple):
         return tuple(upstream(part) for part in y)
+    if is_complex(y):
+        return imaginary(*np.shape(y)).astype(y.dtype) if np.ndim(y) else complex(positive(), positive())
     return np.asarray(positive(*np.shape(y)), getattr(y, "dtype", np.float64))[()]
 
 
 def weighted(y, grad_y):
-    """Return the sum of all that a call returns, each number times its upstream gradient."""
+    """Return the sum of all that a call returns, each number times its upstream gradient, without its imaginary part."""
     return sum(
-        np.sum(np.multiply(part, weight)) for part, weight in zip(leaves(tuples(y)), leaves(grad_y), strict=True)
+        np.sum(np.multiply(part, weight)).real for part, weight in zip(leaves(tuples(y)), leaves(grad_y), strict=True)
     )
 
 
 def by_differences(call, name, grad_y):
-    """Return the gradients of the leaves of one input, by central differences; None for a leaf that has none."""
+    """Return the gradients of the leaves of one input, by central differences; None for a leaf that has none.
+
+    That of a complex number a + bi is dL/da - i dL/db.
+    """
     parts = list(leaves(call.arguments[name]))
 
     def loss(k, part):
@@ -159,16 +204,22 @@ def by_differences(call, name, grad_y):
     def slope(k, place):
         centre = np.asarray(parts[k])[place]
         step = STEP * max(1.0, abs(centre))
+        if is_complex(centre):
+            return along(k, place, step) - 1j * along(k, place, step * 1j)
+        return along(k, place, step)
+
+    def along(k, place, step):
+        centre = np.asarray(parts[k])[place]
         sides = []
         for moved in (centre + step, centre - step):
             changed = np.array(parts[k])
             changed[place] = moved
-            sides.append(loss(k, changed if isinstance(parts[k], np.ndarray) else float(changed)))
-        return (sides[0] - sides[1]) / (2 * step)
+            sides.append(loss(k, changed if isinstance(parts[k], np.ndarray) else changed.item()))
+        return (sides[0] - sides[1]) / (2 * abs(step))
 
     return [
         np.reshape([slope(k, place) for place in np.ndindex(np.shape(part))], np.shape(part))
-        if is_floating(part)
+        if is_floating(part) or is_complex(part)
         else None
         for k, part in enumerate(parts)
     ]
@@ -184,8 +235,9 @@ def summed_to(gradient, shape):
 
 def by_rule(call, gradients, name):
     """Return the gradients of the leaves of one input, as the rule gives them."""
-    shapes = [np.shape(leaf) for leaf in leaves(call.arguments[name])]
-    return [summed_to(g, shape) for g, shape in zip(leaves(tuples(gradients[name])), shapes, strict=True)]
+    pairs = zip(leaves(tuples(gradients[name])), leaves(call.arguments[name]), strict=True)
+    # a real number that meets complex ones has the real part
+    return [summed_to(g if is_complex(leaf) else np.real(g), np.shape(leaf)) for g, leaf in pairs]
 
 
 def agree(actual, expected, factor=1.0):
@@ -214,6 +266,12 @@ def test_rule_matches_central_differences(record, function, sample):
         for actual, expected in zip(by_rule(call, gradients, name), by_differences(call, name, grad_y), strict=True):
             if expected is not None:
                 np.testing.assert_allclose(actual, expected, rtol=RTOL, atol=ATOL, err_msg=f"gradient of {name}")
+
+
+@pytest.mark.parametrize(("record", "function", "sample"), COMPLEX_CASES)
+def test_rule_is_right_for_complex_numbers(record, function, sample):
+    """A rule that says so is right in the whole plane, in both of its directions."""
+    test_rule_matches_central_differences(record, function, in_the_plane(sample))
 
 
 @pytest.mark.parametrize(("record", "function"), FUNCTIONS)
@@ -332,17 +390,20 @@ def test_no_nan_where_the_function_settles(record):
             assert not np.isnan(call.gradients(np.float64(y), np.float64(1.0))[name]), f"at {x}"
 
 
+def narrowed(leaf):
+    """Return a leaf in single precision."""
+    return np.float32(leaf) if is_floating(leaf) else np.complex64(leaf) if is_complex(leaf) else leaf
+
+
 @pytest.mark.parametrize(("record", "function", "sample"), ARRAY_CASES)
 def test_float32_stays_float32(record, function, sample):
     """A gradient has the dtype of its variable: no constant in a rule makes float64 of float32."""
     call = Call(record, function, sample.args, sample.attributes)
     for name in record.inputs:
         if name in call.arguments:
-            call.arguments[name] = mapped(
-                call.arguments[name], lambda leaf: np.float32(leaf) if is_floating(leaf) else leaf
-            )
+            call.arguments[name] = mapped(call.arguments[name], narrowed)
     y = call.result()
-    if any(np.asarray(leaf).dtype != np.float32 for leaf in leaves(tuples(y))):
+    if any(np.asarray(leaf).dtype not in (np.float32, np.complex64) for leaf in leaves(tuples(y))):
         pytest.skip("the function itself makes float64")
     gradients = call.gradients(y, upstream(y))
     for name in differentiated(call, sample):

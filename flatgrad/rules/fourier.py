@@ -1,0 +1,400 @@
+"""Discrete Fourier transforms: fft and its inverse, of real and of symmetric values, over one axis and over several; fftshift.
+
+In: these functions of NumPy. Out: their records. Layer: rules, above `complex_numbers`.
+
+The matrix of the transform is symmetric, so with the gradient dL/da - i dL/db of z = a + bi the gradient goes back through
+the transform itself. Of a spectrum that stands for its conjugate half too, all but the frequencies that are their own
+conjugates count twice.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from flatgrad.graph.size import Shape, Size, SizeMismatch, derived, minus, times
+from flatgrad.graph.values import Value
+from flatgrad.registry import Sample, imaginary, positive, real, rule
+from flatgrad.rules.creation import shape_argument, size_of_number
+from flatgrad.rules.orders import flipped
+from flatgrad.rules.shapes import normal_axes, normal_axis, shape_of
+from flatgrad.rules.static import same_shape
+
+# Shapes
+
+
+def half(size: Size) -> Size:
+    """The number of frequencies of so many real values."""
+    return derived("frequencies", size, lambda n: n // 2 + 1)
+
+
+def whole(size: Size) -> Size:
+    """The number of real values that have so many frequencies, where it is not given."""
+    return times(2, minus(size, 1))
+
+
+def _lengths(x: Any, s: Any, axes: Any) -> tuple[list[Size], tuple[int, ...]]:
+    """Return the sizes of x, as long as asked along the axes, and the axes."""
+    sizes = list(shape_of(x))
+    asked = None if s is None else shape_argument(s)
+    if axes is None and asked is not None:
+        raise SizeMismatch("the lengths `s` need `axes` too")
+    along = normal_axes(tuple(axes) if axes is not None else None, len(sizes))
+    if not along:
+        raise SizeMismatch("a Fourier transform over no axis")
+    for axis, size in zip(along, asked or (), strict=asked is not None):
+        sizes[axis] = size
+    return sizes, along
+
+
+def transformed(x: Any, *, n: Any = None, axis: int = -1, norm: Any = None) -> Shape:
+    """The shape of x, of length n along the axis."""
+    sizes = list(shape_of(x))
+    if not sizes:
+        raise SizeMismatch("the Fourier transform of a number")
+    axis = normal_axis(axis, len(sizes))
+    sizes[axis] = sizes[axis] if n is None else size_of_number(n)
+    return tuple(sizes)
+
+
+def transformed_to_half(x: Any, *, n: Any = None, axis: int = -1, norm: Any = None) -> Shape:
+    """The shape of x, with half of the frequencies along the axis."""
+    sizes = list(transformed(x, n=n, axis=axis))
+    sizes[axis] = half(sizes[axis])
+    return tuple(sizes)
+
+
+def transformed_to_whole(x: Any, *, n: Any = None, axis: int = -1, norm: Any = None) -> Shape:
+    """The shape of x, with the values that half of the frequencies stand for along the axis."""
+    sizes = list(transformed(x, n=n, axis=axis))
+    sizes[axis] = whole(sizes[axis]) if n is None else sizes[axis]
+    return tuple(sizes)
+
+
+def transformed_planes(x: Any, *, s: Any = None, axes: Any = (-2, -1), norm: Any = None) -> Shape:
+    """The shape of x, of the lengths s along the axes."""
+    return tuple(_lengths(x, s, axes)[0])
+
+
+def transformed_planes_to_half(x: Any, *, s: Any = None, axes: Any = (-2, -1), norm: Any = None) -> Shape:
+    """The shape of x, with half of the frequencies along the last of the axes."""
+    sizes, along = _lengths(x, s, axes)
+    sizes[along[-1]] = half(sizes[along[-1]])
+    return tuple(sizes)
+
+
+def transformed_planes_to_whole(x: Any, *, s: Any = None, axes: Any = (-2, -1), norm: Any = None) -> Shape:
+    """The shape of x, with the values that half of the frequencies stand for along the last of the axes."""
+    sizes, along = _lengths(x, s, axes)
+    sizes[along[-1]] = whole(sizes[along[-1]]) if s is None else sizes[along[-1]]
+    return tuple(sizes)
+
+
+def transformed_everywhere(x: Any, *, s: Any = None, axes: Any = None, norm: Any = None) -> Shape:
+    """The shape of x, of the lengths s along the axes."""
+    return transformed_planes(x, s=s, axes=axes)
+
+
+def transformed_everywhere_to_half(x: Any, *, s: Any = None, axes: Any = None, norm: Any = None) -> Shape:
+    """The shape of x, with half of the frequencies along the last of the axes."""
+    return transformed_planes_to_half(x, s=s, axes=axes)
+
+
+def transformed_everywhere_to_whole(x: Any, *, s: Any = None, axes: Any = None, norm: Any = None) -> Shape:
+    """The shape of x, with the values that half of the frequencies stand for along the last of the axes."""
+    return transformed_planes_to_whole(x, s=s, axes=axes)
+
+
+# Gradients that are longer or shorter than what was transformed
+
+
+def cut_or_padded(x, like):
+    """Return the values at the front of x, as many as `like` has along each axis, with zeros where there are none."""
+    result = np.zeros(np.shape(like), x.dtype)
+    front = tuple([slice(min(one, other)) for one, other in zip(np.shape(x), np.shape(like), strict=True)])
+    result[front] = x[front]
+    return result
+
+
+def _shape_of_like(x: Any, like: Any) -> Shape:
+    return shape_of(like)
+
+
+def _dtype_of_x(x: Any, like: Any) -> np.dtype[Any]:
+    return x.dtype if isinstance(x, Value | np.ndarray) else np.dtype(type(x))
+
+
+@rule(
+    cut_or_padded,
+    shape=_shape_of_like,
+    dtype=_dtype_of_x,
+    linear=True,
+    samples=[
+        Sample(real(5), np.zeros(3), wrt=("x",)),
+        Sample(real(2, 3), np.zeros((3, 2)), wrt=("x",)),
+        Sample(imaginary(3), np.zeros(5), wrt=("x",)),
+    ],
+)
+def grad_cut_or_padded(x, like, y, grad_y):
+    grad_x = cut_or_padded(grad_y, x)
+    return grad_x
+
+
+def with_conjugates(spectrum, values, axis):
+    """Return half of the spectrum of real values, twice what stands for its conjugate in the other half too."""
+    length = np.shape(values)[axis]
+    is_alone = 2 * np.arange(length // 2 + 1) % length == 0
+    behind = np.ndim(spectrum) - 1 - axis % np.ndim(spectrum)
+    return np.where(np.reshape(is_alone, (-1,) + (1,) * behind), spectrum, 2 * spectrum)
+
+
+def _shape_of_first(x: Any, *_: Any, **__: Any) -> Shape:
+    return shape_of(x)
+
+
+@rule(
+    with_conjugates,
+    shape=_shape_of_first,
+    linear=True,
+    samples=[
+        Sample(imaginary(4), np.zeros(6), axis=-1, wrt=("spectrum",)),
+        Sample(imaginary(3, 2), np.zeros((5, 2)), axis=0, wrt=("spectrum",)),
+    ],
+)
+def grad_with_conjugates(spectrum, values, y, grad_y, *, axis):
+    grad_spectrum = with_conjugates(grad_y, values, axis)
+    return grad_spectrum
+
+
+# One axis
+
+LINES = [
+    Sample(real(5)),
+    Sample(imaginary(4)),
+    Sample(real(2, 4), norm="ortho"),
+    Sample(imaginary(3, 2), axis=0, norm="forward"),
+    Sample(real(5), n=3),
+    Sample(imaginary(2, 3), n=5),
+]
+REAL_LINES = [
+    Sample(real(5)),
+    Sample(real(6), norm="ortho"),
+    Sample(real(4, 2), axis=0, norm="forward"),
+    Sample(real(5), n=4),
+    Sample(real(2, 3), n=7),
+]
+HALF_LINES = [
+    Sample(imaginary(4)),
+    Sample(imaginary(4), n=7),
+    Sample(real(3)),
+    Sample(imaginary(2, 3), norm="ortho"),
+    Sample(imaginary(3, 2), axis=0, norm="forward"),
+    Sample(imaginary(5), n=4),
+    Sample(imaginary(2), n=6),
+]
+
+
+@rule(np.fft.fft, shape=transformed, linear=True, dynamic=("n",), samples=LINES)
+def grad_fft(x, y, grad_y, *, n=None, axis=-1, norm=None):
+    grad_x: Any = np.fft.fft(grad_y, axis=axis, norm=norm)
+    if not same_shape(grad_x, x):
+        grad_x = cut_or_padded(grad_x, x)
+    if not np.iscomplexobj(x):
+        grad_x = grad_x.real
+    return grad_x
+
+
+@rule(np.fft.ifft, shape=transformed, linear=True, dynamic=("n",), samples=LINES)
+def grad_ifft(x, y, grad_y, *, n=None, axis=-1, norm=None):
+    grad_x: Any = np.fft.ifft(grad_y, axis=axis, norm=norm)
+    if not same_shape(grad_x, x):
+        grad_x = cut_or_padded(grad_x, x)
+    if not np.iscomplexobj(x):
+        grad_x = grad_x.real
+    return grad_x
+
+
+@rule(np.fft.rfft, shape=transformed_to_half, linear=True, dynamic=("n",), samples=REAL_LINES)
+def grad_rfft(x, y, grad_y, *, n=None, axis=-1, norm=None):
+    length = np.shape(x)[axis] if n is None else n
+    # the frequencies that are left out have no gradient: zeros, which fft appends
+    grad_x = np.fft.fft(grad_y, length, axis=axis, norm=norm).real
+    if not same_shape(grad_x, x):
+        grad_x = cut_or_padded(grad_x, x)
+    return grad_x
+
+
+@rule(np.fft.ihfft, shape=transformed_to_half, linear=True, dynamic=("n",), samples=REAL_LINES)
+def grad_ihfft(x, y, grad_y, *, n=None, axis=-1, norm=None):
+    length = np.shape(x)[axis] if n is None else n
+    grad_x = np.fft.ifft(grad_y, length, axis=axis, norm=norm).real
+    if not same_shape(grad_x, x):
+        grad_x = cut_or_padded(grad_x, x)
+    return grad_x
+
+
+@rule(np.fft.irfft, shape=transformed_to_whole, linear=True, dynamic=("n",), samples=HALF_LINES)
+def grad_irfft(x, y, grad_y, *, n=None, axis=-1, norm=None):
+    opposite: Any = "backward" if norm == "forward" else "ortho" if norm == "ortho" else "forward"
+    spectrum = np.conj(np.fft.rfft(grad_y, axis=axis, norm=opposite))
+    grad_x = with_conjugates(spectrum, y, axis)
+    if not same_shape(grad_x, x):
+        grad_x = cut_or_padded(grad_x, x)
+    if not np.iscomplexobj(x):
+        grad_x = grad_x.real
+    return grad_x
+
+
+@rule(np.fft.hfft, shape=transformed_to_whole, linear=True, dynamic=("n",), samples=HALF_LINES)
+def grad_hfft(x, y, grad_y, *, n=None, axis=-1, norm=None):
+    grad_x = with_conjugates(np.fft.rfft(grad_y, axis=axis, norm=norm), y, axis)
+    if not same_shape(grad_x, x):
+        grad_x = cut_or_padded(grad_x, x)
+    if not np.iscomplexobj(x):
+        grad_x = grad_x.real
+    return grad_x
+
+
+# Several axes
+
+PLANES = [
+    Sample(real(2, 3)),
+    Sample(imaginary(2, 3, 4), axes=(0, 2), norm="ortho"),
+    Sample(imaginary(2, 3), s=(3, 2), axes=(0, 1)),
+]
+HALF_PLANES = [
+    Sample(real(3, 4)),
+    Sample(real(2, 3, 5), axes=(2, 1), norm="forward"),
+    Sample(real(4, 3), s=(3, 4), axes=(0, 1)),
+]
+WHOLE_PLANES = [
+    Sample(imaginary(3, 4)),
+    Sample(imaginary(2, 3, 4), axes=(2, 1), norm="ortho"),
+    Sample(imaginary(3, 3), s=(2, 5), axes=(0, 1)),
+]
+
+
+@rule(np.fft.fft2, shape=transformed_planes, linear=True, dynamic=("s",), samples=PLANES)
+def grad_fft2(x, y, grad_y, *, s=None, axes=(-2, -1), norm=None):
+    grad_x: Any = np.fft.fft2(grad_y, axes=axes, norm=norm)
+    if not same_shape(grad_x, x):
+        grad_x = cut_or_padded(grad_x, x)
+    if not np.iscomplexobj(x):
+        grad_x = grad_x.real
+    return grad_x
+
+
+@rule(np.fft.ifft2, shape=transformed_planes, linear=True, dynamic=("s",), samples=PLANES)
+def grad_ifft2(x, y, grad_y, *, s=None, axes=(-2, -1), norm=None):
+    grad_x: Any = np.fft.ifft2(grad_y, axes=axes, norm=norm)
+    if not same_shape(grad_x, x):
+        grad_x = cut_or_padded(grad_x, x)
+    if not np.iscomplexobj(x):
+        grad_x = grad_x.real
+    return grad_x
+
+
+@rule(np.fft.rfft2, shape=transformed_planes_to_half, linear=True, dynamic=("s",), samples=HALF_PLANES)
+def grad_rfft2(x, y, grad_y, *, s=None, axes=(-2, -1), norm=None):
+    lengths = tuple([np.shape(x)[k] for k in axes]) if s is None else s
+    grad_x = np.fft.fft2(grad_y, lengths, axes=axes, norm=norm).real
+    if not same_shape(grad_x, x):
+        grad_x = cut_or_padded(grad_x, x)
+    return grad_x
+
+
+@rule(np.fft.irfft2, shape=transformed_planes_to_whole, linear=True, dynamic=("s",), samples=WHOLE_PLANES)
+def grad_irfft2(x, y, grad_y, *, s=None, axes=(-2, -1), norm=None):
+    opposite: Any = "backward" if norm == "forward" else "ortho" if norm == "ortho" else "forward"
+    spectrum = np.conj(np.fft.rfft2(grad_y, axes=axes, norm=opposite))
+    grad_x = with_conjugates(spectrum, y, axes[-1])
+    if not same_shape(grad_x, x):
+        grad_x = cut_or_padded(grad_x, x)
+    if not np.iscomplexobj(x):
+        grad_x = grad_x.real
+    return grad_x
+
+
+@rule(np.fft.fftn, shape=transformed_everywhere, linear=True, dynamic=("s",), samples=PLANES)
+def grad_fftn(x, y, grad_y, *, s=None, axes=None, norm=None):
+    grad_x: Any = np.fft.fftn(grad_y, axes=axes, norm=norm)
+    if not same_shape(grad_x, x):
+        grad_x = cut_or_padded(grad_x, x)
+    if not np.iscomplexobj(x):
+        grad_x = grad_x.real
+    return grad_x
+
+
+@rule(np.fft.ifftn, shape=transformed_everywhere, linear=True, dynamic=("s",), samples=PLANES)
+def grad_ifftn(x, y, grad_y, *, s=None, axes=None, norm=None):
+    grad_x: Any = np.fft.ifftn(grad_y, axes=axes, norm=norm)
+    if not same_shape(grad_x, x):
+        grad_x = cut_or_padded(grad_x, x)
+    if not np.iscomplexobj(x):
+        grad_x = grad_x.real
+    return grad_x
+
+
+@rule(np.fft.rfftn, shape=transformed_everywhere_to_half, linear=True, dynamic=("s",), samples=HALF_PLANES)
+def grad_rfftn(x, y, grad_y, *, s=None, axes=None, norm=None):
+    lengths = (np.shape(x) if axes is None else tuple([np.shape(x)[k] for k in axes])) if s is None else s
+    along = tuple(range(x.ndim)) if axes is None else axes
+    grad_x = np.fft.fftn(grad_y, lengths, axes=along, norm=norm).real
+    if not same_shape(grad_x, x):
+        grad_x = cut_or_padded(grad_x, x)
+    return grad_x
+
+
+@rule(np.fft.irfftn, shape=transformed_everywhere_to_whole, linear=True, dynamic=("s",), samples=WHOLE_PLANES)
+def grad_irfftn(x, y, grad_y, *, s=None, axes=None, norm=None):
+    opposite: Any = "backward" if norm == "forward" else "ortho" if norm == "ortho" else "forward"
+    spectrum = np.conj(np.fft.rfftn(grad_y, axes=axes, norm=opposite))
+    grad_x = with_conjugates(spectrum, y, -1 if axes is None else axes[-1])
+    if not same_shape(grad_x, x):
+        grad_x = cut_or_padded(grad_x, x)
+    if not np.iscomplexobj(x):
+        grad_x = grad_x.real
+    return grad_x
+
+
+# The zero frequency in the middle
+
+SHIFTED = [Sample(real(5)), Sample(imaginary(2, 3)), Sample(real(2, 3), axes=1), Sample(real(3, 2, 3), axes=(0, 2))]
+
+
+def shifted(x: Any, *, axes: Any = None) -> Shape:
+    """The shape of x."""
+    return flipped(x, axis=axes)
+
+
+@rule(np.fft.fftshift, shape=shifted, linear=True, samples=SHIFTED)
+def grad_fftshift(x, y, grad_y, *, axes=None):
+    grad_x = np.fft.ifftshift(grad_y, axes=axes)
+    return grad_x
+
+
+@rule(np.fft.ifftshift, shape=shifted, linear=True, samples=SHIFTED)
+def grad_ifftshift(x, y, grad_y, *, axes=None):
+    grad_x = np.fft.fftshift(grad_y, axes=axes)
+    return grad_x
+
+
+def frequencies(n: Any, d: Any = 1.0) -> Shape:
+    """A frequency for each value."""
+    return (size_of_number(n),)
+
+
+def half_frequencies(n: Any, d: Any = 1.0) -> Shape:
+    """A frequency for each value of half of the spectrum."""
+    return (half(size_of_number(n)),)
+
+
+SPACINGS = [Sample(5, positive()), Sample(4, d=positive())]
+
+
+@rule(np.fft.rfftfreq, shape=half_frequencies, samples=SPACINGS)
+@rule(np.fft.fftfreq, shape=frequencies, samples=SPACINGS)
+def grad_fftfreq(n, d=1.0, y=None, grad_y=None):
+    grad_d = -np.sum(grad_y * y) / d
+    return grad_d
