@@ -106,6 +106,17 @@ def transformed_everywhere_to_whole(x: Any, *, s: Any = None, axes: Any = None, 
     return transformed_planes_to_whole(x, s=s, axes=axes)
 
 
+def complex_dtype(x: Any, **_: Any) -> np.dtype[Any]:
+    """The dtype of the spectrum of values."""
+    return np.fft.fft(np.ones(1, x.dtype)).dtype
+
+
+def real_dtype(x: Any, **_: Any) -> np.dtype[Any]:
+    """The dtype of the values that a spectrum stands for."""
+    # one frequency stands for none
+    return np.fft.irfft(np.ones(2, x.dtype)).dtype
+
+
 # Gradients that are longer or shorter than what was transformed
 
 
@@ -234,7 +245,7 @@ def grad_ihfft(x, y, grad_y, *, n=None, axis=-1, norm=None):
     return grad_x
 
 
-@rule(np.fft.irfft, shape=transformed_to_whole, linear=True, dynamic=("n",), samples=HALF_LINES)
+@rule(np.fft.irfft, shape=transformed_to_whole, dtype=real_dtype, linear=True, dynamic=("n",), samples=HALF_LINES)
 def grad_irfft(x, y, grad_y, *, n=None, axis=-1, norm=None):
     opposite: Any = "backward" if norm == "forward" else "ortho" if norm == "ortho" else "forward"
     spectrum = np.conj(np.fft.rfft(grad_y, axis=axis, norm=opposite))
@@ -246,7 +257,7 @@ def grad_irfft(x, y, grad_y, *, n=None, axis=-1, norm=None):
     return grad_x
 
 
-@rule(np.fft.hfft, shape=transformed_to_whole, linear=True, dynamic=("n",), samples=HALF_LINES)
+@rule(np.fft.hfft, shape=transformed_to_whole, dtype=real_dtype, linear=True, dynamic=("n",), samples=HALF_LINES)
 def grad_hfft(x, y, grad_y, *, n=None, axis=-1, norm=None):
     grad_x = with_conjugates(np.fft.rfft(grad_y, axis=axis, norm=norm), y, axis)
     if not same_shape(grad_x, x):
@@ -275,7 +286,7 @@ WHOLE_PLANES = [
 ]
 
 
-@rule(np.fft.fft2, shape=transformed_planes, linear=True, dynamic=("s",), samples=PLANES)
+@rule(np.fft.fft2, shape=transformed_planes, dtype=complex_dtype, linear=True, dynamic=("s",), samples=PLANES)
 def grad_fft2(x, y, grad_y, *, s=None, axes=(-2, -1), norm=None):
     grad_x: Any = np.fft.fft2(grad_y, axes=axes, norm=norm)
     if not same_shape(grad_x, x):
@@ -285,7 +296,7 @@ def grad_fft2(x, y, grad_y, *, s=None, axes=(-2, -1), norm=None):
     return grad_x
 
 
-@rule(np.fft.ifft2, shape=transformed_planes, linear=True, dynamic=("s",), samples=PLANES)
+@rule(np.fft.ifft2, shape=transformed_planes, dtype=complex_dtype, linear=True, dynamic=("s",), samples=PLANES)
 def grad_ifft2(x, y, grad_y, *, s=None, axes=(-2, -1), norm=None):
     grad_x: Any = np.fft.ifft2(grad_y, axes=axes, norm=norm)
     if not same_shape(grad_x, x):
@@ -304,7 +315,14 @@ def grad_rfft2(x, y, grad_y, *, s=None, axes=(-2, -1), norm=None):
     return grad_x
 
 
-@rule(np.fft.irfft2, shape=transformed_planes_to_whole, linear=True, dynamic=("s",), samples=WHOLE_PLANES)
+@rule(
+    np.fft.irfft2,
+    shape=transformed_planes_to_whole,
+    dtype=real_dtype,
+    linear=True,
+    dynamic=("s",),
+    samples=WHOLE_PLANES,
+)
 def grad_irfft2(x, y, grad_y, *, s=None, axes=(-2, -1), norm=None):
     opposite: Any = "backward" if norm == "forward" else "ortho" if norm == "ortho" else "forward"
     spectrum = np.conj(np.fft.rfft2(grad_y, axes=axes, norm=opposite))
@@ -316,7 +334,7 @@ def grad_irfft2(x, y, grad_y, *, s=None, axes=(-2, -1), norm=None):
     return grad_x
 
 
-@rule(np.fft.fftn, shape=transformed_everywhere, linear=True, dynamic=("s",), samples=PLANES)
+@rule(np.fft.fftn, shape=transformed_everywhere, dtype=complex_dtype, linear=True, dynamic=("s",), samples=PLANES)
 def grad_fftn(x, y, grad_y, *, s=None, axes=None, norm=None):
     grad_x: Any = np.fft.fftn(grad_y, axes=axes, norm=norm)
     if not same_shape(grad_x, x):
@@ -326,7 +344,7 @@ def grad_fftn(x, y, grad_y, *, s=None, axes=None, norm=None):
     return grad_x
 
 
-@rule(np.fft.ifftn, shape=transformed_everywhere, linear=True, dynamic=("s",), samples=PLANES)
+@rule(np.fft.ifftn, shape=transformed_everywhere, dtype=complex_dtype, linear=True, dynamic=("s",), samples=PLANES)
 def grad_ifftn(x, y, grad_y, *, s=None, axes=None, norm=None):
     grad_x: Any = np.fft.ifftn(grad_y, axes=axes, norm=norm)
     if not same_shape(grad_x, x):
@@ -346,7 +364,14 @@ def grad_rfftn(x, y, grad_y, *, s=None, axes=None, norm=None):
     return grad_x
 
 
-@rule(np.fft.irfftn, shape=transformed_everywhere_to_whole, linear=True, dynamic=("s",), samples=WHOLE_PLANES)
+@rule(
+    np.fft.irfftn,
+    shape=transformed_everywhere_to_whole,
+    dtype=real_dtype,
+    linear=True,
+    dynamic=("s",),
+    samples=WHOLE_PLANES,
+)
 def grad_irfftn(x, y, grad_y, *, s=None, axes=None, norm=None):
     opposite: Any = "backward" if norm == "forward" else "ortho" if norm == "ortho" else "forward"
     spectrum = np.conj(np.fft.rfftn(grad_y, axes=axes, norm=opposite))
