@@ -65,6 +65,7 @@ class Builder:
         node = self._appended(Node(function, inputs, call, location=location, form=form, positional=positional))
         if isinstance(types, list):
             node.outputs = tuple([Value(type, node=node) for type in types])
+            node.in_list = len(types) == 1
             return node.outputs
         node.outputs = (Value(types, node=node),)
         node.output.known = known_result(function, arguments)
@@ -90,7 +91,7 @@ class Builder:
         """Append a node once more, with other values in the place of some of its inputs."""
         inputs = tuple([now.get(value, value) for value in node.inputs])
         again = Node(node.function, inputs, node.call, form=node.form, positional=node.positional, bodies=node.bodies)
-        again.location = node.location
+        again.location, again.in_list = node.location, node.in_list
         again.outputs = tuple([Value(value.type, value.name, node=again, known=value.known) for value in node.outputs])
         return self._appended(again)
 

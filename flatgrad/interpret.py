@@ -27,7 +27,7 @@ def interpret(graph: Graph, arguments: Sequence[Any], results: Sequence[Any]) ->
             outputs = _REGIONS[node.function](node, given)
         else:
             result = _applied(node, given)
-            outputs = [result] if len(node.outputs) == 1 else result
+            outputs = [result] if len(node.outputs) == 1 and not node.in_list else result
         if node.outputs:
             numbers.update(zip(node.outputs, outputs, strict=True))
     return [_filled(value, numbers) for value in results]

@@ -166,7 +166,7 @@ class Backward:
         assert record is not None and record.gradient is not None
         _refuse_whole_numbers(node, self.gradients)
         _refuse_complex(node, record)
-        several = len(node.outputs) > 1
+        several = len(node.outputs) > 1 or node.in_list
         grad_y: Any = tuple([self._gradient_or_zeros(output) for output in node.outputs])
         y: Any = node.outputs
         if not several:

@@ -77,7 +77,7 @@ class Printer:
         spelled = self.spelling.of(node)
         if "{" in spelled:
             return self._filled(node, spelled)
-        return f"{spelled}({self.arguments(node, 0)})", ATOM
+        return f"{spelled}({self.arguments(node, 0)}){'[0]' * node.in_list}", ATOM
 
     def operand(self, item: Any, at_least: int) -> str:
         """Return the text of an operand, in parentheses where it binds less than it must."""

@@ -216,7 +216,8 @@ class Node:
 
     `call` names each argument and holds its structure, with a `Slot` where an input stands; the first `positional` ones
     are written without their names. `form` tells how the user wrote it: "" as a call or an operator, "method", `AUGMENTED` for
-    `x += ...`, or the attribute's name behind a dot (".T"). `forward` is set on a node of the backward pass: the node
+    `x += ...`, or the attribute's name behind a dot (".T"). `in_list` is set where the function gives a list of one result, as
+    np.split into one part does. `forward` is set on a node of the backward pass: the node
     whose derivative it belongs to. `in_callers` is set where the program itself writes into an array of its caller's.
     `valid_until` is the node that overwrites what this one reads, if any does; then it `is_volatile`, and can't be run again later, or it
     is so because the next turn of a loop overwrites that. `recognised` is another function of other inputs that is equal to this one and
@@ -230,6 +231,7 @@ class Node:
         "forward",
         "function",
         "in_callers",
+        "in_list",
         "inputs",
         "is_volatile",
         "location",
@@ -263,6 +265,7 @@ class Node:
         self.outputs: tuple[Value, ...] = ()
         self.forward: Node | None = None
         self.in_callers = False
+        self.in_list = False
         self.valid_until: Node | None = None
         self.is_volatile = False
         self.recognised: Recognised | None = None

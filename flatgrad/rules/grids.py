@@ -40,11 +40,15 @@ def axes_across(place: int, count: int, indexing: str) -> int | tuple[int, ...]:
         Sample(real(2), real(3), real(4)),
         Sample(real(2), real(3), real(4), indexing="ij"),
         Sample(real(3), real()),
+        Sample(real(3)),
         Sample(real(2), real(3), real(2), real(4)),
     ],
 )
 def grad_meshgrid(*axes, y, grad_y, indexing="xy"):
-    grad_axes = tuple([np.sum(grad_y[k], axis=axes_across(k, len(axes), indexing)) for k in range(len(axes))])
+    if len(axes) == 1:
+        grad_axes = grad_y
+    else:
+        grad_axes = tuple([np.sum(grad_y[k], axis=axes_across(k, len(axes), indexing)) for k in range(len(axes))])
     return grad_axes
 
 

@@ -291,6 +291,7 @@ def array_split_shapes(x: Any, *, indices_or_sections: Any, axis: int = 0) -> li
     view=True,
     samples=[
         Sample(real(6), indices_or_sections=3),
+        Sample(real(6), indices_or_sections=1),
         Sample(real(6), indices_or_sections=[1, 4]),
         Sample(real(2, 6), indices_or_sections=(2, 3), axis=-1),
     ],

@@ -140,7 +140,7 @@ def function_of(written, as_method=False):
     if is_complex(y):
         return defined(f"{head}    y = {call}\n    return y.real, y.imag\n")
     if isinstance(y, tuple | list):
-        names = ", ".join(f"y{k}" for k in range(len(y)))
+        names = "".join(f"y{k}, " for k in range(len(y)))
         function = defined(f"{head}    {names} = {call}\n    return {names}\n")
     return function
 
