@@ -31,24 +31,6 @@ def _own_parameters(function: Callable[..., Any]) -> tuple[str, ...] | None:
     return tuple(p.name for p in parameters if p.kind is not inspect.Parameter.KEYWORD_ONLY)
 
 
-@lru_cache(maxsize=1024)
-def _defaults(function: Callable[..., Any]) -> Mapping[str, Any]:
-    try:
-        return {name: each.default for name, each in inspect.signature(function).parameters.items()}
-    except ValueError:
-        return {}
-
-
-def without_defaults(function: Callable[..., Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
-    """Return arguments given by name without those that say what the function does anyhow."""
-    defaults = _defaults(function)
-
-    def is_needless(name: str, argument: Any) -> bool:
-        return type(argument) is type(defaults.get(name, ...)) and bool(argument == defaults[name])
-
-    return {name: argument for name, argument in kwargs.items() if not is_needless(name, argument)}
-
-
 def _renamed(own: tuple[str, ...], record: Record) -> tuple[str, ...]:
     """Return a function's parameters by the names in its record; other arguments may stand between the inputs."""
     inputs = iter(record.inputs)

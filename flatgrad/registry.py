@@ -232,6 +232,26 @@ def _enter(record: Record) -> None:
             listener()
 
 
+# functions without records that rules may call
+INLINE: set[Function] = set()
+QUESTIONS: set[Function] = set()
+
+
+def inline(function: F) -> F:
+    """Let rules call the decorated function: its body is read, and written, in the place of the call."""
+    INLINE.add(function)
+    return function
+
+
+def question(function: F) -> F:
+    """Let rules ask the decorated function when the code is written: it is given `Value`s for arrays, and static objects.
+
+    What it returns is static, too. Called on arrays, it gives the same answer.
+    """
+    QUESTIONS.add(function)
+    return function
+
+
 def declared_by_users() -> list[tuple[Any, ...]]:
     """Return all that decides what is written in the rules that were not declared by flatgrad itself."""
     return [
@@ -291,15 +311,19 @@ def _spread(shape: tuple[int, ...], low: float, high: float) -> Any:
 
 
 __all__ = [
+    "INLINE",
+    "QUESTIONS",
     "Kink",
     "Record",
     "Sample",
     "Shape",
     "above_one",
     "imaginary",
+    "inline",
     "lookup",
     "no_gradient",
     "positive",
+    "question",
     "real",
     "records",
     "rule",

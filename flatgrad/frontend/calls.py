@@ -7,14 +7,13 @@ import difflib
 import math
 import operator
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from functools import partial
 from typing import Any, NoReturn
 
 import libcst as cst
 import numpy as np
 
-from flatgrad.binding import without_defaults
 from flatgrad.frontend.array_writes import WRITING_CALLS, WRITING_METHODS, into_out, is_given_out, read_writing_call
 from flatgrad.frontend.attributes import Method
 from flatgrad.frontend.callees import ImportReader, is_known
@@ -38,10 +37,8 @@ from flatgrad.functions.plain import INNER
 from flatgrad.graph.containers import Dict, leaves
 from flatgrad.graph.values import Value
 from flatgrad.parts import Opaque
-from flatgrad.registry import Record, lookup, records
-from flatgrad.rules.diagonals import is_square
-from flatgrad.rules.indexing import repeats
-from flatgrad.rules.static import is_constant, new_axes, same_shape
+from flatgrad.registry import INLINE, QUESTIONS, Record, lookup, records
+from flatgrad.rules.static import is_constant
 
 # pure functions that may be called when the code is written, on what is known then
 STATIC_FUNCTIONS: frozenset[Any] = frozenset({
@@ -50,10 +47,8 @@ STATIC_FUNCTIONS: frozenset[Any] = frozenset({
     np.int16, np.int32, np.int64, np.uint8, np.bool_, np.array, np.asarray, np.shape, np.ndim, np.size, math.prod,
 })  # fmt: skip
 
-# what rules ask when the code is written
-QUESTIONS: frozenset[Any] = frozenset({is_square, new_axes, repeats, same_shape})
 # functions whose calls are read in ways of their own
-READ_SPECIALLY: frozenset[Any] = QUESTIONS | {is_constant, np.ndim, np.iscomplexobj, print}
+READ_SPECIALLY: frozenset[Any] = frozenset({is_constant, np.ndim, np.iscomplexobj, print})
 # containers that are not read, and what does the same
 INSTEAD: dict[Any, str] = {
     collections.defaultdict: "use a dict: d.setdefault(key, []).append(item)",
@@ -195,8 +190,10 @@ def _of_items(reader: Reader, function: Any, args: list[Any], kwargs: dict[str, 
     """Return what a function gives that is no user's, nor one of their objects'."""
     if function is is_constant:
         return is_static(args[0])
-    if function in QUESTIONS:
-        return function(*args)
+    if _is_one_of(function, QUESTIONS):
+        return function(*args, **kwargs)
+    if _is_one_of(function, INLINE):
+        return CALL_READERS["inline"](reader, function, args, kwargs, syntax)
     if _is_read_here(function):
         return _read_here(reader, function, args, kwargs, syntax)
     if is_given_out(function, args, kwargs):
@@ -226,7 +223,6 @@ def _of_items(reader: Reader, function: Any, args: list[Any], kwargs: dict[str, 
         reader.fail(f"{called(function)} of data can't be differentiated", syntax)
     if reader.inlined:
         function = _of_the_same_module(reader, function, args)
-        kwargs = without_defaults(function, kwargs)
     else:
         args = [
             call(reader, np.array, [arg], {}, syntax) if _is_for_an_array(record, place, arg) else arg
@@ -240,7 +236,11 @@ CALL_READERS.update({"call": call, "perform": performed})
 
 def _is_read_here(function: Any) -> bool:
     """Tell whether a function is in CALLS, or changes an array."""
-    return type(function).__hash__ is not None and (function in CALLS or function in WRITING_CALLS)
+    return _is_one_of(function, CALLS) or _is_one_of(function, WRITING_CALLS)
+
+
+def _is_one_of(function: Any, functions: Container[Any]) -> bool:
+    return type(function).__hash__ is not None and function in functions
 
 
 def _read_here(reader: Reader, function: Any, args: list[Any], kwargs: dict[str, Any], syntax: cst.CSTNode) -> Any:

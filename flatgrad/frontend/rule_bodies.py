@@ -40,6 +40,7 @@ from flatgrad.frontend import (
     texts,
 )
 from flatgrad.frontend.assigned import AssignedNames
+from flatgrad.frontend.objects import CALL_READERS
 from flatgrad.frontend.reader import Reader
 from flatgrad.frontend.source import NameUnknown, Source
 
@@ -119,6 +120,21 @@ def _needed(rule: Callable[..., Any], wanted: frozenset[str]) -> tuple[Sequence[
 def inputs_with_gradient(rule: Callable[..., Any]) -> tuple[str, ...]:
     """Return the inputs of a rule that it returns a gradient for."""
     return tuple(name.removeprefix("grad_") for name in _needed(rule, frozenset())[1])
+
+
+def _read_inline(
+    reader: Reader, function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], _: cst.CSTNode
+) -> Any:
+    """Read the body of a function that a rule calls into the place of the call, and return what it returns."""
+    source, definition, names = _parsed(function)
+    inner = Reader(reader.builder, names, source, inlined=True)
+    inner.memory, inner.is_in_line = reader.memory, True
+    arguments = inspect.signature(function).bind(*args, **kwargs)
+    arguments.apply_defaults()
+    return inner.function(definition, arguments.arguments)
+
+
+CALL_READERS["inline"] = _read_inline
 
 
 def _assigned(statement: cst.CSTNode) -> set[str]:

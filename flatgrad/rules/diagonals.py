@@ -23,12 +23,13 @@ from flatgrad.graph.size import (
     quotient,
     resolved,
 )
-from flatgrad.registry import Sample, no_gradient, real, rule
+from flatgrad.registry import Sample, no_gradient, question, real, rule
 from flatgrad.rules.creation import dtype_like, size_of_number, unknown_size
 from flatgrad.rules.placing import dtype_of_like, placed, shape_of_like
 from flatgrad.rules.shapes import dtype_of_first, normal_axis, shape_of
 
 
+@question
 def is_square(x: Any) -> bool:
     """Tell whether a matrix is certain to have as many rows as columns.
 

@@ -29,7 +29,7 @@ from flatgrad.graph.size import (
     unify,
 )
 from flatgrad.graph.values import Constant, Value
-from flatgrad.registry import Sample, real, rule
+from flatgrad.registry import Sample, question, real, rule
 from flatgrad.rules.creation import extent, identity, unknown_size
 from flatgrad.rules.placing import placed, placed_along_axis
 from flatgrad.rules.shapes import dtype_of_first, normal_axis, shape_of
@@ -208,6 +208,7 @@ def _check(part: Any, sizes: Shape, axis: int) -> None:
 PLACES = frozenset({np.tril_indices, np.triu_indices})
 
 
+@question
 def repeats(index: Any) -> bool:
     """Tell whether an index can meet the same place twice, so that writing there has to add up."""
     gathers = [part for part in parts_of(index) if isinstance(part, Gather)]

@@ -13,8 +13,14 @@ from typing import Any
 import numpy as np
 
 from flatgrad.graph.size import Shape, SizeMismatch, broadcast, count, product, unify
-from flatgrad.registry import Sample, real, rule
+from flatgrad.registry import Sample, inline, real, rule
 from flatgrad.rules.shapes import normal_axis, shape_of
+
+
+@inline
+def transposed(a):
+    """Return a matrix, or each of a stack, with rows for columns."""
+    return a.T if a.ndim == 2 else np.swapaxes(a, -1, -2)
 
 
 def matmul_shape(a: Any, b: Any) -> Shape:
@@ -133,8 +139,8 @@ def grad_matmul(a, b, y, grad_y):
         grad_a = np.tensordot(grad_y, b, axes=(along, along))
         grad_b = a.T @ grad_y
     else:
-        grad_a = grad_y @ np.swapaxes(b, -1, -2)
-        grad_b = np.swapaxes(a, -1, -2) @ grad_y
+        grad_a = grad_y @ transposed(b)
+        grad_b = transposed(a) @ grad_y
     return grad_a, grad_b
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from flatgrad.graph.containers import List, Slice
 from flatgrad.graph.size import equal
-from flatgrad.registry import Sample, no_gradient, real
+from flatgrad.registry import Sample, no_gradient, question, real
 from flatgrad.rules.shapes import no_axes, shape_of
 
 
@@ -24,6 +24,7 @@ def is_constant(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, np.generic)
 
 
+@question
 def new_axes(index: Any, rank: int) -> int | tuple[int, ...] | None:
     """Return the axes that None puts into an array of this rank, or None where the index does more than that."""
     parts = index if isinstance(index, tuple) and not isinstance(index, List) else (index,)
@@ -44,6 +45,7 @@ def _plain(part: Any) -> Any:
     return part if part is None or isinstance(part, Slice | slice | type(Ellipsis)) else 0
 
 
+@question
 def same_shape(a: Any, b: Any) -> bool:
     """Tell whether two arrays are known to have the same shape."""
     one, other = shape_of(a), shape_of(b)
