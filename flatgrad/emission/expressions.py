@@ -7,12 +7,14 @@ Layer: above `spelling`.
 from __future__ import annotations
 
 import enum
+import inspect
 import keyword
 import math
 import operator
 import re
 import sys
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -243,10 +245,9 @@ class Printer:
         name = node.function.__name__
         arguments = list(node.call)[1:]
         if name in ("reshape", "transpose") and arguments and isinstance(arguments[0][1], tuple):
-            return (
-                f"{owner}.{name}({', '.join(self.operand(node.filled(part), CONDITIONAL) for part in arguments[0][1])})",
-                ATOM,
-            )
+            parts = [self.operand(node.filled(part), CONDITIONAL) for part in arguments[0][1]]
+            options = [f"{key}={self.item(node.filled(structure))[0]}" for key, structure in arguments[1:]]
+            return f"{owner}.{name}({', '.join(parts + options)})", ATOM
         return f"{owner}.{name}({self.arguments(node, 1)})", ATOM
 
     def arguments(self, node: Node, first: int) -> str:
@@ -255,7 +256,8 @@ class Printer:
         record = lookup(node.function)
         starred = record.starred if record is not None else None
         for k, (name, structure) in enumerate(node.call):
-            if k < first or (k >= node.positional and node.forward is not None and _is_default(name, structure)):
+            is_of_rule = k >= node.positional and node.forward is not None
+            if k < first or (is_of_rule and _is_default(node.function, name, structure)):
                 continue
             item = node.filled(structure)
             if name == starred:
@@ -344,9 +346,24 @@ class Printer:
         return self.item(operand)
 
 
-def _is_default(name: str, argument: Any) -> bool:
+def _is_default(function: Callable[..., Any], name: str, argument: Any) -> bool:
     """Tell whether an argument that a rule passes on says what NumPy does without it."""
-    return (name == "axis" and argument is None) or (name == "keepdims" and argument is False)
+    if (name == "axis" and argument is None) or (name == "keepdims" and argument is False):
+        return True
+    default = _defaults(function).get(name, Ellipsis)
+    return (
+        type(default) in (bool, int, str, tuple, type(None)) and type(default) is type(argument) and default == argument
+    )
+
+
+@lru_cache(maxsize=1024)
+def _defaults(function: Callable[..., Any]) -> dict[str, Any]:
+    """Return what the parameters of a function are without an argument; nothing where Python can't tell."""
+    try:
+        parameters = inspect.signature(function).parameters
+    except ValueError:
+        return {}
+    return {name: parameter.default for name, parameter in parameters.items()}
 
 
 def _is_product(node: Node) -> bool:
