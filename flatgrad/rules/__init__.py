@@ -1,55 +1,11 @@
-"""The operations that flatgrad knows, one file per family. Importing the package declares them all."""
+"""The operations that flatgrad knows, one file per family. Importing the package declares them all.
 
-from flatgrad.rules import (
-    arithmetic,
-    averages,
-    complex_numbers,
-    contractions,
-    creation,
-    diagonals,
-    elementwise,
-    fourier,
-    gates,
-    grids,
-    indexing,
-    joining,
-    linear_algebra,
-    listing,
-    norms,
-    orders,
-    piecewise,
-    placing,
-    program,
-    reductions,
-    scans,
-    shaping,
-    solving,
-    writing,
-)
+The packages in it are for libraries beside NumPy, and are imported when a function of theirs is looked up.
+"""
 
-__all__ = [
-    "arithmetic",
-    "averages",
-    "complex_numbers",
-    "contractions",
-    "creation",
-    "diagonals",
-    "elementwise",
-    "fourier",
-    "gates",
-    "grids",
-    "indexing",
-    "joining",
-    "linear_algebra",
-    "listing",
-    "norms",
-    "orders",
-    "piecewise",
-    "placing",
-    "program",
-    "reductions",
-    "scans",
-    "shaping",
-    "solving",
-    "writing",
-]
+import importlib
+import pkgutil
+
+for _module in pkgutil.iter_modules(__path__, f"{__name__}."):
+    if not _module.ispkg:
+        importlib.import_module(_module.name)

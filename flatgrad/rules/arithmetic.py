@@ -1,4 +1,4 @@
-"""Arithmetic of Python and of NumPy: ``+ - * / // % **``, negation, comparisons and logic.
+"""Arithmetic of Python and of NumPy: ``+ - * / // **`` and the sign.
 
 In: nothing. Out: records in the registry. Layer: rules.
 """
@@ -11,7 +11,7 @@ import operator
 import numpy as np
 
 from flatgrad.registry import Kink, Sample, no_gradient, positive, real, rule
-from flatgrad.rules.shapes import elementwise, no_axes, same
+from flatgrad.rules.shapes import elementwise, same
 
 PAIRS = [
     Sample(real(3), real(2, 3)),
@@ -57,20 +57,6 @@ def grad_divide(a, b, y, grad_y):
     return grad_a, grad_b
 
 
-@rule(operator.mod, np.remainder, shape=elementwise, samples=RATIOS, scalar="{a} % {b}")
-def grad_remainder(a, b, y, grad_y):
-    grad_a = grad_y
-    grad_b = -grad_y * (a // b)
-    return grad_a, grad_b
-
-
-@rule(np.fmod, math.fmod, shape=elementwise, samples=RATIOS, scalar=math.fmod)
-def grad_fmod(a, b, y, grad_y):
-    grad_a = grad_y
-    grad_b = -grad_y * np.trunc(a / b)
-    return grad_a, grad_b
-
-
 @rule(
     operator.pow,
     np.power,
@@ -87,6 +73,10 @@ def grad_fmod(a, b, y, grad_y):
         Sample(real(3), -2),
         Sample(real(3), 2.0, wrt=("a",)),
         Sample(2, real(3)),
+        Sample(-1.3, 3),
+        Sample(real(3), np.array([3, -2, 1])),
+        Sample(real(3), np.array([3.0, -2.0, 1.0]), wrt=("a",)),
+        Sample(np.array([2, 5, 3]), real(3)),
     ],
     kinks=[
         Kink("x**0", "0", (np.array([0.0, 2.0]), 0), (np.array([0.0, 0.0]), None), jax="0", torch="0"),
@@ -137,42 +127,3 @@ no_gradient(
     kinks=[Kink("a // b", "0", WHOLE, (np.zeros(2), np.zeros(2)), jax="0", torch="an error")],
 )
 no_gradient(np.floor_divide, shape=elementwise, samples=RATIOS, scalar="{x1} // {x2}")
-
-# Comparisons.
-no_gradient(
-    operator.lt,
-    operator.le,
-    operator.gt,
-    operator.ge,
-    operator.eq,
-    operator.ne,
-    shape=elementwise,
-    samples=PAIRS,
-    kinks=[
-        Kink(
-            "a < b and its like at a = b", "0", (np.ones(1), np.ones(1)), (np.zeros(1), np.zeros(1)), jax="0", torch="0"
-        )
-    ],
-)
-no_gradient(np.less, shape=elementwise, samples=PAIRS, scalar="{x1} < {x2}")
-no_gradient(np.less_equal, shape=elementwise, samples=PAIRS, scalar="{x1} <= {x2}")
-no_gradient(np.greater, shape=elementwise, samples=PAIRS, scalar="{x1} > {x2}")
-no_gradient(np.greater_equal, shape=elementwise, samples=PAIRS, scalar="{x1} >= {x2}")
-no_gradient(np.equal, shape=elementwise, samples=PAIRS, scalar="{x1} == {x2}")
-no_gradient(np.not_equal, shape=elementwise, samples=PAIRS, scalar="{x1} != {x2}")
-
-# Logic.
-BITS = [Sample(real(3) > 0, real(2, 3) > 0), Sample(True, real(3) > 0)]
-no_gradient(operator.not_, shape=no_axes, samples=[Sample(real())])
-no_gradient(operator.invert, np.invert, shape=same, samples=[Sample(real(3) > 0)])
-no_gradient(operator.and_, operator.or_, operator.xor, shape=elementwise, samples=BITS)
-no_gradient(operator.lshift, operator.rshift, shape=elementwise, samples=[Sample(np.array([12, 5]), 1), Sample(12, 2)])
-no_gradient(np.bitwise_and, np.bitwise_or, np.bitwise_xor, shape=elementwise, samples=BITS)
-no_gradient(np.logical_and, shape=elementwise, samples=PAIRS, scalar="bool({x1} and {x2})")
-no_gradient(np.logical_or, shape=elementwise, samples=PAIRS, scalar="bool({x1} or {x2})")
-no_gradient(np.logical_xor, shape=elementwise, samples=PAIRS, scalar="bool({x1}) != bool({x2})")
-no_gradient(np.logical_not, shape=same, samples=[Sample(real(3))], scalar="not {x}")
-
-# Questions about a number.
-for ask, scalar in ((np.isnan, math.isnan), (np.isfinite, math.isfinite), (np.isinf, math.isinf)):
-    no_gradient(ask, scalar, shape=same, samples=[Sample(real(2, 3)), Sample(real())], scalar=scalar)

@@ -12,6 +12,7 @@ import math
 
 import numpy as np
 
+from flatgrad import nn
 from flatgrad.registry import Kink, Sample, above_one, positive, real, rule, within_one
 from flatgrad.rules.shapes import elementwise, same
 
@@ -55,7 +56,8 @@ def grad_exp2(x, y, grad_y):
 
 @rule(np.expm1, math.expm1, shape=same, holomorphic=True, samples=REAL, scalar=math.expm1)
 def grad_expm1(x, y, grad_y):
-    grad_x = grad_y * (y + 1)
+    # y + 1 would lose the digits of a small result
+    grad_x = grad_y * np.exp(x)
     return grad_x
 
 
@@ -101,10 +103,33 @@ def logaddexp(a: float, b: float) -> float:
     return max(a, b) + math.log1p(math.exp(-abs(a - b)))
 
 
-@rule(np.logaddexp, shape=elementwise, samples=PAIRS, scalar=logaddexp)
+def logaddexp2(a: float, b: float) -> float:
+    """Return log2(2**a + 2**b) without overflow."""
+    if a == b:  # also where both are infinite
+        return a + 1
+    return max(a, b) + math.log1p(math.pow(2, -abs(a - b))) / math.log(2)
+
+
+NOTHING, HALVES = np.full(1, -np.inf), (np.full(1, 0.5), np.full(1, 0.5))
+HALF_TO_EACH = [
+    Kink("logaddexp(-inf, -inf)", "half to each", (NOTHING, NOTHING), HALVES, jax="nan", torch="nan"),
+]
+
+
+@rule(np.logaddexp, shape=elementwise, samples=PAIRS, kinks=HALF_TO_EACH, scalar=logaddexp)
 def grad_logaddexp(a, b, y, grad_y):
-    grad_a = grad_y * np.exp(a - y)
-    grad_b = grad_y * np.exp(b - y)
+    # inf - inf would be nan; exp(a - y) would lose the digits of a small difference of large numbers
+    gap = np.where(a == b, 0, a) - np.where(a == b, 0, b)
+    grad_a = grad_y * nn.sigmoid(gap)
+    grad_b = grad_y * nn.sigmoid(-gap)
+    return grad_a, grad_b
+
+
+@rule(np.logaddexp2, shape=elementwise, samples=PAIRS, kinks=HALF_TO_EACH, scalar=logaddexp2)
+def grad_logaddexp2(a, b, y, grad_y):
+    gap = np.where(a == b, 0, a) - np.where(a == b, 0, b)
+    grad_a = grad_y * nn.sigmoid(math.log(2) * gap)
+    grad_b = grad_y * nn.sigmoid(-math.log(2) * gap)
     return grad_a, grad_b
 
 
@@ -146,8 +171,8 @@ def grad_reciprocal(x, y, grad_y):
 def grad_hypot(a, b, y, grad_y):
     # 1 stands for a length of 0, where the gradient is 0
     length = y + (y == 0)
-    grad_a = grad_y * a / length
-    grad_b = grad_y * b / length
+    grad_a = grad_y * (a / length)
+    grad_b = grad_y * (b / length)
     return grad_a, grad_b
 
 
@@ -202,8 +227,8 @@ def grad_arctan2(a, b, y, grad_y):
     radius = np.hypot(a, b)
     # 1 stands for a radius of 0, where the gradient is 0
     length = radius + (radius == 0)
-    grad_a = grad_y * b / length / length
-    grad_b = -grad_y * a / length / length
+    grad_a = grad_y * (b / length) / length
+    grad_b = -grad_y * (a / length) / length
     return grad_a, grad_b
 
 

@@ -1,4 +1,4 @@
-"""Functions made of pieces: abs, maximum, minimum, where, clip, copysign, sign, rounding.
+"""Functions made of pieces: abs, maximum, minimum, fmax, fmin, where, clip, sign, rounding.
 
 In: nothing. Out: records in the registry. Layer: rules.
 
@@ -38,32 +38,6 @@ def grad_abs(x, y, grad_y):
     else:
         grad_x = grad_y * np.sign(x)
     return grad_x
-
-
-@rule(
-    np.copysign,
-    math.copysign,
-    shape=elementwise,
-    samples=[
-        Sample(real(3), real(2, 3), wrt=("a",)),
-        Sample(real(2, 1), real(1, 3), wrt=("a",)),
-        Sample(real(), -0.25, wrt=("a",)),
-    ],
-    kinks=[
-        Kink(
-            "copysign(0, b)",
-            "0",
-            (np.array([0.0]), np.array([-1.0])),
-            (np.array([0.0]), None),
-            jax="the sign of b",
-            torch="0",
-        )
-    ],
-    scalar=math.copysign,
-)
-def grad_copysign(a, b, y, grad_y):
-    grad_a = grad_y * np.sign(a) * np.copysign(1, b)
-    return grad_a
 
 
 TIE = (np.array([3.0]), np.array([3.0])), (np.array([0.5]), np.array([0.5]))
@@ -140,6 +114,48 @@ def grad_minimum(a, b, y, grad_y):
     else:
         grad_a = grad_y * (a < b) + grad_y / 2 * (a == b)
         grad_b = grad_y * (b < a) + grad_y / 2 * (a == b)
+    return grad_a, grad_b
+
+
+# fmax and fmin pass over a nan: the other one is the result.
+AT_NAN = (np.array([np.nan]), np.array([3.0])), (np.array([0.0]), np.array([1.0]))
+
+
+@rule(
+    np.fmax,
+    shape=elementwise,
+    samples=PAIRS,
+    kinks=[
+        Kink("fmax(x, x)", "half to each", *TIE, jax="all to the second", torch="all to the first"),
+        Kink("fmax(nan, x)", "all to x", *AT_NAN, jax="all to x", torch="all to x"),
+    ],
+)
+def grad_fmax(a, b, y, grad_y):
+    if is_constant(a) or is_constant(b):
+        grad_a = grad_y * ((a > b) | np.isnan(b))
+        grad_b = grad_y * ((b > a) | np.isnan(a))
+    else:
+        grad_a = grad_y * ((a > b) | np.isnan(b)) + grad_y / 2 * (a == b)
+        grad_b = grad_y * ((b > a) | np.isnan(a)) + grad_y / 2 * (a == b)
+    return grad_a, grad_b
+
+
+@rule(
+    np.fmin,
+    shape=elementwise,
+    samples=PAIRS,
+    kinks=[
+        Kink("fmin(x, x)", "half to each", *TIE, jax="all to the second", torch="all to the first"),
+        Kink("fmin(nan, x)", "all to x", *AT_NAN, jax="all to x", torch="all to x"),
+    ],
+)
+def grad_fmin(a, b, y, grad_y):
+    if is_constant(a) or is_constant(b):
+        grad_a = grad_y * ((a < b) | np.isnan(b))
+        grad_b = grad_y * ((b < a) | np.isnan(a))
+    else:
+        grad_a = grad_y * ((a < b) | np.isnan(b)) + grad_y / 2 * (a == b)
+        grad_b = grad_y * ((b < a) | np.isnan(a)) + grad_y / 2 * (a == b)
     return grad_a, grad_b
 
 

@@ -131,8 +131,8 @@ def defined(text):
     return namespace["f"]
 
 
-def function_of(written, as_method=False):
-    """Return the function that makes the call; several results are taken apart and returned as a tuple."""
+def function_of(written, as_method=False, added_up=False):
+    """Return the function that makes the call; several results are taken apart and returned as a tuple, or added up."""
     call = written.call(as_method)
     head = f"{HEAD}def f({', '.join(written.arguments)}):\n"
     function = defined(f"{head}    return {call}\n")
@@ -141,7 +141,8 @@ def function_of(written, as_method=False):
         return defined(f"{head}    y = {call}\n    return y.real, y.imag\n")
     if isinstance(y, tuple | list):
         names = "".join(f"y{k}, " for k in range(len(y)))
-        function = defined(f"{head}    {names} = {call}\n    return {names}\n")
+        returned = names.strip(", ").replace(", ", " + ") if added_up else names
+        function = defined(f"{head}    {names} = {call}\n    return {returned}\n")
     return function
 
 
@@ -309,7 +310,7 @@ def test_numpy_numbers_are_as_good_as_python_floats(record, function, sample):
 def test_math_target_needs_no_numpy(record, function, sample):
     """Code for Python floats has the same gradients without NumPy."""
     written = Written(record, function, sample)
-    f = function_of(written)
+    f = function_of(written, added_up=True)
     arguments, wrt = written.arguments, tuple(written.wrt)
     expected = value_and_grad(f, wrt=wrt)(*arguments.values())
     for style in STYLES:
