@@ -43,15 +43,19 @@ def infer(
         values, call = taken_apart or packed(arguments)
         if any(type(value) is Constant for value in values):
             values, call = packed(_decided(arguments, leading))
-        dtype, weak, _ = _tried(function, call, *_kinds(values, call), positional)
+        kinds = _tried(function, call, *_kinds(values, call), positional)
     else:
         answer = record.dtype(*inputs, **attributes)
-        dtype, weak = answer if isinstance(answer, tuple) else (answer, False)
-    if dtype.kind not in "fcbiu":
-        raise DtypeUnsupported(f"makes {dtype} values")
+        answers = answer if isinstance(answer, list) else [answer]
+        kinds = tuple([(*(each if isinstance(each, tuple) else (each, False)), True) for each in answers])
+    for dtype, _, _ in kinds:
+        if dtype.kind not in "fcbiu":
+            raise DtypeUnsupported(f"makes {dtype} values")
     if isinstance(shapes, list):
-        return [Type(dtype, shape, weak) for shape in shapes]
-    return Type(dtype, shapes, weak)
+        # how many parts something is split into may depend on its size, which the trial does not have
+        of_each = kinds if len(kinds) == len(shapes) else kinds[:1] * len(shapes)
+        return [Type(dtype, shape, weak) for (dtype, weak, _), shape in zip(of_each, shapes, strict=True)]
+    return Type(kinds[0][0], shapes, kinds[0][1])
 
 
 def makes_number(node: Node) -> bool:
@@ -63,7 +67,7 @@ def makes_number(node: Node) -> bool:
     if any(type(value) is Constant for value in inputs):
         leading = record.inputs or [name for name, _ in call][: node.positional]
         inputs, call = packed(_decided(node.arguments, leading))
-    return not _tried(node.function, call, *_kinds(inputs, call), node.positional)[2]
+    return not _tried(node.function, call, *_kinds(inputs, call), node.positional)[0][2]
 
 
 def _decided(arguments: dict[str, Any], leading: Sequence[str]) -> dict[str, Any]:
@@ -107,7 +111,8 @@ def _kinds(values: tuple[Value, ...], call: Call) -> tuple[tuple[Operand, ...], 
 @lru_cache(maxsize=4096)
 def _tried(
     function: Callable[..., Any], call: Call, operands: tuple[Operand, ...], kinds: tuple[type, ...], positional: int
-) -> tuple[np.dtype[Any], bool, bool]:
+) -> tuple[tuple[np.dtype[Any], bool, bool], ...]:
+    """Return the dtype of each result of a call, whether it is a Python number, and whether it is an array."""
     for number in TRIALS:
         try:
             result = _result(function, call, operands, positional, number)
@@ -116,9 +121,11 @@ def _tried(
             # outside of the function's domain; the last trial's error is the caller's to see
             if number == TRIALS[-1]:
                 raise
-    if isinstance(result, tuple | list):
-        result = result[0]
-    return np.asarray(result).dtype, type(result) in (int, float, bool, complex), isinstance(result, np.ndarray)
+    results = result if isinstance(result, tuple | list) else (result,)
+    return tuple([
+        (np.asarray(each).dtype, type(each) in (int, float, bool, complex), isinstance(each, np.ndarray))
+        for each in results
+    ])
 
 
 # the domains of all functions of `math` have one of these numbers in them

@@ -38,7 +38,7 @@ from flatgrad.graph.size import Shape
 Function = Callable[..., Any]
 F = TypeVar("F", bound=Function)
 ShapeRule = Callable[..., Any]
-DtypeRule = Callable[..., np.dtype[Any] | tuple[np.dtype[Any], bool]]
+DtypeRule = Callable[..., np.dtype[Any] | tuple[np.dtype[Any], bool] | list[np.dtype[Any]]]
 
 
 class Sample:

@@ -40,14 +40,16 @@ class MaskedGradients:
         if record.functions[0] is np.where:
             side = name == record.inputs[1]
             self._masks[gradient] = (*masks, (arguments[record.inputs[0]], side))
-        elif masks:
+            return gradient
+        own = _own_mask(gradient) if record.elementwise else ()
+        if masks:
             masks = self._moved(record, name, arguments, masks, grad_y)
             if masks and gradient is not grad_y and not record.linear and not _scales_by_constant(node):
                 for mask, side in masks:
                     sides = (gradient, 0) if side else (0, gradient)
                     gradient = self.builder.apply(np.where, mask, *sides)
-            if masks:
-                self._masks[gradient] = masks
+        if masks or own:
+            self._masks[gradient] = (*masks, *own)
         return gradient
 
     def unite(self, parts: Sequence[Value], total: Value) -> None:
@@ -114,6 +116,16 @@ class MaskedGradients:
         given = {key: plain(argument, key in record.inputs) for key, argument in arguments.items()}
         moved = read_rule(self.builder, record.gradient, {**given, "y": None, "grad_y": places}, [name])[name]
         return ((moved, True),) if isinstance(moved, Value) else ()
+
+
+def _own_mask(gradient: Value) -> Masks:
+    """Return the mask that a rule ends with: np.where with 0 on one side."""
+    if gradient.node is None or gradient.node.function is not np.where:
+        return ()
+    condition, taken, other = gradient.node.arguments.values()
+    if not isinstance(condition, Value) or (taken == 0) is (other == 0):
+        return ()
+    return ((condition, other == 0),)
 
 
 def plain(structure: Any, is_input: bool) -> Any:

@@ -55,7 +55,21 @@ def grad_modf(x, y, grad_y):
     return grad_x
 
 
-# ldexp(x, n) is x * 2**n, and frexp finds the n that brings x between 1/2 and 1.
+# ldexp(x, n) is x * 2**n, and frexp finds the n that brings x between 1/2 and 1: y is what x becomes, and n.
+
+
+@rule(np.frexp, shape=two_of_the_same, samples=REAL)
+def grad_frexp(x, y, grad_y):
+    grad_x = np.ldexp(grad_y[0], -y[1])
+    return grad_x
+
+
+@rule(math.frexp, shape=two_of_the_same, samples=[Sample(real())])
+def grad_math_frexp(x, y, grad_y):
+    grad_x = math.ldexp(grad_y[0], -y[1])
+    return grad_x
+
+
 EXPONENTS = np.array([1, -2, 3])
 
 

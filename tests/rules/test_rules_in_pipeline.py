@@ -132,7 +132,7 @@ def defined(text):
 
 
 def function_of(written, as_method=False, added_up=False):
-    """Return the function that makes the call; several results are taken apart and returned as a tuple, or added up."""
+    """Return the function that makes the call; of several results the real ones are returned as a tuple, or added up."""
     call = written.call(as_method)
     head = f"{HEAD}def f({', '.join(written.arguments)}):\n"
     function = defined(f"{head}    return {call}\n")
@@ -140,9 +140,11 @@ def function_of(written, as_method=False, added_up=False):
     if is_complex(y):
         return defined(f"{head}    y = {call}\n    return y.real, y.imag\n")
     if isinstance(y, tuple | list):
-        names = "".join(f"y{k}, " for k in range(len(y)))
-        returned = names.strip(", ").replace(", ", " + ") if added_up else names
-        function = defined(f"{head}    {names} = {call}\n    return {returned}\n")
+        names = [f"y{k}" for k in range(len(y))]
+        real = [name for name, part in zip(names, y, strict=True) if np.asarray(part).dtype.kind == "f"]
+        returned = " + ".join(real) if added_up else "".join(f"{name}, " for name in real)
+        taken_apart = "".join(f"{name}, " for name in names)
+        function = defined(f"{head}    {taken_apart} = {call}\n    return {returned}\n")
     return function
 
 

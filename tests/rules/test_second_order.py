@@ -58,7 +58,8 @@ class Operation:
             for name, argument in sample.attributes.items()
         }
         y = Builder(self.graph).apply(function, *args, **attributes)
-        self.results = list(y) if isinstance(y, tuple) else [y]
+        # a whole number beside them, such as an exponent, has no gradient
+        self.results = [result for result in y if result.type.is_real] if isinstance(y, tuple) else [y]
 
     def item(self, item, name):
         """Return an argument as the front end has it: data becomes a parameter of the graph."""
