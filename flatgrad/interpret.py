@@ -6,6 +6,7 @@ In: a graph, arrays for its parameters. Out: the wanted values. Layer: above `bi
 from __future__ import annotations
 
 import itertools
+import types
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -35,7 +36,8 @@ def interpret(graph: Graph, arguments: Sequence[Any], results: Sequence[Any]) ->
 
 def _applied(node: Node, given: Mapping[str, Any]) -> Any:
     # operators and methods take no names
-    nameless = getattr(node.function, "__module__", None) in ("_operator", None)
+    is_operator = getattr(node.function, "__module__", None) == "_operator"
+    nameless = is_operator or isinstance(node.function, types.MethodDescriptorType)
     positional = len(given) if nameless else node.positional
     args, kwargs = spread(node.function, given, positional)
     return node.function(*args, **kwargs)

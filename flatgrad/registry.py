@@ -103,7 +103,7 @@ class Record:
 
     @property
     def name(self) -> str:
-        return str(getattr(self.functions[0], "__name__", self.functions[0]))
+        return name_of(self.functions[0])
 
     @cached_property
     def parameters(self) -> tuple[inspect.Parameter, ...]:
@@ -129,6 +129,13 @@ class Record:
         """The name of the input behind a star: a tuple in the rule, whose parts a call gives one by one."""
         rule = inspect.signature(self.gradient).parameters.values() if self.gradient is not None else ()
         return next((p.name for p in rule if p.kind is inspect.Parameter.VAR_POSITIONAL), None)
+
+
+def name_of(function: Function) -> str:
+    """Return the name of a function in its module; that of a ufunc's method has two parts."""
+    name = str(getattr(function, "__name__", function))
+    owner = getattr(function, "__self__", None)
+    return f"{owner.__name__}.{name}" if isinstance(owner, np.ufunc) else name
 
 
 _records: dict[Function, Record] = {}
@@ -321,6 +328,7 @@ __all__ = [
     "imaginary",
     "inline",
     "lookup",
+    "name_of",
     "no_gradient",
     "positive",
     "question",

@@ -22,7 +22,7 @@ from flatgrad.emission.record_classes import home_of
 from flatgrad.errors import Problem, UnsupportedError
 from flatgrad.functions.fingerprint import global_names
 from flatgrad.graph.values import Node, problem_at
-from flatgrad.registry import lookup
+from flatgrad.registry import lookup, name_of
 from flatgrad.rules.program import EFFECTS
 
 # NumPy has two names for these, and `__name__` is not the one that people write
@@ -84,7 +84,7 @@ class Spelling:
         if isinstance(scalar, str):
             return scalar
         if scalar is None:
-            message, hint = f"np.{function.__name__} has no form for Python floats", "use the target numpy"
+            message, hint = f"np.{name_of(function)} has no form for Python floats", "use the target numpy"
             place = node.location or (node.forward.location if node.forward is not None else None)
             raise UnsupportedError(problem_at(place, message, hint))
         if scalar.__module__ == "math":
@@ -224,13 +224,13 @@ class _Unannotated(cst.CSTTransformer):
 
 def module_of(function: Callable[..., Any]) -> str:
     """Return the name of the module that a function is from; that of NumPy's own ufuncs is not always noted in them."""
-    if getattr(np, function.__name__, None) is function:
+    if getattr(np, function.__name__, None) is function or isinstance(getattr(function, "__self__", None), np.ufunc):
         return "numpy"
     return str(getattr(function, "__module__", None) or "")
 
 
 def numpy_name(function: Callable[..., Any]) -> str:
     """Return the name of a NumPy function behind `np.`."""
-    name = str(FAMILIAR_NAMES.get(function) or function.__name__)
+    name = FAMILIAR_NAMES.get(function) or name_of(function)
     module = module_of(function)
     return name if module == "numpy" else f"{module.removeprefix('numpy.')}.{name}"

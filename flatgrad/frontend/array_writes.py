@@ -15,11 +15,12 @@ import numpy as np
 from flatgrad.errors import ShapeError
 from flatgrad.frontend.plain_numbers import is_number
 from flatgrad.frontend.reader import Reader
+from flatgrad.frontend.ufunc_calls import fill_of_new_array, safe_arguments
 from flatgrad.frontend.unsettled import raise_unknown
 from flatgrad.frontend.wording import described
 from flatgrad.frontend.writes import add, write
 from flatgrad.graph.size import equal, resolved
-from flatgrad.graph.values import Value
+from flatgrad.graph.values import Value, same_type
 from flatgrad.rules.creation import size_of_axis
 
 # what reads the calls of functions that change their first argument, and of methods of arrays that change them
@@ -88,10 +89,11 @@ def into_out(
     if isinstance(given, tuple) and len(given) == 1:
         (given,) = given
     out = _array(reader, given, syntax)
-    where = kwargs.pop("where", True) if isinstance(function, np.ufunc) else True
-    if where is not True:
-        # what is not written may lie outside of the function's domain
-        args = [reader.apply(syntax, np.where, where, arg, 1) for arg in args]
+    where = True
+    if isinstance(function, np.ufunc):
+        where = kwargs.pop("where", True)
+    if isinstance(function, np.ufunc) and where is not True:
+        args = safe_arguments(reader, function, args, where, syntax)
     result = reader.value(apply(args, kwargs), syntax)
     if not np.can_cast(result.dtype, out.dtype, "same_kind") or result.rank > out.rank:
         reader.fail(f"a result of type {result.type} does not go into {out.type}", syntax, kind=ShapeError)
@@ -103,6 +105,9 @@ def into_out(
             message = f"an `out` of {out.dtype} for a result of {result.dtype} changes how it is computed"
             reader.fail(message, syntax, f"give an array of {result.dtype}")
     if where is not True:
+        fill = fill_of_new_array(reader, syntax, out)
+        if fill is not None and same_type(result.type, out.type) and result.rank:
+            return reader.apply(syntax, np.where, where, result, fill)
         result = reader.apply(syntax, np.where, where, result, out)
     write(reader, out, Ellipsis, result, syntax)
     return out

@@ -30,6 +30,7 @@ from flatgrad.frontend.placeholders import NOTHING
 from flatgrad.frontend.reader import Reader, reads
 from flatgrad.frontend.special_methods import built_in, callable_of, without_objects
 from flatgrad.frontend.texts import filled_in, is_format, shown
+from flatgrad.frontend.ufunc_calls import call_ufunc_method, is_ufunc_method, plain_arguments
 from flatgrad.frontend.unpacking import parts
 from flatgrad.frontend.views import is_own_array
 from flatgrad.frontend.wording import called, described
@@ -196,6 +197,16 @@ def _of_items(reader: Reader, function: Any, args: list[Any], kwargs: dict[str, 
         return CALL_READERS["inline"](reader, function, args, kwargs, syntax)
     if _is_read_here(function):
         return _read_here(reader, function, args, kwargs, syntax)
+    if is_ufunc_method(function):
+        by_plain = lambda function, args, kwargs: _of_plain_items(reader, function, args, kwargs, syntax)  # noqa: E731
+        return call_ufunc_method(reader, function, args, kwargs, by_plain, syntax)
+    if isinstance(function, np.ufunc) and kwargs:
+        args, kwargs = plain_arguments(reader, function, args, kwargs, syntax)
+    return _of_plain_items(reader, function, args, kwargs, syntax)
+
+
+def _of_plain_items(reader: Reader, function: Any, args: list[Any], kwargs: dict[str, Any], syntax: cst.CSTNode) -> Any:
+    """Return what an operation gives, or a function that is called when the code is written."""
     if is_given_out(function, args, kwargs):
         return into_out(
             reader, function, args, kwargs, lambda args, kwargs: call(reader, function, args, kwargs, syntax), syntax
@@ -370,6 +381,7 @@ def _require_known(reader: Reader, function: Any, syntax: cst.Call) -> None:
         lookup(function) is not None
         or function in READ_SPECIALLY
         or _is_read_here(function)
+        or is_ufunc_method(function)
         or _is_pure(reader, function)
     ):
         return

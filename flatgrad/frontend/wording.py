@@ -15,6 +15,7 @@ from flatgrad.frontend.static_objects import StaticCall
 from flatgrad.graph.containers import Dict, List, Record
 from flatgrad.graph.values import Value
 from flatgrad.parts import Opaque
+from flatgrad.registry import name_of
 
 OPERATOR_SYMBOLS = {
     "add": "+", "sub": "-", "mul": "*", "truediv": "/", "floordiv": "//", "mod": "%", "pow": "**", "matmul": "@",
@@ -30,6 +31,8 @@ def called(function: Callable[..., Any]) -> str:
     symbol = OPERATOR_SYMBOLS.get(name) if module == "_operator" else None
     if symbol:
         return f"`{symbol}`"
+    if isinstance(getattr(function, "__self__", None), np.ufunc):
+        return f"`np.{name_of(function)}`"
     if module.startswith("numpy"):
         place = "np.linalg" if hasattr(np.linalg, name) and not hasattr(np, name) else "np"
         return f"`{place}.{name}`"

@@ -20,7 +20,7 @@ from flatgrad.binding import bound, spread
 from flatgrad.graph.containers import List, Slice, leaves, mapped
 from flatgrad.graph.size import Expression
 from flatgrad.graph.values import FLOAT, Type, Value
-from flatgrad.registry import Sample, imaginary, positive, records
+from flatgrad.registry import Sample, imaginary, name_of, positive, records
 
 for module in pkgutil.walk_packages(flatgrad.rules.__path__, "flatgrad.rules."):
     importlib.import_module(module.name)
@@ -36,6 +36,8 @@ def tuples(structure):
 
 
 def full_name(function):
+    if isinstance(getattr(function, "__self__", None), np.ufunc):
+        return f"numpy.{name_of(function)}"
     return f"{getattr(function, '__module__', 'ndarray')}.{function.__name__}"
 
 

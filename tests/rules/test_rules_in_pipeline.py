@@ -18,7 +18,7 @@ import flatgrad.rules
 from flatgrad.api import emit, value_and_grad
 from flatgrad.decorator import flatgrad as decorate
 from flatgrad.graph.containers import leaves
-from flatgrad.registry import positive, records
+from flatgrad.registry import name_of, positive, records
 
 for module in pkgutil.walk_packages(flatgrad.rules.__path__, "flatgrad.rules."):
     importlib.import_module(module.name)
@@ -41,6 +41,8 @@ def tuples(structure):
 
 
 def module_of(function):
+    if isinstance(getattr(function, "__self__", None), np.ufunc):
+        return "numpy"
     return getattr(function, "__module__", None) or "ndarray"
 
 
@@ -75,7 +77,7 @@ class Written:
         others = [self.record.starred or f"argument{k}" for k in range(9)]
         names = [*self.record.inputs, *others]
         args = [self.item(arg, name) for arg, name in zip(self.sample.args, names, strict=False)]
-        module, name = module_of(self.function), self.function.__name__
+        module, name = module_of(self.function), name_of(self.function)
         if module == "_operator" and name == "getitem":
             return f"{args[0]}[{self.index(self.sample.attributes['index'])}]"
         if module == "_operator":
@@ -208,7 +210,7 @@ def gradients_of(function, arguments, wrt, style):
 
 # the functions of flatgrad.rules itself only come up in backward passes: those of the others make use of them here
 CASES = [
-    pytest.param(record, function, sample, id=f"{module_of(function)}.{function.__name__}({sample})")
+    pytest.param(record, function, sample, id=f"{module_of(function)}.{name_of(function)}({sample})")
     for record in DIFFERENTIATED
     for function in record.functions
     for sample in record.samples

@@ -22,7 +22,7 @@ from flatgrad.graph.verify import verify
 from flatgrad.infer import type_of
 from flatgrad.interpret import interpret
 from flatgrad.passes.ordered import PASSES
-from flatgrad.registry import positive, records
+from flatgrad.registry import name_of, positive, records
 
 for module in pkgutil.walk_packages(flatgrad.rules.__path__, "flatgrad.rules."):
     importlib.import_module(module.name)
@@ -114,7 +114,7 @@ class Operation:
 
 CASES = [
     pytest.param(
-        record, function, sample, id=f"{getattr(function, '__module__', 'ndarray')}.{function.__name__}({sample})"
+        record, function, sample, id=f"{getattr(function, '__module__', 'ndarray')}.{name_of(function)}({sample})"
     )
     for record in records()
     if record.gradient is not None
