@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from flatgrad.graph.values import Graph, Node, Value, same_type, uses_of
-from flatgrad.passes.rewriting import is_step, substitute
+from flatgrad.passes.rewriting import is_backward, is_step, substitute
 from flatgrad.registry import lookup
 
 Mask = tuple[Value, bool]
@@ -23,13 +23,18 @@ Mask = tuple[Value, bool]
 def merge_masks(graph: Graph, results: Sequence[Value]) -> list[Value]:
     """Take out each mask that another one with the same condition is put on top of."""
     uses = uses_of(graph.nodes, results)
-    replaced: dict[Value, Value] = {}
+    covered: dict[Value, set[Node]] = {}
     for node in graph.nodes:
         mask = _mask_of(node)
         if mask is not None:
-            for inner in _masked_alike(_masked(node), mask, uses):
-                if same_type(_masked(inner).type, inner.output.type):
-                    replaced[inner.output] = _masked(inner)
+            for value, user in _masked_alike(node, mask, uses):
+                covered.setdefault(value, set()).add(user)
+    replaced: dict[Value, Value] = {}
+    for value, users in covered.items():
+        # a gradient that several masks are put on top of must not be used anywhere else
+        is_covered = sum(user.inputs.count(value) for user in users) == uses[value]
+        if is_covered and value.node is not None and same_type(_masked(value.node).type, value.type):
+            replaced[value] = _masked(value.node)
     for node in graph.nodes:
         while any(value in replaced for value in node.inputs):
             substitute(node, replaced)
@@ -59,18 +64,19 @@ def _masked(node: Node) -> Value:
     return masked
 
 
-def _masked_alike(value: Value, mask: Mask, uses: dict[Value, int]) -> list[Node]:
-    """Return the nodes that put the same mask on what an elementwise expression is made of."""
-    found: list[Node] = []
-    pending = [value]
+def _masked_alike(outer: Node, mask: Mask, uses: dict[Value, int]) -> list[tuple[Value, Node]]:
+    """Return the values in an elementwise expression that have the same mask on, each with the node that uses it."""
+    found: list[tuple[Value, Node]] = []
+    pending = [(_masked(outer), outer)]
     while pending:
-        step = pending.pop()
+        step, user = pending.pop()
         node = step.node
-        if node is None or not is_step(step) or uses.get(step, 0) != 1:
+        if node is None or not is_backward(step):
             continue
-        if _mask_of(node) == mask:
-            found.append(node)
+        is_unnamed = step.primal is None or step.primal.name is None
+        if is_unnamed and _mask_of(node) == mask:
+            found.append((step, user))
         record = lookup(node.function)
-        if record is not None and record.elementwise:
-            pending += node.inputs
+        if is_step(step) and uses.get(step, 0) == 1 and record is not None and record.elementwise:
+            pending += [(value, node) for value in node.inputs]
     return found

@@ -27,6 +27,12 @@ CASES = {
         [np.array([1.5, -2.0, 4.0])],
         [np.array([1 / 1.5, -0.5 / np.sqrt(2), 0.25])],
     ),
+    "a nan turned into a number": (
+        "x",
+        "return np.sum(np.nan_to_num(np.log(x), nan=0.0, neginf=0.0))",
+        [np.array([0.0, 1.5, 4.0])],
+        [np.array([0, 1 / 1.5, 0.25])],
+    ),
     "chain": (
         "x",
         "return np.sum(np.where(x > 0, np.tan(np.sqrt(np.log(1 / (x * x * x)) ** 2)), 0.0))",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from flatgrad import grad, value_and_grad
+from flatgrad import emit, grad, value_and_grad
 from flatgrad.errors import FlatgradError
 
 STEP = 1e-6
@@ -60,6 +60,14 @@ def test_only_what_is_computed_has_a_gradient(define, expression, arguments):
     """No nan, no inf and no warning comes from where the mask is false."""
     names = {1: "p" if "p" in expression.replace("np", "") else "b", 2: "a, b"}[len(arguments)]
     assert_right(define(f"def f({names}):\n    return {expression}\n"), *arguments)
+
+
+def test_each_gradient_is_masked_once(define):
+    """The number in the place of what is masked is safe, so that one mask, the last, is enough."""
+    f = define("def f(a, b):\n    return np.sum(np.divide(a, b, out=np.zeros_like(a), where=b > 0))\n")
+    backward = str(emit(f, A, A, style="compact")).partition("# backward")[2]
+    assert backward.count("np.where") == 2
+    assert "np.zeros_like" not in backward
 
 
 def test_gradient_of_what_out_held_before(define):
