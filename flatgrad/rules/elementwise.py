@@ -162,7 +162,6 @@ def grad_reciprocal(x, y, grad_y):
 
 @rule(
     np.hypot,
-    math.hypot,
     shape=elementwise,
     samples=PAIRS,
     kinks=[Kink("hypot(0, 0)", "0", ZERO_PAIR, ZERO_PAIR, jax="half to each", torch="nan")],
