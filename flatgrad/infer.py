@@ -122,10 +122,12 @@ def _tried(
             if number == TRIALS[-1]:
                 raise
     results = result if isinstance(result, tuple | list) else (result,)
-    return tuple([
-        (np.asarray(each).dtype, type(each) in (int, float, bool, complex), isinstance(each, np.ndarray))
-        for each in results
-    ])
+    return tuple(
+        [
+            (np.asarray(each).dtype, type(each) in (int, float, bool, complex), isinstance(each, np.ndarray))
+            for each in results
+        ]
+    )
 
 
 # the domains of all functions of `math` have one of these numbers in them

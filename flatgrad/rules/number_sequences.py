@@ -53,10 +53,7 @@ def grad_dist(p, q, y, grad_y):
 
 @rule(math.fsum, shape=no_axes, linear=True, samples=[Sample(NUMBERS)])
 def grad_fsum(numbers, y, grad_y):
-    if isinstance(numbers, tuple):
-        grad_numbers = tuple([grad_y] * len(numbers))
-    else:
-        grad_numbers = np.full_like(numbers, grad_y)
+    grad_numbers = tuple([grad_y] * len(numbers)) if isinstance(numbers, tuple) else np.full_like(numbers, grad_y)
     return grad_numbers
 
 

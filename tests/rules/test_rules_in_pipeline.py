@@ -28,7 +28,14 @@ OPERATORS = {
     "add": "{} + {}", "sub": "{} - {}", "mul": "{} * {}", "truediv": "{} / {}", "mod": "{} % {}", "pow": "{} ** {}",
     "neg": "-{}", "pos": "+{}", "matmul": "{} @ {}",
 }  # fmt: skip
-PREFIXES = {"numpy": "np.", "numpy.linalg": "np.linalg.", "numpy.fft": "np.fft.", "math": "math.", "flatgrad.nn": "nn.", "builtins": ""}
+PREFIXES = {
+    "numpy": "np.",
+    "numpy.linalg": "np.linalg.",
+    "numpy.fft": "np.fft.",
+    "math": "math.",
+    "flatgrad.nn": "nn.",
+    "builtins": "",
+}
 HEAD = "import math\nimport numpy as np\nfrom flatgrad import nn\n\n\n"
 STEP, RTOL, ATOL = 1e-6, 1e-6, 1e-7
 STYLES = ("flat", "compact")
