@@ -15,7 +15,7 @@ import numpy as np
 
 from flatgrad.builder import Builder
 from flatgrad.graph.regions import BACKWARD, accumulated
-from flatgrad.graph.values import FLOAT, Constant, Graph, Node, Type, Value
+from flatgrad.graph.values import COMPLEX, FLOAT, Constant, Graph, Node, Type, Value
 from flatgrad.rules.placing import placed
 
 
@@ -89,7 +89,14 @@ def start_body(inside: Backward, body: Graph, results: Sequence[Value], names: S
 
 def gradient_type(value: Value) -> Type:
     """Return the type of the gradient of a value: its own, that of a float for a Python number, an array for a list."""
-    return FLOAT if value.type.weak else replace(value.type, is_list=False)
+    if value.type.weak:
+        return COMPLEX if value.dtype.kind == "c" else FLOAT
+    return replace(value.type, is_list=False)
+
+
+def zero(value: Value) -> Constant:
+    """Return the number 0 for the gradient of a number."""
+    return Constant(0j, COMPLEX) if value.dtype.kind == "c" else Constant(0.0, FLOAT)
 
 
 def in_dtype(backward: Backward, gradient: Value, value: Value) -> Value:
@@ -102,7 +109,7 @@ def in_dtype(backward: Backward, gradient: Value, value: Value) -> Value:
 
 def zeros_for(builder: Builder, value: Value) -> Value:
     if not value.rank:
-        return Constant(0.0, FLOAT)
+        return zero(value)
     zeros: Value = builder.apply(np.zeros_like, value)
     return zeros
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from flatgrad.builder import Builder
 from flatgrad.differentiation.activity import derived_from, finished_lists, reached_from, spread
-from flatgrad.differentiation.bodies import accumulate
+from flatgrad.differentiation.bodies import accumulate, zero
 from flatgrad.differentiation.branches import visit_branch
 from flatgrad.differentiation.calls import complete_calls, join_calls, visit_call, visit_edited
 from flatgrad.differentiation.loops import visit_loop
@@ -203,7 +203,7 @@ class Backward:
     def zeros(self, value: Value) -> Value:
         """Return zeros for the gradient of a value."""
         if value.type.weak:
-            return Constant(0.0, FLOAT)
+            return zero(value)
         gradient: Value = self.builder.apply(np.zeros_like, value)
         return gradient
 

@@ -22,6 +22,7 @@ from flatgrad.differentiation.bodies import (
     gradient_type,
     in_dtype,
     start_body,
+    zero,
     zeros_for,
 )
 from flatgrad.graph.regions import (
@@ -34,7 +35,7 @@ from flatgrad.graph.regions import (
     nested_in_function,
     received,
 )
-from flatgrad.graph.values import FLOAT, Constant, Graph, Node, Value, same_type
+from flatgrad.graph.values import Graph, Node, Value, same_type
 from flatgrad.rules.creation import size_of_axis
 
 
@@ -96,7 +97,7 @@ def _start_of_gradient(backward: Backward, node: Node, parts: LoopParts, k: int)
     if output in backward.gradients:
         return backward.gradients[output]
     if not output.rank:
-        return Constant(0.0, FLOAT)
+        return zero(output)
     # a start that has the name of the loop variable is that variable, if nothing else reads it
     is_other = isinstance(start, Value) and start.name != output.name and same_type(start.type, output.type)
     like = start if is_other else output

@@ -92,6 +92,7 @@ def same_type(a: Any, b: Type) -> bool:
 
 FLOAT = Type(np.dtype(np.float64), (), weak=True)
 INTEGER = Type(np.dtype(np.int64), (), weak=True)
+COMPLEX = Type(np.dtype(np.complex128), (), weak=True)
 BOOLEAN = Type(np.dtype(np.bool_), (), weak=True)
 
 

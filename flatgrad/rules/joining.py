@@ -128,6 +128,8 @@ def arrayed(x: Any, **_: Any) -> Shape:
 def grad_array(x, y, grad_y, *, dtype=None, copy=None):
     if dtype is not None and not np.issubdtype(y.dtype, np.inexact):
         grad_y = np.zeros_like(grad_y)
+    if not isinstance(x, tuple) and np.iscomplexobj(grad_y) and not np.iscomplexobj(x):
+        grad_y = grad_y.real
     if not isinstance(x, tuple):
         grad_x = grad_y if dtype is None or x.dtype == grad_y.dtype else grad_y.astype(x.dtype)
     elif any(isinstance(part, tuple) for part in x):

@@ -365,10 +365,10 @@ def grad_copy(x, y, grad_y):
     samples=[Sample(real(2, 3), dtype=np.float64)],
 )
 def grad_astype(x, y, grad_y, *, dtype):
-    if x.dtype == y.dtype:
-        grad_x = grad_y
-    elif np.issubdtype(y.dtype, np.inexact):
-        grad_x = grad_y.astype(x.dtype)
-    else:
+    if np.iscomplexobj(grad_y) and not np.iscomplexobj(x):
+        grad_y = grad_y.real
+    if x.dtype != y.dtype and not np.issubdtype(y.dtype, np.inexact):
         grad_x = np.zeros_like(x)
+    else:
+        grad_x = grad_y if grad_y.dtype == x.dtype else grad_y.astype(x.dtype)
     return grad_x
