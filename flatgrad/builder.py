@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from flatgrad.binding import bound
-from flatgrad.graph.containers import mapped
+from flatgrad.graph.containers import mapped, results_named
 from flatgrad.graph.regions import REGIONS
 from flatgrad.graph.values import Graph, Location, Node, Statement, Type, Value, packed
 from flatgrad.infer import infer
@@ -66,7 +66,7 @@ class Builder:
         if isinstance(types, list):
             node.outputs = tuple([Value(type, node=node) for type in types])
             node.in_list = len(types) == 1
-            return node.outputs
+            return results_named(record.results)(node.outputs) if record.results else node.outputs
         node.outputs = (Value(types, node=node),)
         node.output.known = known_result(function, arguments)
         return node.output

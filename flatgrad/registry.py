@@ -100,6 +100,7 @@ class Record:
     holomorphic: bool
     view: bool
     dynamic: frozenset[str]
+    results: tuple[str, ...]
 
     @property
     def name(self) -> str:
@@ -154,6 +155,7 @@ def rule(
     holomorphic: bool | None = None,
     view: bool = False,
     dynamic: Sequence[str] = (),
+    results: Sequence[str] = (),
 ) -> Callable[[F], F]:
     """Declare the decorated function as the derivative of `functions`, which are names for one operation.
 
@@ -166,7 +168,7 @@ def rule(
       where not given). `linear`: whether the derivative is the same everywhere and finite. `holomorphic`: whether the rule
       is right for complex numbers too (as `linear` where not given). `view`: whether the result may share memory with an
       argument. `dynamic` names the arguments beside the inputs that may be whole numbers of the program: those that no rule
-      decides anything by.
+      decides anything by. `results` are the names of the results, where they are a named tuple.
 
     The gradient of a complex z = a + bi is dL/da - i dL/db. With this sign the rule of a holomorphic function is the one
     for real numbers: ``grad_x = grad_y * f'(x)``.
@@ -187,6 +189,7 @@ def rule(
                 holomorphic=linear if holomorphic is None else holomorphic,
                 view=view,
                 dynamic=frozenset(dynamic),
+                results=tuple(results),
             )
         )
         return gradient
@@ -219,6 +222,7 @@ def no_gradient(
                 holomorphic=False,
                 view=view,
                 dynamic=frozenset(),
+                results=(),
             )
         )
 
@@ -263,7 +267,7 @@ def declared_by_users() -> list[tuple[Any, ...]]:
     """Return all that decides what is written in the rules that were not declared by flatgrad itself."""
     return [
         (record.functions, record.gradient, record.shape, record.dtype, record.scalar)
-        + (record.elementwise, record.linear, record.holomorphic, record.view, record.dynamic)
+        + (record.elementwise, record.linear, record.holomorphic, record.view, record.dynamic, record.results)
         for record in _declared_by_users
     ]
 

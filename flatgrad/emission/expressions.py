@@ -350,6 +350,8 @@ def _is_default(function: Callable[..., Any], name: str, argument: Any) -> bool:
     """Tell whether an argument that a rule passes on says what NumPy does without it."""
     if (name == "axis" and argument is None) or (name == "keepdims" and argument is False):
         return True
+    if name == "dtype" and function is np.eye and argument == np.float64:
+        return True
     default = _defaults(function).get(name, Ellipsis)
     return (
         type(default) in (bool, int, str, tuple, type(None)) and type(default) is type(argument) and default == argument

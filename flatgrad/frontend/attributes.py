@@ -26,7 +26,7 @@ from flatgrad.frontend.source import NameUnknown
 from flatgrad.frontend.static_objects import StaticModule
 from flatgrad.frontend.unpacking import assigns
 from flatgrad.frontend.wording import described
-from flatgrad.graph.containers import List, Record, Slice
+from flatgrad.graph.containers import List, Record, Results, Slice
 from flatgrad.graph.values import Constant, Value
 from flatgrad.infer import type_of
 
@@ -71,6 +71,8 @@ def attribute(reader: Reader, owner: Any, name: str, syntax: cst.CSTNode) -> Any
         return _attribute_of_value(reader, owner, name, syntax)
     if isinstance(owner, Super) or is_instance(owner) or (is_users_class(owner) and not is_enumeration(owner)):
         return _attribute_of_object(reader, owner, name, syntax)
+    if isinstance(owner, Results) and name in owner.names:
+        return owner[owner.names.index(name)]
     if isinstance(owner, tuple | frozenset | Deferred):
         return bound_method(reader, owner, name, syntax)
     if isinstance(owner, Slice | Method):
@@ -157,6 +159,9 @@ def _attribute_of_value(reader: Reader, owner: Value, name: str, syntax: cst.CST
         return owner.rank
     if name == "dtype":
         return owner.dtype
+    if name == "mT" and reader.inlined and owner.rank == 2:
+        # a rule for stacks of matrices reads as usual for one matrix
+        name = "T"
     if name in PROPERTIES:
         return reader.apply(syntax, PROPERTIES[name], owner, form=f".{name}")
     if not hasattr(np.ndarray, name):

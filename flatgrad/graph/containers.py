@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 
@@ -90,6 +91,18 @@ class Record(tuple[Any, ...]):
 
     def __hash__(self) -> int:
         return hash((id(self.kind), self.names, tuple(self)))
+
+
+class Results(tuple[Any, ...]):
+    """The results of an operation that have `names`: one class for the same names, so that it stays with the tuple."""
+
+    names: tuple[str, ...]
+
+
+@cache
+def results_named(names: tuple[str, ...]) -> type[Results]:
+    """Return the class of tuples whose parts have these names."""
+    return type("Results", (Results,), {"names": names})
 
 
 def rebuilt(structure: Any, parts: Iterable[Any]) -> Any:

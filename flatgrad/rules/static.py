@@ -1,4 +1,5 @@
-"""What rules ask about their inputs when the code is written: is it a constant, how many elements go into a reduction.
+"""What rules ask about their inputs when the code is written: is it a constant, how many elements go into a reduction,
+does a gradient reach a result, how many rows has a matrix.
 
 In: the inputs of a rule. Out: a bool or an int. Layer: above `registry` and `shapes`, below the rule files.
 """
@@ -10,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from flatgrad.graph.containers import List, Slice
-from flatgrad.graph.size import equal
+from flatgrad.graph.size import equal, is_natural, minus
+from flatgrad.graph.values import Constant, Value
 from flatgrad.registry import Sample, no_gradient, question, real
 from flatgrad.rules.shapes import no_axes, shape_of
 
@@ -22,6 +24,25 @@ def is_constant(value: Any) -> bool:
     """
     # np.float64 is a subclass of float, and comes out of arrays
     return isinstance(value, int | float) and not isinstance(value, np.generic)
+
+
+@question
+def is_zero(gradient: Any) -> bool:
+    """Tell whether no gradient reaches a result, one of several: what it would be multiplied into is not written then.
+
+    An array that a rule is called on counts as a gradient.
+    """
+    if isinstance(gradient, Constant):
+        return not gradient.rank and bool(gradient.number == 0)
+    node = gradient.node if isinstance(gradient, Value) else None
+    return node is not None and node.function is np.zeros_like
+
+
+@question
+def is_tall(a: Any) -> bool:
+    """Tell whether matrices are certain to have at least as many rows as columns."""
+    rows, columns = shape_of(a)[-2:]
+    return is_natural(minus(rows, columns))
 
 
 @question
