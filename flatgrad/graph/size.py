@@ -48,10 +48,22 @@ class Symbol:
 
     `parameter` is the place of the argument that holds it, where it is a whole number of the caller's.
     `origin` is the size that it was computed from, where it was: knowing the numbers in it makes this one known, by `compute`. `limits` are the
-    least and the greatest number that the counter of a loop can be; it has another one in each turn.
+    least and the greatest number that the counter of a loop can be; it has another one in each turn. `ceilings` are sizes that
+    it is certain not to exceed.
     """
 
-    __slots__ = ("bound", "compute", "derived", "limits", "may_be_one", "name", "origin", "parameter", "serial")
+    __slots__ = (
+        "bound",
+        "ceilings",
+        "compute",
+        "derived",
+        "limits",
+        "may_be_one",
+        "name",
+        "origin",
+        "parameter",
+        "serial",
+    )
 
     def __init__(self, name: str | None = None, *, may_be_one: bool = False, origin: Size | None = None) -> None:
         self.name = name
@@ -61,6 +73,7 @@ class Symbol:
         self.compute: Callable[[int], int] | None = None
         self.parameter: str | None = None
         self.limits: tuple[Size, Size] | None = None
+        self.ceilings: tuple[Size, ...] = ()
         self.derived: dict[Hashable, Size] = {}
         self.serial = next(_serials)
 
@@ -133,6 +146,12 @@ def is_natural(size: Size) -> bool:
         here: Size = Expression((((newest,), coefficient),))
         size = plus(minus(size, here), times(coefficient, least if coefficient > 0 else greatest))
     return size >= 0
+
+
+def never_exceeds(size: Size, other: Size) -> bool:
+    """Tell whether a size is known as the lesser of two, one of which is the other."""
+    symbol = _symbol(size)
+    return symbol is not None and any(equal(ceiling, other) is True for ceiling in symbol.ceilings)
 
 
 def _has_counter(size: Size) -> bool:

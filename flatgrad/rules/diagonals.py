@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from flatgrad.graph.size import (
+    Expression,
     Shape,
     Size,
     SizeMismatch,
@@ -46,7 +47,10 @@ def diagonal_length(rows: Size, columns: Size, offset: int) -> Size:
         return max(min(rows + min(offset, 0), columns - max(offset, 0)), 0)
     if equal(rows, columns):
         return minus(rows, abs(offset))
-    return unknown_size(("diagonal", rows, columns, offset), (rows, columns))
+    length = unknown_size(("diagonal", rows, columns, offset), (rows, columns))
+    if isinstance(length, Expression):
+        length.terms[0][0][0].ceilings = (rows, columns)
+    return length
 
 
 # Elements on a diagonal

@@ -24,6 +24,7 @@ from flatgrad.graph.size import (
     equal,
     is_natural,
     minus,
+    never_exceeds,
     plus,
     resolved,
     unify,
@@ -51,7 +52,8 @@ def slice_length(size: Size, part: Slice | slice) -> Size:
         first, last = _from_front(start, size, 0), _from_front(stop, size, size)
         # NumPy moves bounds to the ends of the axis; these are inside
         rest = minus(size, last)
-        is_inside = is_natural(rest) or (isinstance(stop, Expression) and is_natural(minus(rest, _constant(rest))))
+        is_inside = is_natural(rest) or never_exceeds(last, size)
+        is_inside = is_inside or (isinstance(stop, Expression) and is_natural(minus(rest, _constant(rest))))
         if is_natural(first) and is_inside and not _crossed(first, last):
             return minus(last, first)
     if all(isinstance(bound, int | None) for bound in (start, stop, step)):
