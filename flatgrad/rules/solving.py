@@ -11,7 +11,8 @@ import numpy as np
 
 from flatgrad.graph.size import Shape, SizeMismatch, broadcast, unify
 from flatgrad.registry import Sample, real, rule
-from flatgrad.rules.shapes import shape_of
+from flatgrad.rules.shapes import dtype_of_first, shape_of
+from flatgrad.rules.static import is_zero
 
 
 def square(a: Any, **_: Any) -> Shape:
@@ -38,16 +39,17 @@ def solved(a: Any, b: Any) -> Shape:
     return broadcast([left[:-2], right[:-2]]) + right[-2:]
 
 
-def _well_conditioned(*shape: int) -> Any:
+def well_conditioned(*shape: int) -> Any:
+    """Return square matrices for samples that are far from singular."""
     return real(*shape) / 2 + 2 * np.eye(shape[-1])
 
 
 def _positive_definite(*shape: int) -> Any:
-    factor = _well_conditioned(*shape)
+    factor = well_conditioned(*shape)
     return factor @ np.swapaxes(factor, -1, -2)
 
 
-MATRICES = [Sample(_well_conditioned(3, 3)), Sample(_well_conditioned(2, 3, 3))]
+MATRICES = [Sample(well_conditioned(3, 3)), Sample(well_conditioned(2, 3, 3)), Sample(well_conditioned(1, 1))]
 
 
 @rule(
@@ -55,41 +57,78 @@ MATRICES = [Sample(_well_conditioned(3, 3)), Sample(_well_conditioned(2, 3, 3))]
     shape=solved,
     holomorphic=True,
     samples=[
-        Sample(_well_conditioned(3, 3), real(3)),
-        Sample(_well_conditioned(3, 3), real(3, 2)),
-        Sample(_well_conditioned(2, 3, 3), real(2, 3, 2)),
-        Sample(_well_conditioned(3, 3), real(2, 3, 2)),
-        Sample(_well_conditioned(2, 3, 3), real(3)),
+        Sample(well_conditioned(3, 3), real(3)),
+        Sample(well_conditioned(3, 3), real(3, 2)),
+        Sample(well_conditioned(2, 3, 3), real(2, 3, 2)),
+        Sample(well_conditioned(3, 3), real(2, 3, 2)),
+        Sample(well_conditioned(2, 3, 3), real(3, 2)),
+        Sample(well_conditioned(2, 1, 3, 3), real(4, 3, 2)),
+        Sample(well_conditioned(2, 3, 3), real(3)),
     ],
 )
 def grad_solve(a, b, y, grad_y):
-    turned = a.T if a.ndim == 2 else np.swapaxes(a, -1, -2)
     if b.ndim == 1 and a.ndim > 2:
-        grad_b = np.squeeze(np.linalg.solve(turned, np.expand_dims(grad_y, -1)), axis=-1)
+        grad_b = np.squeeze(np.linalg.solve(a.mT, np.expand_dims(grad_y, -1)), axis=-1)
         grad_a = -np.expand_dims(grad_b, -1) * np.expand_dims(y, -2)
     elif b.ndim == 1:
-        grad_b = np.linalg.solve(turned, grad_y)
+        grad_b = np.linalg.solve(a.T, grad_y)
         grad_a = -np.outer(grad_b, y)
     else:
-        grad_b = np.linalg.solve(turned, grad_y)
-        grad_a = -grad_b @ (y.T if y.ndim == 2 else np.swapaxes(y, -1, -2))
+        grad_b = np.linalg.solve(a.mT, grad_y)
+        grad_a = -grad_b @ y.mT
     return grad_a, grad_b
 
 
 @rule(np.linalg.inv, shape=square, holomorphic=True, samples=MATRICES)
 def grad_inv(a, y, grad_y):
-    turned = y.T if y.ndim == 2 else np.swapaxes(y, -1, -2)
-    grad_a = -(turned @ grad_y @ turned)
+    grad_a = -(y.mT @ grad_y @ y.mT)
     return grad_a
 
 
-@rule(np.linalg.det, shape=each_matrix, holomorphic=True, samples=MATRICES)
+# Determinants
+
+
+def cofactors(a):
+    """Return the matrix of cofactors of each matrix: the derivative of its determinant, also where that is 0."""
+    determinant = np.linalg.det(a)
+    if np.all(determinant):
+        return determinant[..., None, None] * np.linalg.inv(a).mT
+    # the inverse does not exist: multiply the other singular values
+    u, s, vh = np.linalg.svd(a)
+    others = np.prod(np.where(np.eye(s.shape[-1], dtype=bool), 1, s[..., None, :]), axis=-1)
+    return np.linalg.det(u @ vh)[..., None, None] * np.conj((u * others[..., None, :]) @ vh)
+
+
+SINGULAR = np.array([[1.0, 2.0, 0.5], [2.0, 4.0, 1.0], [0.7, -1.0, 0.3]])
+RANK_ONE = np.array([[1.0, 2.0, 0.5], [2.0, 4.0, 1.0], [-1.0, -2.0, -0.5]])
+
+
+@rule(
+    np.linalg.det,
+    shape=each_matrix,
+    holomorphic=True,
+    samples=[*MATRICES, Sample(SINGULAR), Sample(RANK_ONE), Sample(np.stack([SINGULAR, well_conditioned(3, 3)]))],
+)
 def grad_det(a, y, grad_y):
-    inverse = np.linalg.inv(a)
-    if a.ndim == 2:
-        grad_a = grad_y * y * inverse.T
-    else:
-        grad_a = np.expand_dims(grad_y * y, (-2, -1)) * np.swapaxes(inverse, -1, -2)
+    grad_a = (grad_y if a.ndim == 2 else np.expand_dims(grad_y, (-2, -1))) * cofactors(a)
+    return grad_a
+
+
+@rule(
+    cofactors,
+    shape=square,
+    dtype=dtype_of_first,
+    samples=[*MATRICES, Sample(SINGULAR), Sample(RANK_ONE, second=False)],
+)
+def grad_cofactors(a, y, grad_y):
+    u, s, vh = np.linalg.svd(a)
+    itself = np.eye(s.shape[-1], dtype=bool)
+    # the products of all singular values but two; of a pair of the same there is none
+    others = np.where(itself, 0, np.prod(np.where(itself | itself[:, None], 1, s[..., None, None, :]), axis=-1))
+    change = u.mT @ grad_y @ vh.mT
+    diagonal = others @ np.expand_dims(np.diagonal(change, axis1=-2, axis2=-1), -1)
+    turned = np.where(itself, diagonal, -others * change.mT)
+    grad_a = np.expand_dims(np.linalg.det(u @ vh), (-2, -1)) * (u @ turned @ vh)
     return grad_a
 
 
@@ -98,29 +137,48 @@ def signs_and_logarithms(a: Any) -> list[Shape]:
     return [each_matrix(a)] * 2
 
 
-@rule(np.linalg.slogdet, shape=signs_and_logarithms, samples=MATRICES)
+@rule(np.linalg.slogdet, shape=signs_and_logarithms, results=("sign", "logabsdet"), samples=MATRICES)
 def grad_slogdet(a, y, grad_y):
-    inverse = np.linalg.inv(a)
-    if a.ndim == 2:
-        grad_a = grad_y[1] * inverse.T
+    if is_zero(grad_y[1]):
+        # the sign has steps only
+        grad_a = np.zeros_like(a)
     else:
-        grad_a = np.expand_dims(grad_y[1], (-2, -1)) * np.swapaxes(inverse, -1, -2)
+        grad_logarithm = grad_y[1] if a.ndim == 2 else np.expand_dims(grad_y[1], (-2, -1))
+        grad_a = grad_logarithm * np.linalg.inv(a).mT
     return grad_a
+
+
+# The root of a matrix
 
 
 @rule(
     np.linalg.cholesky,
     shape=square,
-    samples=[Sample(_positive_definite(3, 3)), Sample(_positive_definite(2, 3, 3))],
+    samples=[
+        Sample(_positive_definite(3, 3)),
+        Sample(_positive_definite(2, 3, 3)),
+        Sample(_positive_definite(3, 3), upper=True),
+        Sample(_positive_definite(2, 3, 3), upper=True),
+        Sample(_positive_definite(1, 1)),
+    ],
 )
-def grad_cholesky(a, y, grad_y):
-    turned = y.T if y.ndim == 2 else np.swapaxes(y, -1, -2)
-    product = turned @ grad_y
-    # the lower triangle with half of the diagonal
-    lower = (np.tril(product) + np.tril(product, k=-1)) / 2
-    left = np.linalg.solve(turned, lower)
-    whole = np.linalg.solve(turned, left.T if y.ndim == 2 else np.swapaxes(left, -1, -2))
-    both = whole + (whole.T if y.ndim == 2 else np.swapaxes(whole, -1, -2))
-    # NumPy reads the lower triangle only
-    grad_a = (np.tril(both) + np.tril(both, k=-1)) / 2
+def grad_cholesky(a, y, grad_y, *, upper=False):
+    """Return the gradient of I. Murray, Differentiation of the Cholesky decomposition (2016), section 3, equation 10.
+
+    NumPy reads one triangle only, so that the gradient of the other one is added to that of this one.
+    """
+    if upper:
+        product = grad_y @ y.mT
+        # the upper triangle with half of the diagonal
+        triangle = (np.triu(product) + np.triu(product, k=1)) / 2
+        left = np.linalg.solve(y, triangle)
+        whole = np.linalg.solve(y, left.mT)
+        grad_a = np.triu(whole) + np.tril(whole, k=-1).mT
+    else:
+        product = y.mT @ grad_y
+        # the lower triangle with half of the diagonal
+        triangle = (np.tril(product) + np.tril(product, k=-1)) / 2
+        left = np.linalg.solve(y.mT, triangle)
+        whole = np.linalg.solve(y.mT, left.mT)
+        grad_a = np.tril(whole) + np.triu(whole, k=1).mT
     return grad_a
