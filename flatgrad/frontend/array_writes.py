@@ -106,7 +106,7 @@ def into_out(
             reader.fail(message, syntax, f"give an array of {result.dtype}")
     if where is not True:
         fill = fill_of_new_array(reader, syntax, out)
-        if fill is not None and same_type(result.type, out.type) and result.rank:
+        if fill is not None and same_type(result.type, out.type):
             return reader.apply(syntax, np.where, where, result, fill)
         result = reader.apply(syntax, np.where, where, result, out)
     write(reader, out, Ellipsis, result, syntax)

@@ -77,9 +77,11 @@ def _converted(reader: Reader, function: np.ufunc, args: list[Any], wanted: Any,
             reader.fail(f"{arg.dtype} values do not go into a calculation in {dtype}", syntax)
     if not arrays:
         # numbers take on the dtype of an array that they meet, and here is none
-        return [reader.apply(syntax, np.asarray, arg, dtype=dtype) for arg in args[: function.nin]] + args[
-            function.nin :
+        inputs = [
+            reader.apply(syntax, np.asarray, arg, dtype=dtype) if isinstance(arg, Value) else dtype.type(arg)
+            for arg in args[: function.nin]
         ]
+        return inputs + args[function.nin :]
     return [
         reader.apply(syntax, np.ndarray.astype, arg, dtype, form="method")
         if any(arg is each for each in arrays) and arg.dtype != dtype

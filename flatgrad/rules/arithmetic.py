@@ -59,6 +59,7 @@ def grad_divide(a, b, y, grad_y):
 
 @rule(
     operator.pow,
+    pow,
     np.power,
     np.float_power,
     math.pow,
@@ -95,6 +96,14 @@ def grad_divide(a, b, y, grad_y):
             (np.array([0.0]), np.array([0.0])),
             jax="0",
             torch="0",
+        ),
+        Kink(
+            "power(-2, 3) to the exponent",
+            "nan",
+            (np.array([-2.0]), np.array([3.0])),
+            (np.array([12.0]), np.array([np.nan])),
+            jax="nan",
+            torch="nan",
         ),
     ],
     scalar="{a} ** {b}",
