@@ -102,6 +102,8 @@ def _loops(function: np.ufunc) -> frozenset[tuple[np.dtype[Any], ...]]:
 
 def safe_arguments(reader: Reader, function: np.ufunc, args: list[Any], where: Any, syntax: cst.CSTNode) -> list[Any]:
     """Return arguments that lie in the domain of a function also where the mask is false."""
+    if getattr(where, "dtype", np.bool_) != np.bool_:
+        reader.fail(f"`where` of np.{function.__name__} takes truth values, not {where.dtype}", syntax)
     record = lookup(function)
     arrays = [place for place, arg in enumerate(args) if isinstance(arg, Value) and not arg.type.weak]
     if function in TAMED_BY_SECOND:

@@ -154,6 +154,7 @@ def test_method_under_another_name(define):
 
 REFUSED = {
     "where without out": ("np.divide(a, 3.0, where=a > 0)", "without `out`"),
+    "where that is no truth value": ("np.exp(a, out=np.ones((2, 3)), where=a)", "takes truth values, not float64"),
     "casting": ("np.exp(a, casting='unsafe')", "`casting` of np.exp has no rule"),
     "order": ("np.exp(a, order='F')", "`order` of np.exp has no rule"),
     "dtype of whole numbers": ("np.add(a, a, dtype=int)", "float64 values do not go into a calculation in int64"),
