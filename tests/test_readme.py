@@ -14,7 +14,7 @@ import pytest
 
 import flatgrad.rules  # noqa: F401 - declares the operations
 from flatgrad.cli import main
-from flatgrad.emission.spelling import numpy_name
+from flatgrad.emission.spelling import module_of, numpy_name
 from flatgrad.registry import records
 
 ROOT = Path(__file__).parents[1]
@@ -127,7 +127,7 @@ def run(*arguments, cwd=ROOT):
 
 def shown(function):
     """Return how users write a function; None for one that they can't."""
-    module = getattr(function, "__module__", None)
+    module = module_of(function)
     if module == "_operator":
         return SYMBOLS[function.__name__]
     if module == "builtins":
