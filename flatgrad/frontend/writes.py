@@ -51,6 +51,8 @@ def _written(
         values = reader.apply(syntax, np.array, values)
     values = reader.value(values, syntax)
     root = reader.memory.root(target)
+    if not root.rank:
+        reader.fail("an array without axes can't be changed in place", syntax, "assign a new value to the name")
     steps = _steps(reader, target)
     _require_writable(reader, root, steps, syntax)
     _require_place(reader, target, index, syntax)

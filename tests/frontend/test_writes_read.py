@@ -98,6 +98,7 @@ REFUSED = {
     "out of a sum": ("z = np.zeros((2, 3))\nnp.sum(m, axis=0, out=z)\nreturn z", 8, "does not go into"),
     "multiply.at": ("z = np.ones(3)\nnp.multiply.at(z, [0, 0], s)\nreturn z", 8, "has no rule"),
     "put": ("z = np.ones(3)\nnp.put(z, 0)\nreturn z", 8, "such arguments can't be read here"),
+    "no axes": ("z = np.zeros_like(x[0] * s)\nz[...] = s\nreturn z * x", 8, "an array without axes"),
     "result of nothing": ("z = x * 1\nnp.exp(z)\nreturn z", 8, "a call whose result is not used"),
 }
 
