@@ -107,10 +107,14 @@ STANDARD_LIBRARY = os.path.dirname(os.__file__)
 
 
 def is_known(function: Any) -> bool:
-    """Tell whether a function is one of NumPy, flatgrad or the standard library: it has a rule, or has none."""
-    root = (getattr(function, "__module__", None) or "").partition(".")[0]
+    """Tell whether a function is one of NumPy, flatgrad or the standard library: it has a rule, or has none.
+
+    Those of `flatgrad.nn` that have no rule are read as a user's are.
+    """
+    module = getattr(function, "__module__", None) or ""
+    root = module.partition(".")[0]
     if root not in sys.stdlib_module_names:
-        return root in ("flatgrad", "numpy")
+        return root == "numpy" or (root == "flatgrad" and not module.startswith("flatgrad.nn."))
     # a file of the user's may have the name of a module there
     code = getattr(function, "__code__", None)
     return root != "__main__" and (code is None or code.co_filename.startswith((STANDARD_LIBRARY, "<frozen")))

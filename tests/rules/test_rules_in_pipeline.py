@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 import flatgrad.rules
+from flatgrad import nn
 from flatgrad.api import emit, value_and_grad
 from flatgrad.decorator import flatgrad as decorate
 from flatgrad.graph.containers import leaves
@@ -50,7 +51,8 @@ def tuples(structure):
 def module_of(function):
     if isinstance(getattr(function, "__self__", None), np.ufunc):
         return "numpy"
-    return getattr(function, "__module__", None) or "ndarray"
+    module = getattr(function, "__module__", None) or "ndarray"
+    return "flatgrad.nn" if module.startswith("flatgrad.nn.") else module
 
 
 def takes(function, sample):
@@ -215,13 +217,21 @@ def gradients_of(function, arguments, wrt, style):
     return gradients
 
 
-# the functions of flatgrad.rules itself only come up in backward passes: those of the others make use of them here
+def is_for_users(function):
+    """Tell whether users call a function: those of flatgrad.rules and within flatgrad.nn only come up in backward passes."""
+    module = module_of(function)
+    return not module.startswith("flatgrad.rules.") and (
+        module != "flatgrad.nn" or getattr(nn, function.__name__, None) is function
+    )
+
+
+# those of the others make use of them here
 CASES = [
     pytest.param(record, function, sample, id=f"{module_of(function)}.{name_of(function)}({sample})")
     for record in DIFFERENTIATED
     for function in record.functions
     for sample in record.samples
-    if takes(function, sample) and not module_of(function).startswith("flatgrad.rules.")
+    if takes(function, sample) and is_for_users(function)
 ]
 
 

@@ -1,7 +1,6 @@
-"""The gates of lectures as plain NumPy functions.
+"""The gates of lectures.
 
-In: numbers or arrays. Out: arrays of the same dtype. Imports nothing of flatgrad. Each function uses nothing but NumPy,
-because its source is copied into the modules that need it.
+In: numbers or arrays. Out: arrays of the same dtype. Layer: bottom of `nn`.
 """
 
 import numpy as np

@@ -1,0 +1,165 @@
+"""Windows of an array, what is summed back from them, and pooling: nn.max_pool2d, nn.avg_pool2d.
+
+In: these functions of `flatgrad.nn`. Out: their records, and how many windows there are. Layer: rules.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from flatgrad import nn
+from flatgrad.graph.size import Shape, Size, SizeMismatch, derived, minus, plus, times
+from flatgrad.nn.windows import for_each_axis, pad_widths, windows, windows_summed
+from flatgrad.registry import Kink, Sample, real, rule
+from flatgrad.rules.creation import shape_argument
+from flatgrad.rules.shapes import dtype_of_first, shape_of
+
+
+def each(option: Any, axes: int) -> tuple[Any, ...]:
+    """Return an option as a tuple with an entry for each axis."""
+    try:
+        return for_each_axis(option, axes)
+    except ValueError as error:
+        raise SizeMismatch(str(error)) from None
+
+
+def places(sizes: Sequence[Size], kernel: Sequence[Size], stride: Any, padding: Any, dilation: Any) -> Shape:
+    """Return how many windows there are along each axis."""
+    axes = len(sizes)
+    strides = each(stride, axes)
+    if padding == "same" and set(strides) == {1}:
+        return tuple(sizes)
+    if isinstance(padding, str) and padding not in ("same", "valid"):
+        raise TypeError(f"padding={padding!r} is neither 'same' nor 'valid'")
+    try:
+        widths = pad_widths(padding, [0] * axes, strides)
+    except ValueError as error:
+        raise SizeMismatch(str(error)) from None
+    found = []
+    for size, taps, step, width, spread in zip(sizes, kernel, strides, widths, each(dilation, axes), strict=True):
+        if step < 1 or spread < 1 or min(width) < 0:
+            raise SizeMismatch(f"stride={stride}, padding={padding}, dilation={dilation}")
+        # the span of a window is spread * (taps - 1) + 1
+        free = minus(plus(size, sum(width)), plus(times(spread, minus(taps, 1)), 1))
+        if isinstance(free, int) and free < 0:
+            raise SizeMismatch(f"a window of {taps} on an axis of {size}")
+        found.append(plus(free if step == 1 else derived(("places", step), free, lambda n, step=step: n // step), 1))
+    return tuple(found)
+
+
+def windowed(
+    x: Any, *, kernel: Any, stride: Any = 1, padding: Any = 0, dilation: Any = 1, lowest: bool = False
+) -> Shape:
+    """The axes of the windows, and how many there are, in the place of the last axes."""
+    shape, axes, kernel = shape_of(x), len(kernel), shape_argument(kernel)
+    return (*shape[:-axes], *kernel, *places(shape[-axes:], kernel, stride, padding, dilation))
+
+
+def shape_asked_for(*_: Any, shape: Any, **__: Any) -> Shape:
+    """The shape that is given."""
+    return shape_argument(shape)
+
+
+OPTIONS: list[dict[str, Any]] = [
+    {},
+    {"stride": 2},
+    {"stride": (2, 1), "padding": 1},
+    {"padding": ((1, 0), (0, 2)), "dilation": (1, 2)},
+    {"padding": "same"},
+]
+
+
+@rule(
+    windows,
+    shape=windowed,
+    dtype=dtype_of_first,
+    linear=True,
+    samples=[Sample(real(2, 5, 6), kernel=(2, 3), **options) for options in OPTIONS],
+)
+def grad_windows(x, y, grad_y, *, kernel, stride=1, padding=0, dilation=1, lowest=False):
+    grad_x = windows_summed(grad_y, np.shape(x), stride=stride, padding=padding, dilation=dilation)
+    return grad_x
+
+
+@rule(
+    windows_summed,
+    shape=shape_asked_for,
+    dtype=dtype_of_first,
+    linear=True,
+    samples=[
+        Sample(real(2, 2, 3, 4, 4), shape=(2, 5, 6)),
+        Sample(real(2, 2, 3, 2, 2), shape=(2, 5, 6), stride=2),
+        Sample(real(2, 2, 3, 5, 4), shape=(2, 5, 6), padding=((1, 0), (0, 2)), dilation=(1, 2)),
+    ],
+)
+def grad_windows_summed(parts, y, grad_y, *, shape, stride=1, padding=0, dilation=1):
+    axes = parts.ndim - grad_y.ndim
+    kernel = np.shape(parts)[-2 * axes : -axes]
+    grad_parts = windows(grad_y, kernel, stride=stride, padding=padding, dilation=dilation)
+    return grad_parts
+
+
+# Pooling
+
+
+def pooled(x: Any, *, kernel: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1) -> Shape:
+    """The number of windows in the place of the last two axes."""
+    shape, taps = shape_of(x), each(kernel, 2)
+    if len(shape) < 2:
+        raise SizeMismatch(f"an image is needed, not an array of rank {len(shape)}")
+    return (*shape[:-2], *places(shape[-2:], taps, taps if stride is None else stride, padding, dilation))
+
+
+POOLED: list[dict[str, Any]] = [
+    {"kernel": 2},
+    {"kernel": (2, 3), "stride": 1},
+    {"kernel": 2, "stride": (2, 1), "padding": 1},
+    {"kernel": 3, "stride": 1, "padding": "same"},
+]
+
+
+@rule(
+    nn.avg_pool2d,
+    shape=pooled,
+    dtype=dtype_of_first,
+    linear=True,
+    samples=[Sample(real(2, 1, 5, 6), **options) for options in POOLED],
+)
+def grad_avg_pool2d(x, y, grad_y, *, kernel, stride=None, padding=0):
+    height, width = each(kernel, 2)
+    share = np.expand_dims(grad_y / (height * width), (-4, -3))
+    parts = np.broadcast_to(share, (*np.shape(x)[:-2], height, width, *np.shape(grad_y)[-2:]))
+    grad_x = windows_summed(parts, np.shape(x), stride=kernel if stride is None else stride, padding=padding)
+    return grad_x
+
+
+@rule(
+    nn.max_pool2d,
+    shape=pooled,
+    dtype=dtype_of_first,
+    samples=[
+        *[Sample(real(2, 1, 5, 6), **options) for options in POOLED],
+        Sample(real(5, 6), kernel=2, dilation=2, stride=1),
+    ],
+    kinks=[
+        Kink(
+            "max_pool2d with ties",
+            "shared equally",
+            (np.array([[1.0, 1.0], [0.0, 1.0]]),),
+            (np.array([[1 / 3, 1 / 3], [0.0, 1 / 3]]),),
+            attributes=(("kernel", 2),),
+            jax="the first",
+            torch="the first",
+        )
+    ],
+)
+def grad_max_pool2d(x, y, grad_y, *, kernel, stride=None, padding=0, dilation=1):
+    step = kernel if stride is None else stride
+    seen = windows(x, each(kernel, 2), stride=step, padding=padding, dilation=dilation, lowest=True)
+    chosen = (seen == np.expand_dims(y, (-4, -3))).astype(x.dtype)
+    share = np.expand_dims(grad_y, (-4, -3)) / np.sum(chosen, axis=(-4, -3), keepdims=True)
+    grad_x = windows_summed(share * chosen, np.shape(x), stride=step, padding=padding, dilation=dilation)
+    return grad_x
