@@ -98,12 +98,13 @@ class _SizeNames:
     """Names for the sizes in a docstring: the user's, and letters for the others."""
 
     def __init__(self, sizes: Sequence[Any]) -> None:
-        symbols = [symbol for size in map(resolved, sizes) if isinstance(size, Expression) for symbol in _symbols(size)]
-        taken = {symbol.name for symbol in symbols}
-        free = (letter + str(k or "") for k in range(len(symbols) + 1) for letter in SIZE_NAMES)
-        self.names: dict[Symbol, str] = {}
-        for symbol in dict.fromkeys(symbols):
-            self.names[symbol] = symbol.name or next(letter for letter in free if letter not in taken)
+        parts = [part for size in map(resolved, sizes) if isinstance(size, Expression) for part in _named_parts(size)]
+        taken = {part.name for part in parts if isinstance(part, Symbol)}
+        free = (letter + str(k or "") for k in range(len(parts) + 1) for letter in SIZE_NAMES)
+        self.names: dict[Symbol | Expression, str] = {}
+        for part in dict.fromkeys(parts):
+            name = part.name if isinstance(part, Symbol) else None
+            self.names[part] = name or next(letter for letter in free if letter not in taken)
 
     def described(self, value: Value) -> str:
         kind = value.dtype
@@ -117,9 +118,18 @@ class _SizeNames:
 
     def _size(self, size: Any) -> str:
         size = resolved(size)
+        if size in self.names:
+            return self.names[size]
         if isinstance(size, Expression) and len(size.terms) == 1 and len(size.terms[0][0]) == 1:
             return self.names[size.terms[0][0][0]]
         return str(size)
+
+
+def _named_parts(size: Expression) -> list[Symbol] | list[Expression]:
+    """Return what gets a name: the symbols, or the whole size where one of them is computed and has no name."""
+    symbols = _symbols(size)
+    is_computed = any(symbol.name is None and symbol.origin is not None for symbol in symbols)
+    return [size] if is_computed else symbols
 
 
 def _symbols(size: Expression) -> list[Symbol]:

@@ -1,4 +1,4 @@
-"""Windows of an array, what is summed back from them, and pooling: nn.max_pool2d, nn.avg_pool2d.
+"""Windows of an array, and what is summed back from them.
 
 In: these functions of `flatgrad.nn`. Out: their records, and how many windows there are. Layer: rules.
 """
@@ -10,10 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from flatgrad import nn
 from flatgrad.graph.size import Shape, Size, SizeMismatch, derived, minus, plus, times
 from flatgrad.nn.windows import for_each_axis, pad_widths, windows, windows_summed
-from flatgrad.registry import Kink, Sample, real, rule
+from flatgrad.registry import Sample, real, rule
 from flatgrad.rules.creation import shape_argument
 from flatgrad.rules.shapes import dtype_of_first, shape_of
 
@@ -100,66 +99,3 @@ def grad_windows_summed(parts, y, grad_y, *, shape, stride=1, padding=0, dilatio
     kernel = np.shape(parts)[-2 * axes : -axes]
     grad_parts = windows(grad_y, kernel, stride=stride, padding=padding, dilation=dilation)
     return grad_parts
-
-
-# Pooling
-
-
-def pooled(x: Any, *, kernel: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1) -> Shape:
-    """The number of windows in the place of the last two axes."""
-    shape, taps = shape_of(x), each(kernel, 2)
-    if len(shape) < 2:
-        raise SizeMismatch(f"an image is needed, not an array of rank {len(shape)}")
-    return (*shape[:-2], *places(shape[-2:], taps, taps if stride is None else stride, padding, dilation))
-
-
-POOLED: list[dict[str, Any]] = [
-    {"kernel": 2},
-    {"kernel": (2, 3), "stride": 1},
-    {"kernel": 2, "stride": (2, 1), "padding": 1},
-    {"kernel": 3, "stride": 1, "padding": "same"},
-]
-
-
-@rule(
-    nn.avg_pool2d,
-    shape=pooled,
-    dtype=dtype_of_first,
-    linear=True,
-    samples=[Sample(real(2, 1, 5, 6), **options) for options in POOLED],
-)
-def grad_avg_pool2d(x, y, grad_y, *, kernel, stride=None, padding=0):
-    height, width = each(kernel, 2)
-    share = np.expand_dims(grad_y / (height * width), (-4, -3))
-    parts = np.broadcast_to(share, (*np.shape(x)[:-2], height, width, *np.shape(grad_y)[-2:]))
-    grad_x = windows_summed(parts, np.shape(x), stride=kernel if stride is None else stride, padding=padding)
-    return grad_x
-
-
-@rule(
-    nn.max_pool2d,
-    shape=pooled,
-    dtype=dtype_of_first,
-    samples=[
-        *[Sample(real(2, 1, 5, 6), **options) for options in POOLED],
-        Sample(real(5, 6), kernel=2, dilation=2, stride=1),
-    ],
-    kinks=[
-        Kink(
-            "max_pool2d with ties",
-            "shared equally",
-            (np.array([[1.0, 1.0], [0.0, 1.0]]),),
-            (np.array([[1 / 3, 1 / 3], [0.0, 1 / 3]]),),
-            attributes=(("kernel", 2),),
-            jax="the first",
-            torch="the first",
-        )
-    ],
-)
-def grad_max_pool2d(x, y, grad_y, *, kernel, stride=None, padding=0, dilation=1):
-    step = kernel if stride is None else stride
-    seen = windows(x, each(kernel, 2), stride=step, padding=padding, dilation=dilation, lowest=True)
-    chosen = (seen == np.expand_dims(y, (-4, -3))).astype(x.dtype)
-    share = np.expand_dims(grad_y, (-4, -3)) / np.sum(chosen, axis=(-4, -3), keepdims=True)
-    grad_x = windows_summed(share * chosen, np.shape(x), stride=step, padding=padding, dilation=dilation)
-    return grad_x
