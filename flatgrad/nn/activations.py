@@ -33,12 +33,18 @@ def normal_cdf(x):
 
 
 def gelu(x, approximate="none"):
-    """Gaussian error linear unit: x times the normal distribution at x, or its approximation by a tanh."""
-    return (
-        x * normal_cdf(x)
-        if approximate == "none"
-        else {"tanh": 0.5 * x * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))}[approximate]
-    )
+    """Gaussian error linear unit: x times the normal distribution at x, or "tanh" for its approximation."""
+    return {"none": gelu_by_normal_cdf, "tanh": gelu_by_tanh}[approximate](x)
+
+
+def gelu_by_normal_cdf(x):
+    """Gaussian error linear unit."""
+    return x * normal_cdf(x)
+
+
+def gelu_by_tanh(x):
+    """Gaussian error linear unit, approximated (Hendrycks and Gimpel, 2016)."""
+    return 0.5 * x * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))
 
 
 def silu(x):

@@ -24,7 +24,7 @@ from flatgrad.graph.size import Shape
 from flatgrad.registry import Sample, rule
 from flatgrad.rules.indexing import getitem_shape
 from flatgrad.rules.placing import placed
-from flatgrad.rules.shapes import dtype_of_first, reduced
+from flatgrad.rules.shapes import dtype_of_first, reduced, shape_of
 from flatgrad.rules.static import axes_count
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -315,3 +315,76 @@ def variance_by_product(x, *, axis):
 def variance_by_product_kept(x, *, axis):
     centered = x - np.mean(x, axis=axis, keepdims=True)
     return np.mean(centered * centered, axis=axis, keepdims=True)
+
+
+# Shifted and scaled to mean 0 and variance 1
+
+
+def standardised(x: Any, eps: Any = 0.0, *, deviation: Any, axis: Any = None) -> Any:
+    """Return x minus its mean over the root of its variance plus eps; `deviation` is that root, for the derivative."""
+    return (x - np.mean(x, axis=axis, keepdims=True)) / np.sqrt(np.var(x, axis=axis, keepdims=True) + eps)
+
+
+def _shape_of_x(x: Any, *_: Any, **__: Any) -> Shape:
+    return shape_of(x)
+
+
+# the variance of each row is 5, and that of all of it
+SPREAD = np.array([[1.0, 7.0, 3.0, 5.0], [6.0, 2.0, 4.0, 8.0]]) - np.array([[0.0], [1.0]])
+DEVIATION = np.full((2, 1), 2.5, dtype=np.float32)
+
+
+@rule(
+    standardised,
+    shape=_shape_of_x,
+    dtype=dtype_of_first,
+    samples=[
+        Sample(SPREAD, 1.25, deviation=DEVIATION, axis=1, second=False),
+        Sample(SPREAD, 1.25, deviation=DEVIATION[:1], second=False),
+    ],
+)
+def grad_standardised(x, eps, y, grad_y, *, deviation, axis=None):
+    slope = np.mean(grad_y * y, axis=axis, keepdims=True)
+    grad_x = (grad_y - np.mean(grad_y, axis=axis, keepdims=True) - y * slope) / deviation
+    grad_eps = -grad_y * y / (2 * deviation**2)
+    return grad_x, grad_eps
+
+
+STANDARDISED = "{x} with mean 0 and variance 1{along}"
+
+
+@form(standardised, words=STANDARDISED)
+def standardised_by_variance(x, eps, *, axis):
+    deviation = np.sqrt(np.var(x, axis=axis, keepdims=True) + eps)
+    return (x - np.mean(x, axis=axis, keepdims=True)) / deviation
+
+
+@form(standardised, words=STANDARDISED)
+def standardised_by_centered(x, eps, *, axis, centered):
+    deviation = np.sqrt(variance_of_centered(x, centered=centered, axis=axis, keepdims=True) + eps)
+    return (x - np.mean(x, axis=axis, keepdims=True)) / deviation
+
+
+# The sigmoid linear unit
+
+
+def times_sigmoid(x: Any, *, s: Any) -> Any:
+    """Return x times its sigmoid; `s` is the sigmoid, which its derivative needs."""
+    return nn.silu(x)
+
+
+@rule(
+    times_sigmoid,
+    shape=_shape_of_x,
+    dtype=_dtype_of_first,
+    samples=[Sample(np.log([1.0, 3.0, 1 / 7]), s=np.array([0.5, 0.75, 0.125], dtype=np.float32), second=False)],
+)
+def grad_times_sigmoid(x, y, grad_y, *, s):
+    grad_x = grad_y * (s + y * (1 - s))
+    return grad_x
+
+
+@form(times_sigmoid, words="the SiLU of {x}")
+def silu_written_out(x):
+    s = nn.sigmoid(x)
+    return x * s
