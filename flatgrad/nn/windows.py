@@ -29,6 +29,8 @@ def windows(x, kernel, stride=1, padding=0, dilation=1, lowest=False):
     """View the last axes of x, padded by 0, or by -inf if lowest, through windows: (..., *kernel, *places)."""
     axes = len(kernel)
     stride, dilation = for_each_axis(stride, axes), for_each_axis(dilation, axes)
+    if min(stride + dilation) < 1:
+        raise ValueError(f"a stride of {stride}, a dilation of {dilation}")
     spans = [step * (size - 1) + 1 for size, step in zip(kernel, dilation, strict=True)]
     widths = pad_widths(padding, spans, stride)
     if any(map(any, widths)):

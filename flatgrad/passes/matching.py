@@ -242,6 +242,8 @@ def _arguments_match(pattern: Operation, view: View, terms: Terms, bindings: Bin
         if name == "axis" and "x" in view.arguments:
             item = _axes(view)
             if not isinstance(wanted, Variable):
+                if not _is_within(wanted, _operand(view).rank):
+                    return
                 wanted = Axes(normal_axes(wanted, _operand(view).rank), wanted)
                 if not _same(wanted, item, terms):
                     return
@@ -267,6 +269,11 @@ def _is_kept(view: View) -> bool:
     """Tell whether the result of a reduction lines up with its operand: leading axes that are gone do no harm."""
     axes = _axes(view).normal
     return view.kept or axes == tuple(range(len(axes)))
+
+
+def _is_within(axes: Any, rank: int) -> bool:
+    """Tell whether an array of this rank has these axes."""
+    return axes is None or all(-rank <= axis < rank for axis in (axes if isinstance(axes, tuple) else (axes,)))
 
 
 def _all_match(pairs: list[tuple[Any, Any]], terms: Terms, bindings: Bindings) -> Iterator[Bindings]:

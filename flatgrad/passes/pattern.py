@@ -105,6 +105,8 @@ class _Reader:
         match syntax:
             case ast.Constant(value=number):
                 return number
+            case ast.Tuple(elts=parts):
+                return tuple(map(self.read, parts))
             case ast.Name(id=name):
                 return self.variables[name] if name in self.variables else self.names[name]
             case ast.Attribute(value=owner, attr=name):

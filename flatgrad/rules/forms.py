@@ -20,11 +20,11 @@ from typing import Any, TypeVar
 import numpy as np
 
 from flatgrad import nn
-from flatgrad.graph.size import Shape
+from flatgrad.graph.size import Shape, SizeMismatch, is_one
 from flatgrad.registry import Sample, rule
 from flatgrad.rules.indexing import getitem_shape
 from flatgrad.rules.placing import placed
-from flatgrad.rules.shapes import dtype_of_first, reduced, shape_of
+from flatgrad.rules.shapes import dtype_of_first, normal_axes, reduced, same, shape_of
 from flatgrad.rules.static import axes_count
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -325,8 +325,14 @@ def standardised(x: Any, eps: Any = 0.0, *, deviation: Any, axis: Any = None) ->
     return (x - np.mean(x, axis=axis, keepdims=True)) / np.sqrt(np.var(x, axis=axis, keepdims=True) + eps)
 
 
-def _shape_of_x(x: Any, *_: Any, **__: Any) -> Shape:
-    return shape_of(x)
+def _shape_of_standardised(x: Any, *_: Any, deviation: Any, axis: Any = None) -> Shape:
+    """The shape of x, whose elements along the axis share one deviation."""
+    shape, own = shape_of(x), shape_of(deviation)
+    for k in normal_axes(axis, len(shape)):
+        behind = len(shape) - k
+        if behind <= len(own) and is_one(own[-behind]) is not True:
+            raise SizeMismatch("a deviation for each element")
+    return shape
 
 
 # the variance of each row is 5, and that of all of it
@@ -336,7 +342,7 @@ DEVIATION = np.full((2, 1), 2.5, dtype=np.float32)
 
 @rule(
     standardised,
-    shape=_shape_of_x,
+    shape=_shape_of_standardised,
     dtype=dtype_of_first,
     samples=[
         Sample(SPREAD, 1.25, deviation=DEVIATION, axis=1, second=False),
@@ -360,9 +366,10 @@ def standardised_by_variance(x, eps, *, axis):
 
 
 @form(standardised, words=STANDARDISED)
-def standardised_by_centered(x, eps, *, axis, centered):
-    deviation = np.sqrt(variance_of_centered(x, centered=centered, axis=axis, keepdims=True) + eps)
-    return (x - np.mean(x, axis=axis, keepdims=True)) / deviation
+def standardised_by_squares(x, eps, *, axis):
+    centered = x - np.mean(x, axis=axis, keepdims=True)
+    deviation = np.sqrt(np.mean(centered**2, axis=axis, keepdims=True) + eps)
+    return centered / deviation
 
 
 # The sigmoid linear unit
@@ -375,7 +382,8 @@ def times_sigmoid(x: Any, *, s: Any) -> Any:
 
 @rule(
     times_sigmoid,
-    shape=_shape_of_x,
+    shape=same,
+    elementwise=False,
     dtype=_dtype_of_first,
     samples=[Sample(np.log([1.0, 3.0, 1 / 7]), s=np.array([0.5, 0.75, 0.125], dtype=np.float32), second=False)],
 )

@@ -14,7 +14,7 @@ from flatgrad.graph.values import FLOAT, Graph, Node, Type, Value
 from flatgrad.interpret import interpret
 from flatgrad.passes.pattern import Operation, Step, Variable, pattern_of
 from flatgrad.passes.recognise import recognise
-from flatgrad.rules.forms import FORMS, log_softmax_at, variance_of_centered
+from flatgrad.rules.forms import FORMS, log_softmax_at, standardised, variance_of_centered
 
 MATRIX = (3, 4)
 
@@ -44,12 +44,12 @@ def form_graph(form, shape=MATRIX, axis=1):
     graph = Graph(form.written.__name__)
     x = Value(Type(np.dtype(np.float64), shape), "x")
     graph.parameters.append(x)
-    extra = {"axis": axis, "index": (0, Slice()), "condition": True}
+    extra = {"axis": axis, "index": (0, Slice()), "condition": True, "eps": 0.001}
     return graph, built(Builder(graph), pattern_of(form.written), {**extra, "x": x})
 
 
 def arguments_of(form):
-    given = {"x": np.linspace(-2, 1.9, 12).reshape(MATRIX) ** 3 / 3, "axis": 1, "index": (0, slice(None))}
+    given = {"x": np.linspace(-2, 1.9, 12).reshape(MATRIX) ** 3 / 3, "axis": 1, "index": (0, slice(None)), "eps": 0.001}
     given["condition"] = given["x"] > 0
     return given
 
@@ -59,11 +59,11 @@ def test_a_form_is_equal_to_its_function(form):
     """What is taken for a function has its values."""
     given = arguments_of(form)
     written = form.written(**{name: given[name] for name in inspect.signature(form.written).parameters})
-    given["p"] = given["centered"] = None
+    given["p"] = given["centered"] = given["deviation"] = given["s"] = None
     own = inspect.signature(form.function).parameters if not isinstance(form.function, np.ufunc) else ["x"]
     known = form.function(
         given["x"],
-        **{name: given[name] for name in ("axis", "index", "p", "centered") if name in own},
+        **{name: given[name] for name in ("axis", "index", "eps", "p", "centered", "deviation", "s") if name in own},
         **form.attributes,
     )
     np.testing.assert_allclose(written, known, rtol=1e-12)
@@ -165,6 +165,19 @@ WAYS = {
     "stable on both sides": (
         nn.sigmoid, lambda x: np.where(x >= 0, 1 / (1 + np.exp(-x)), np.exp(x) / (1 + np.exp(x))), [MATRIX],
     ),
+    "layer norm": (
+        standardised,
+        lambda x: (x - np.mean(x, axis=-1, keepdims=True)) / np.sqrt(1e-5 + np.var(x, axis=-1, keepdims=True)),
+        [MATRIX],
+    ),
+    "batch norm, axes gone": (
+        standardised, lambda x: (x - np.mean(x, axis=0)) / np.sqrt(np.var(x, axis=0) + 1e-5), [MATRIX],
+    ),
+    "batch norm of squares": (
+        standardised,
+        lambda x: (x - np.mean(x, axis=0)) / np.sqrt(np.mean((x - np.mean(x, axis=0)) ** 2, axis=0) + 1e-5),
+        [MATRIX],
+    ),
     "variance": (variance_of_centered, lambda x: np.mean((x - np.mean(x)) ** 2), [MATRIX]),
 }  # fmt: skip
 
@@ -211,6 +224,14 @@ NEAR_MISSES = {
     "the mean of other axes": (
         lambda x: np.mean((x - np.mean(x, axis=0, keepdims=True)) ** 2, axis=1), [MATRIX],
     ),
+    "a deviation for each element": (
+        lambda x, eps: (x - np.mean(x, axis=1, keepdims=True)) / np.sqrt(np.var(x, axis=1, keepdims=True) + eps),
+        [MATRIX, (4,)],
+    ),
+    "the deviation of a sample": (
+        lambda x: (x - np.mean(x, axis=0)) / np.sqrt(np.var(x, axis=0, ddof=1) + 1e-5), [MATRIX],
+    ),
+    "the mean of all": (lambda x: (x - np.mean(x)) / np.sqrt(np.var(x, axis=0) + 1e-5), [MATRIX]),
     "whole numbers": (lambda x: 1 / (1 + np.exp(-x)), [np.arange(3)]),
 }  # fmt: skip
 

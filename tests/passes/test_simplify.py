@@ -28,8 +28,18 @@ FALSE = [
 ]
 
 
-def arrays(kind):
+# of arrays that have these axes: equations that name axes
+SHAPES = {"(0, 2, 3)": [(2, 4, 3, 7), (0, 4, 3, 7)], "(0, 2)": [(4, 6, 7), (0, 6, 7)]}
+
+
+def arrays(kind, equation=""):
     """Return every pair of special numbers: as two arrays of a dtype, or as Python floats; and empty arrays."""
+    for axes, shapes in SHAPES.items():
+        if axes in equation:
+            with np.errstate(all="ignore"):
+                numbers = np.array(SIDES).astype(np.float64 if kind is float else kind)
+            stacks = [np.resize(numbers, shape) for shape in shapes]
+            return [(stack, stack) for stack in stacks]
     if kind is float:
         return [(x, y) for x, y in SIDES]
     with np.errstate(all="ignore"):
@@ -60,9 +70,9 @@ def is_identical(a, b):
 def holds(equation, kind, compare=is_identical):
     """Tell whether an equation holds for all special numbers and the axes that its operations have."""
     left, right = equation.split(" = ")
-    for x, y in arrays(kind):
+    for x, y in arrays(kind, equation):
         c = np.asarray(x) > 0
-        for axis in range(np.ndim(x)) if "axis" in equation else [None]:
+        for axis in range(np.ndim(x)) if "=axis" in equation or "axis1" in equation else [None]:
             names = {"x": x, "y": y, "c": c, "axis": axis, "keepdims": True, "axis1": axis, "axis2": 0}
             if not compare(outcome(left, names), outcome(right, names)):
                 return False
