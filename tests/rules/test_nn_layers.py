@@ -121,13 +121,25 @@ def test_float32_stays_float32(text, arguments):
 # PyTorch
 
 
-def in_torch(name, *arguments, **options):
+# the parameters behind the first of functions that have others between them
+NAMED = {
+    "layer_norm": ("weight", "bias"),
+    "rms_norm": ("weight",),
+    "batch_norm": ("weight", "bias"),
+    "group_norm": ("weight", "bias"),
+    "scaled_dot_product_attention": ("key", "value", "attn_mask"),
+}
+
+
+def in_torch(name, arguments, options):
     """Return what a function of torch.nn.functional gives for arrays, and its gradients for an upstream gradient."""
     torch = pytest.importorskip("torch")
     tensors = [torch.tensor(each, requires_grad=is_floating(each)) for each in arguments]
-    y = getattr(torch.nn.functional, name)(*tensors, **options)
-    y.backward(torch.tensor(positive(*y.shape)))
-    return y.detach().numpy(), [None if each.grad is None else each.grad.numpy() for each in tensors]
+    by_name = dict(zip(NAMED.get(name, ()), tensors[1:], strict=False))
+    by_place = tensors[1 + len(by_name) :]
+    y = getattr(torch.nn.functional, name)(tensors[0], *by_place, **by_name, **options)
+    y.backward(torch.tensor(positive(*y.shape), dtype=y.dtype))
+    return y.detach().numpy(), [each.grad.numpy() for each in tensors if each.requires_grad]
 
 
 CONVOLVED = [
@@ -138,6 +150,7 @@ CONVOLVED = [
     dict(padding="valid"),
 ]
 ABOUT_ONE = [real(4) + 1, real(4)]
+BATCH = {"training": True, "running_mean": None, "running_var": None}
 TWINS = [
     ("nn.gelu(x)", "gelu", [3 * real(4, 5)], {}),
     ("nn.gelu(x, approximate='tanh')", "gelu", [real(4, 5)], {"approximate": "tanh"}),
@@ -152,8 +165,8 @@ TWINS = [
     ("nn.softplus(x)", "softplus", [20 * real(4, 5)], {"threshold": 1000}),
     ("nn.layer_norm(x, a, b)", "layer_norm", [real(3, 4), *ABOUT_ONE], {"normalized_shape": (4,)}),
     ("nn.rms_norm(x, a, eps=1e-3)", "rms_norm", [real(3, 4), ABOUT_ONE[0]], {"normalized_shape": (4,), "eps": 1e-3}),
-    ("nn.batch_norm(x, a, b)", "batch_norm", [real(3, 4, 2, 2), *ABOUT_ONE], {"training": True}),
-    ("nn.batch_norm(x, a, b)", "batch_norm", [real(3, 4), *ABOUT_ONE], {"training": True}),
+    ("nn.batch_norm(x, a, b)", "batch_norm", [real(3, 4, 2, 2), *ABOUT_ONE], BATCH),
+    ("nn.batch_norm(x, a, b)", "batch_norm", [real(3, 4), *ABOUT_ONE], BATCH),
     ("nn.group_norm(x, 2, a, b)", "group_norm", [real(3, 4, 5), *ABOUT_ONE], {"num_groups": 2}),
     ("nn.mse(x, a)", "mse_loss", [real(3, 4), real(3, 4) + 0.2], {}),
     ("nn.huber(x, a)", "huber_loss", [2 * real(3, 4), real(3, 4) + 0.2], {}),
@@ -202,32 +215,11 @@ TWINS = [
 @pytest.mark.parametrize(("text", "name", "arguments", "options"), TWINS, ids=[twin[0] for twin in TWINS])
 def test_torch_computes_the_same(text, name, arguments, options):
     """Values and gradients are those of PyTorch."""
-    if name in ("layer_norm", "rms_norm"):
-        arguments, options = [arguments[0], *arguments[1:]], dict(options)
-        names = ["weight", "bias"][: len(arguments) - 1]
-        expected, gradients = torch_by_name(name, arguments, names, options)
-    elif name in ("batch_norm", "group_norm"):
-        if name == "batch_norm":
-            options = {**options, "running_mean": None, "running_var": None}
-        expected, gradients = torch_by_name(name, arguments, ["weight", "bias"], options)
-    elif name == "scaled_dot_product_attention" and len(arguments) == 4:
-        expected, gradients = torch_by_name(name, arguments, ["key", "value", "attn_mask"], options)
-    else:
-        expected, gradients = in_torch(name, *arguments, **options)
+    expected, gradients = in_torch(name, arguments, options)
     y, pullback = decorate()(function_of(text, arguments)).vjp(*arguments)
     np.testing.assert_allclose(y, expected, rtol=1e-9, atol=1e-12)
-    gradients = [gradient for gradient in gradients if gradient is not None]
     for gradient, other in zip(pullback(positive(*np.shape(y))), gradients, strict=True):
         np.testing.assert_allclose(gradient, other, rtol=1e-9, atol=1e-12)
-
-
-def torch_by_name(name, arguments, names, options):
-    """Return what a function of PyTorch gives whose arguments behind the first one have names."""
-    torch = pytest.importorskip("torch")
-    tensors = [torch.tensor(each, requires_grad=is_floating(each)) for each in arguments]
-    y = getattr(torch.nn.functional, name)(tensors[0], **dict(zip(names, tensors[1:], strict=True)), **options)
-    y.backward(torch.tensor(positive(*y.shape)))
-    return y.detach().numpy(), [None if each.grad is None else each.grad.numpy() for each in tensors]
 
 
 # Extremes
