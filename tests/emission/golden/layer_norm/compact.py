@@ -16,26 +16,23 @@ def layer_norm_value_and_grad(x, gain, bias, *, grad_loss=1.0):
     # standardise each row
     mean = np.mean(x, axis=-1, keepdims=True)
     variance = np.var(x, axis=-1, keepdims=True)
-    t0 = x - mean
-    t1 = np.sqrt(variance + EPSILON)
-    standard = t0 / t1
+    t0 = np.sqrt(variance + EPSILON)
+    standard = (x - mean) / t0
     y = gain * standard + bias
-    t2 = y - 1
-    loss = np.mean(t2**2)
+    t1 = y - 1
+    loss = np.mean(t1**2)
 
     # backward
-    # loss = np.mean(t2**2)
-    grad_y = 2 * grad_loss / x.size * t2
+    # loss = np.mean(t1**2)
+    grad_y = 2 * grad_loss / x.size * t1
     # y = gain * standard + bias
     grad_bias = np.sum(grad_y, axis=0)
     grad_standard = grad_y * gain
     grad_gain = np.sum(grad_y * standard, axis=0)
-    # standard = t0 / t1
-    grad_t0 = grad_standard / t1
-    # t1 = np.sqrt(variance + EPSILON)
-    grad_variance = -np.sum(grad_standard * standard / t1, axis=1, keepdims=True) / (2 * t1)
-    # t0 = x - mean
-    grad_mean = -np.sum(grad_t0, axis=1, keepdims=True)
-    # x feeds t0, variance and mean
-    grad_x = grad_t0 + 2 * grad_variance / x.shape[1] * t0 + grad_mean / x.shape[1]
+    # standard = (x - mean) / t0 is x with mean 0 and variance 1 along axis -1
+    grad_x = (
+        grad_standard
+        - np.mean(grad_standard, axis=-1, keepdims=True)
+        - standard * np.mean(grad_standard * standard, axis=-1, keepdims=True)
+    ) / t0
     return loss, (grad_x, grad_gain, grad_bias)

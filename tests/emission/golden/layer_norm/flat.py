@@ -39,15 +39,10 @@ def layer_norm_value_and_grad(x, gain, bias, *, grad_loss=1.0):
     # t3 = gain * standard
     grad_standard = grad_t3 * gain
     grad_gain = np.sum(grad_t3 * standard, axis=0)
-    # standard = t0 / t2
-    grad_t0 = grad_standard / t2
-    grad_t2 = -np.sum(grad_standard * standard / t2, axis=1, keepdims=True)
-    # t2 = np.sqrt(t1)
-    grad_t1 = grad_t2 / (2 * t2)
-    # t1 = variance + EPSILON
-    grad_variance = grad_t1
-    # t0 = x - mean
-    grad_mean = -np.sum(grad_t0, axis=1, keepdims=True)
-    # x feeds t0, variance and mean
-    grad_x = grad_t0 + grad_variance * 2 / x.shape[1] * t0 + np.full_like(x, grad_mean / x.shape[1])
+    # standard is x with mean 0 and variance 1 along axis -1
+    grad_x = (
+        grad_standard
+        - np.mean(grad_standard, axis=-1, keepdims=True)
+        - standard * np.mean(grad_standard * standard, axis=-1, keepdims=True)
+    ) / t2
     return loss, (grad_x, grad_gain, grad_bias)
