@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 
 import flatgrad.rules  # noqa: F401 - declares the operations
+from flatgrad import nn
 from flatgrad.cli import main
 from flatgrad.emission.spelling import module_of, numpy_name
-from flatgrad.registry import records
+from flatgrad.registry import lookup, records
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
@@ -134,8 +135,12 @@ def shown(function):
         return function.__name__
     if getattr(function, "__objclass__", None) is np.ndarray:
         return f"x.{function.__name__}"
-    if module in ("math", "flatgrad.nn"):
-        return f"{module.removeprefix('flatgrad.')}.{function.__name__}"
+    if isinstance(getattr(function, "__self__", None), np.ufunc):
+        return f"np.{function.__self__.__name__}.{function.__name__}"
+    if module == "math":
+        return f"math.{function.__name__}"
+    if getattr(nn, getattr(function, "__name__", ""), None) is function:
+        return f"nn.{function.__name__}"
     if module == "flatgrad.markers":
         return function.__name__
     return None if module.startswith("flatgrad.") else f"np.{numpy_name(function)}"
@@ -149,6 +154,8 @@ def operations():
         names = [name for name in map(shown, record.functions) if name is not None]
         families.setdefault(family, []).extend(f"`{name}`" for name in names)
     rows = [f"| {family} | {' '.join(dict.fromkeys(names))} |" for family, names in families.items() if names]
+    read = [name for name in nn.__all__ if lookup(getattr(nn, name)) is None]
+    rows.append(f"| made of these | {' '.join(f'`nn.{name}`' for name in read)} |")
     last = [row for row in rows if row.startswith("| no gradient")]
     return "\n".join(["| family | operations |", "| --- | --- |", *[row for row in rows if row not in last], *last])
 

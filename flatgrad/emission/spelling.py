@@ -137,7 +137,7 @@ class Spelling:
                 local[used] = self.module("math")
             elif getattr(math, used, None) is found and found is not None:
                 local[used] = self.member("math", used)
-            elif str(getattr(found, "__module__", "")).startswith("flatgrad.nn."):
+            elif callable(found) and module_of(found).startswith("flatgrad.nn."):
                 local[used] = self._helper(found)
         _check_outer_names(function, set(local))
         plain = definition.visit(_Unannotated(local))

@@ -34,11 +34,7 @@ def windows(x, kernel, stride=1, padding=0, dilation=1, lowest=False):
     spans = [step * (size - 1) + 1 for size, step in zip(kernel, dilation, strict=True)]
     widths = pad_widths(padding, spans, stride)
     if any(map(any, widths)):
-        inner = [slice(before, before + size) for size, (before, _) in zip(x.shape[-axes:], widths, strict=True)]
-        sizes = [size + sum(width) for size, width in zip(x.shape[-axes:], widths, strict=True)]
-        padded = np.full((*x.shape[:-axes], *sizes), -np.inf if lowest else 0, dtype=x.dtype)
-        padded[(..., *inner)] = x
-        x = padded
+        x = padded(x, widths, -np.inf if lowest else 0)
     places = [(size - span) // step + 1 for size, span, step in zip(x.shape[-axes:], spans, stride, strict=True)]
     if min(places) < 1:
         raise ValueError(f"windows that span {spans} elements of {x.shape[-axes:]}")
@@ -47,19 +43,33 @@ def windows(x, kernel, stride=1, padding=0, dilation=1, lowest=False):
     return np.lib.stride_tricks.as_strided(x, shape, (*x.strides[:-axes], *steps), writeable=False)
 
 
+def padded(x, widths, number):
+    """Return x with a number put before and behind its last axes."""
+    sizes = x.shape[-len(widths) :]
+    wider = [size + sum(width) for size, width in zip(sizes, widths, strict=True)]
+    wide = np.full((*x.shape[: -len(widths)], *wider), number, dtype=x.dtype)
+    inner(wide, widths, sizes)[...] = x
+    return wide
+
+
+def inner(x, widths, sizes):
+    """View what has these sizes behind so many elements along the last axes of x."""
+    leading = [slice(None)] * (x.ndim - len(sizes))
+    within = [slice(before, before + size) for size, (before, _) in zip(sizes, widths, strict=True)]
+    return x[tuple(leading + within)]
+
+
 def windows_summed(parts, shape, stride=1, padding=0, dilation=1):
     """Add what windows hold to zeros of a shape, each number where `windows` found it."""
     axes = parts.ndim - len(shape)
     kernel, places = parts.shape[-2 * axes : -axes], parts.shape[-axes:]
     stride, dilation = for_each_axis(stride, axes), for_each_axis(dilation, axes)
-    spans = [step * (size - 1) + 1 for size, step in zip(kernel, dilation, strict=True)]
-    widths = pad_widths(padding, spans, stride)
+    widths = pad_widths(padding, [step * (size - 1) + 1 for size, step in zip(kernel, dilation, strict=True)], stride)
     sizes = [size + sum(width) for size, width in zip(shape[-axes:], widths, strict=True)]
     total = np.zeros((*shape[:-axes], *sizes), dtype=parts.dtype)
+    leading = (slice(None),) * (len(shape) - axes)
     for tap in np.ndindex(*kernel):
         starts = [step * k for k, step in zip(tap, dilation, strict=True)]
         seen = [slice(a, a + step * count, step) for a, step, count in zip(starts, stride, places, strict=True)]
-        total[(..., *seen)] += parts[(..., *tap, *[slice(None)] * axes)]
-    return total[
-        (..., *[slice(before, before + size) for size, (before, _) in zip(shape[-axes:], widths, strict=True)])
-    ]
+        total[leading + tuple(seen)] += parts[leading + tap]
+    return inner(total, widths, shape[-axes:])

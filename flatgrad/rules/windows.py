@@ -6,6 +6,7 @@ In: these functions of `flatgrad.nn`. Out: their records, and how many windows t
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from flatgrad.rules.shapes import dtype_of_first, shape_of
 def each(option: Any, axes: int) -> tuple[Any, ...]:
     """Return an option as a tuple with an entry for each axis."""
     try:
-        return for_each_axis(option, axes)
+        return tuple(for_each_axis(option, axes))
     except ValueError as error:
         raise SizeMismatch(str(error)) from None
 
@@ -45,8 +46,12 @@ def places(sizes: Sequence[Size], kernel: Sequence[Size], stride: Any, padding: 
         free = minus(plus(size, sum(width)), plus(times(spread, minus(taps, 1)), 1))
         if isinstance(free, int) and free < 0:
             raise SizeMismatch(f"a window of {taps} on an axis of {size}")
-        found.append(plus(free if step == 1 else derived(("places", step), free, lambda n, step=step: n // step), 1))
+        found.append(plus(free if step == 1 else derived(("places", step), free, partial(_quotient, step)), 1))
     return tuple(found)
+
+
+def _quotient(divisor: int, size: int) -> int:
+    return size // divisor
 
 
 def windowed(
