@@ -120,16 +120,19 @@ class _SizeNames:
         size = resolved(size)
         if size in self.names:
             return self.names[size]
-        if isinstance(size, Expression) and len(size.terms) == 1 and len(size.terms[0][0]) == 1:
+        if isinstance(size, Expression) and _is_symbol(size):
             return self.names[size.terms[0][0][0]]
         return str(size)
 
 
 def _named_parts(size: Expression) -> list[Symbol] | list[Expression]:
-    """Return what gets a name: the symbols, or the whole size where one of them is computed and has no name."""
+    """Return what gets a name: the symbols, or the whole size where it is made of some that have none."""
     symbols = _symbols(size)
-    is_computed = any(symbol.name is None and symbol.origin is not None for symbol in symbols)
-    return [size] if is_computed else symbols
+    return symbols if all(symbol.name for symbol in symbols) or _is_symbol(size) else [size]
+
+
+def _is_symbol(size: Expression) -> bool:
+    return len(size.terms) == 1 and len(size.terms[0][0]) == size.terms[0][1] == 1
 
 
 def _symbols(size: Expression) -> list[Symbol]:

@@ -52,6 +52,7 @@ class Spelling:
         # classes of objects that are at hand, as they are written
         self.classes: dict[Any, str] = {}
         self._texts: dict[Any, str] = {}
+        self._copied: dict[Any, str] = {}
 
     def of(self, node: Node) -> str:
         """Return the text of a node's function: a name to call, or an expression with the inputs in braces."""
@@ -125,7 +126,12 @@ class Spelling:
 
     def _helper(self, function: Callable[..., Any]) -> str:
         """Have the source of a Python function copied into the module, and return its name."""
+        if function in self._copied:
+            return self._copied[function]
         name = self._free(function.__name__)
+        while name in self._copied.values():
+            name += "_"
+        self._copied[function] = name
         definition = cst.parse_module(textwrap.dedent(inspect.getsource(function))).body[0]
         assert isinstance(definition, cst.FunctionDef)
         local: dict[str, str] = {}

@@ -27,9 +27,24 @@ FIRST = (
     "sum", "mean", "prod", "max", "min", "var", "std", "reshape", "ravel", "transpose", "swapaxes", "moveaxis", "squeeze",
     "expand_dims", "broadcast_to", "concatenate", "stack", "split", "zeros_like", "ones_like", "full_like", "norm",
     "softmax", "log_softmax", "logsumexp", "argmax", "argmin", "diag", "diagonal", "trace", "tril", "triu", "sort", "argsort",
+    "layer_norm", "rms_norm", "batch_norm", "group_norm", "max_pool2d", "avg_pool2d", "embedding",
     "median", "average", "flip", "roll", "cumsum", "cumprod", "diff", "inv", "det", "slogdet", "cholesky",
 )  # fmt: skip
-ALL = ("dot", "matmul", "inner", "outer", "vdot", "softmax_cross_entropy", "einsum", "tensordot", "solve")
+ALL = (
+    "dot",
+    "matmul",
+    "inner",
+    "outer",
+    "vdot",
+    "softmax_cross_entropy",
+    "cross_entropy",
+    "conv1d",
+    "conv2d",
+    "attention",
+    "einsum",
+    "tensordot",
+    "solve",
+)
 BUILTIN = (len, sum, max, min)
 THROUGH = (enumerate, zip, reversed)
 # what these give has the parts of what they are given

@@ -290,3 +290,42 @@ def test_tied_elements_of_a_window_share_its_gradient():
     x = np.array([[[[1.0, 1.0, 3.0], [0.0, 1.0, 2.0]]]])
     _, pullback = decorate()(function_of("nn.max_pool2d(x, 2, stride=1)", "x")).vjp(x)
     np.testing.assert_allclose(pullback(np.full((1, 1, 1, 2), 3.0))[0], [[[[1, 1, 3], [0, 1, 0]]]])
+
+
+NAMES = """
+def windows(x):
+    return np.sum(x**2)
+
+
+def f(padded, inner, x):
+    return windows(nn.conv2d(padded, inner, padding=1)) + np.sum(nn.max_pool2d(x, 2))
+"""
+
+
+def test_names_of_the_user_stay_where_functions_are_copied():
+    """What is copied gives way to the user's parameters and functions of the same names."""
+    file = "<names>"
+    text = f"import numpy as np\nfrom flatgrad import nn\n\n{NAMES}"
+    linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)
+    namespace = {"__name__": "layer"}
+    exec(compile(text, file, "exec"), namespace)
+    f, arguments = namespace["f"], (real(1, 1, 4, 4), real(1, 1, 3, 3), real(4, 4))
+    for style in ("flat", "compact"):
+        _, gradients = decorate(style=style)(f).value_and_grad(*arguments)
+        for place, gradient in enumerate(gradients):
+            np.testing.assert_allclose(gradient, slopes(f, arguments, place, 1.0), rtol=1e-6, atol=1e-7)
+
+
+def test_layer_norm_of_a_batch_of_images_reads_as_by_hand():
+    """The three terms, and sums over all axes but the channels'."""
+    f = decorate(style="compact")(function_of("nn.batch_norm(x, a, b)", "xab"))
+    text = str(f.emit(real(2, 3, 2, 2), real(3), real(3)))
+    assert "grad_bias = np.sum(grad_y_3, axis=(0, 2, 3))" in text
+    assert "y * np.mean(grad_y * y, axis=(0, 2, 3), keepdims=True)" in text
+
+
+def test_sizes_that_windows_leave_are_told():
+    """The docstring tells how large the weights behind a convolution are."""
+    text = "(nn.conv2d(x, a).reshape(len(x), -1) @ b).sum()"
+    source = str(decorate()(function_of(text, "xab")).emit(real(2, 1, 3, 3), real(4, 1, 3, 3), real(4, 5)))
+    assert "x: (n, 1, m, k), " in source and "?" not in source.split('"""')[-2]
