@@ -16,6 +16,7 @@ from flatgrad.graph.values import Constant, Node, Value, same_array
 from flatgrad.markers import stop_gradient
 from flatgrad.registry import lookup
 from flatgrad.rules.program import named
+from flatgrad.rules.subscripts import only_rearranges
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +56,14 @@ def view_of(value: Value) -> View | None:
     if function is operator.getitem:
         index = node.arguments["index"]
         return View(source) if is_basic(index) and (value.rank or has_ellipsis(index)) else None
+    if is_made_anew(node):
+        return None
     if function in UNLESS_CONVERTED:
         is_same = node.call[0][1] == Slot(0) and same_array(value.type, source.type)
         return View(source) if is_same and (value.rank or function is np.asarray) else None
     if function in IN_ORDER:
         return View(source, certain=False, asks_for_order=True)
-    if function in VIEWS or (function is np.diag and source.rank > 1):
+    if function in VIEWS or function is np.diag:
         return View(source)
     if function is np.array and node.arguments.get("copy") is False:
         return View(source, certain=False)
@@ -74,7 +77,9 @@ def is_read_only(node: Node) -> bool:
 
 
 def is_made_anew(node: Node) -> bool:
-    """Tell whether an operation that gives a view of a matrix makes an array, as it is given a vector."""
+    """Tell whether an operation that may give a view makes an array: of a vector, or of several arrays."""
+    if node.function is np.einsum:
+        return not only_rearranges(*node.arguments["operands"])
     return node.function is np.diag and node.inputs[0].rank == 1
 
 

@@ -177,7 +177,7 @@ def is_quick(node: Node) -> bool:
     if node.function is operator.getitem:
         return is_basic(node.arguments["index"])
     record = lookup(node.function)
-    if record is not None and record.view:
+    if record is not None and record.view and not is_made_anew(node):
         return True
     return node.function in QUICK and not any(value.rank for value in (*node.inputs, *node.outputs))
 

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from flatgrad.builder import Builder
+from flatgrad.frontend.views import is_made_anew
 from flatgrad.graph.containers import Slice, Slot
 from flatgrad.graph.values import Constant, Graph, Node, Value
 from flatgrad.passes.block_parts import parts_of
@@ -70,7 +71,7 @@ def share(graph: Graph, results: Sequence[Value]) -> list[Value]:
 
 def _is_view(node: Node) -> bool:
     record = lookup(node.function)
-    return record is not None and record.view
+    return record is not None and record.view and not is_made_anew(node)
 
 
 def key_of(node: Node, inputs: Sequence[Value]) -> Hashable:

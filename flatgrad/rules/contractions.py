@@ -1,120 +1,213 @@
 """Sums of products in Einstein's notation: np.einsum.
 
-In: nothing. Out: its record. The gradient of an operand is a contraction of the gradient of the result with the other operands.
-Layer: rules.
+In: nothing. Out: its record. The gradient of an operand is a contraction of the gradient of the result with the other operands:
+a matrix product, an outer product, or another einsum. Layer: rules, above `linear_algebra` and `subscripts`.
 """
 
 from __future__ import annotations
 
-import string
-from typing import Any
-
 import numpy as np
 
-from flatgrad.graph.size import Shape, Size, SizeMismatch, broadcast_size
-from flatgrad.registry import Sample, real, rule
-from flatgrad.rules.shapes import shape_of
+from flatgrad.registry import Sample, inline, real, rule
+from flatgrad.rules.linear_algebra import transposed
+from flatgrad.rules.placing import dtype_of_like, shape_of_like
+from flatgrad.rules.subscripts import (
+    contracted,
+    moved_axes,
+    nothing_for,
+    places_of_arrays,
+    product_of,
+    summed_axes,
+    ways_back,
+)
 
 
-def terms_of(subscripts: str, *ranks: int) -> tuple[str, ...]:
-    """Return the indices of each operand, then those of the result, an ellipsis written as letters.
-
-    Raises SizeMismatch where they don't fit to the ranks, TypeError for what is not differentiated.
-    """
-    if not isinstance(subscripts, str):
-        raise TypeError("write the subscripts as a text: 'ij,jk->ik'")
-    given, arrow, result = subscripts.replace(" ", "").partition("->")
-    parts = given.split(",")
-    if len(parts) != len(ranks):
-        raise SizeMismatch(f"the subscripts {subscripts!r} for {len(ranks)} operands")
-    free = [letter for letter in string.ascii_uppercase if letter not in subscripts]
-    widths = [rank - len(part.replace("...", "")) for part, rank in zip(parts, ranks, strict=True)]
-    if any(width and (width < 0 or "..." not in part) for part, width in zip(parts, widths, strict=True)):
-        raise SizeMismatch(f"the subscripts {subscripts!r} for operands of ranks {', '.join(map(str, ranks))}")
-    # the axes of an ellipsis meet from the last one on
-    letters = "".join(free[: max(widths)])
-    terms = [part.replace("...", letters[len(letters) - width :]) for part, width in zip(parts, widths, strict=True)]
-    if any(len(set(term)) < len(term) for term in terms):
-        raise TypeError(f"{subscripts!r} repeats an index in one operand; np.diagonal and np.trace pick diagonals")
-    if not arrow:
-        every = "".join(terms)
-        result = letters + "".join(sorted(letter for letter in set(every) - set(letters) if every.count(letter) == 1))
-    return (*terms, result.replace("...", letters))
+@inline
+def rearranged(x, given, wanted):
+    """Return an array with its axes in another order, and those that are not wanted summed over."""
+    summed = summed_axes(given, wanted)
+    if given == wanted:
+        result = x
+    elif len(given) == 2 and given == wanted[::-1]:
+        result = x.T
+    elif sorted(given) == sorted(wanted):
+        result = np.transpose(x, moved_axes(given, wanted))
+    elif summed is not None:
+        result = np.sum(x, axis=summed)
+    else:
+        result = np.einsum(f"{given}->{wanted}", x)
+    return result
 
 
-def subscripts_back(terms: tuple[str, ...], operand: int) -> str:
-    """Return the subscripts of an operand's gradient: of the result's gradient and the other operands, in their order."""
-    others = [terms[-1], *(term for k, term in enumerate(terms[:-1]) if k != operand)]
-    known = "".join(others)
-    return f"{','.join(others)}->{''.join(letter for letter in terms[operand] if letter in known)}"
+@inline
+def contraction(given, factors, wanted, optimize):
+    """Return a contraction as np.einsum gives it, which has to look for an order of more than two factors."""
+    if optimize or len(factors) > 2:
+        result = np.einsum(f"{given}->{wanted}", *factors, optimize=True)
+    else:
+        result = np.einsum(f"{given}->{wanted}", *factors)
+    return result
 
 
-def is_unchanged(subscripts: str) -> bool:
-    """Tell whether a contraction of one operand gives it as it is."""
-    given, _, result = subscripts.partition("->")
-    return given == result
+@inline
+def product(given, a, b, wanted, optimize):
+    """Return the contraction of two arrays, by the function that is best known for it."""
+    found = product_of(given, a, b, wanted)
+    left, right = (b, a) if found.swapped else (a, b)
+    if found.kind == "matmul":
+        result = (transposed(left) if found.first else left) @ (transposed(right) if found.second else right)
+    elif found.kind == "outer":
+        result = np.outer(left, right)
+    elif found.kind == "tensordot":
+        result = np.tensordot(left, right, axes=(found.first, found.second))
+    elif found.kind == "*":
+        lined_up = [x if axes == () else np.expand_dims(x, axes) for x, axes in ((a, found.first), (b, found.second))]
+        result = lined_up[0] * lined_up[1]
+    else:
+        result = contraction(given, (a, b), wanted, optimize)
+    return result
 
 
-def axes_alone(terms: tuple[str, ...], operand: int) -> int | tuple[int, ...]:
-    """Return the axes of an operand that are summed over by themselves, or the only one."""
-    known = "".join(term for k, term in enumerate(terms) if k != operand)
-    axes = tuple(k for k, letter in enumerate(terms[operand]) if letter not in known)
-    return axes[0] if len(axes) == 1 else axes
+def on_diagonals(values, subscripts, like):
+    """Return zeros like an array, with values where np.einsum picks these subscripts from it."""
+    zeros = np.zeros_like(like)
+    np.einsum(subscripts, zeros)[...] = values
+    return zeros
 
 
-def contracted(subscripts: Any, *operands: Any, optimize: Any = False) -> Shape:
-    """The axes that the subscripts name behind the arrow."""
-    shapes = [shape_of(operand) for operand in operands]
-    *terms, result = terms_of(subscripts, *map(len, shapes))
-    sizes: dict[str, Size] = {}
-    for term, shape in zip(terms, shapes, strict=True):
-        for letter, size in zip(term, shape, strict=True):
-            sizes[letter] = broadcast_size(sizes.get(letter, 1), size)
-    if any(letter not in sizes for letter in result) or len(set(result)) < len(result):
-        raise SizeMismatch(f"the indices {result!r} of the result in {subscripts!r}")
-    return tuple(sizes[letter] for letter in result)
+@rule(
+    on_diagonals,
+    shape=shape_of_like,
+    dtype=dtype_of_like,
+    linear=True,
+    samples=[
+        Sample(real(3), subscripts="ii->i", like=real(3, 3)),
+        Sample(real(), subscripts="ii->i", like=real(3, 3)),
+        Sample(real(2, 3), subscripts="iji->ij", like=real(2, 3, 2)),
+        Sample(real(1, 3), subscripts="iji->ij", like=real(2, 3, 2)),
+    ],
+)
+def grad_on_diagonals(values, y, grad_y, *, subscripts, like):
+    grad_values = np.einsum(subscripts, grad_y)
+    return grad_values
+
+
+@inline
+def filled(values, x, way):
+    """Return the gradient of an operand from its values along the axes that are kept."""
+    # a number fills an array as it is
+    lined_up = values if way.missing == () or way.fills else np.expand_dims(values, way.missing)
+    if way.diagonal == "ii->i" and way.kept == "i":
+        result = np.diag(values)
+    elif way.diagonal == "ii->i":
+        result = np.diag(np.full(len(x), values))
+    elif way.diagonal is not None:
+        result = on_diagonals(lined_up, way.diagonal, x)
+    elif way.stretched:
+        result = np.full_like(x, lined_up)
+    else:
+        result = lined_up
+    return result
 
 
 @rule(
     np.einsum,
     shape=contracted,
     holomorphic=True,
+    view=True,
     samples=[
         Sample("ij,jk->ik", real(2, 3), real(3, 4)),
         Sample("ij,jk", real(2, 3), real(3, 4)),
+        Sample("ij,jk->ki", real(2, 3), real(3, 4)),
+        Sample("ij,kj", real(2, 3), real(4, 3)),
         Sample("bij,bjk->bik", real(2, 2, 3), real(2, 3, 4)),
+        Sample("bji,bkj->bki", real(2, 2, 3), real(2, 3, 2)),
+        Sample("bti,io->bto", real(2, 2, 3), real(3, 4)),
+        Sample("abij,jk->abik", real(2, 2, 2, 3), real(3, 2)),
+        Sample("bij,jk->bki", real(2, 2, 3), real(3, 4)),
+        Sample("abij,bjk->abik", real(2, 2, 2, 3), real(2, 3, 2)),
+        Sample("bqhd,bkhd->bhqk", real(2, 2, 2, 3), real(2, 3, 2, 3)),
         Sample("i,j->ji", real(2), real(3)),
+        Sample("i,j", real(2), real(3)),
+        Sample("ij,j", real(2, 3), real(3)),
+        Sample("j,ij->i", real(3), real(2, 3)),
+        Sample("bij,j->bi", real(2, 2, 3), real(3)),
+        Sample("bij,bj->bi", real(2, 2, 3), real(2, 3)),
+        Sample("i,ijk->jk", real(2), real(2, 3, 4)),
         Sample("ij,ij->", real(2, 3), real(2, 3)),
+        Sample("ij,ij->ij", real(2, 3), real(2, 3)),
+        Sample("ij,ij->i", real(2, 3), real(2, 3)),
+        Sample("i,ij->ij", real(2), real(2, 3)),
         Sample("i,i", real(3), real(3)),
         Sample("ij,k->i", real(2, 3), real(2)),
         Sample("ij,j->", real(2, 3), real(3)),
         Sample("ij,ji->", real(2, 3), real(3, 2)),
-        Sample("ij,ij->i", real(2, 1), real(2, 3)),
+        Sample("ij,->ij", real(2, 3), real()),
         Sample("ij->ji", real(2, 3)),
+        Sample("ijk->kij", real(2, 3, 4)),
         Sample("ijk->j", real(2, 3, 2)),
+        Sample("ijk->ki", real(2, 3, 2)),
         Sample("ij->", real(2, 3)),
+        Sample("ijk->", real(2, 3, 2)),
+        # an index twice
+        Sample("ii", real(3, 3)),
+        Sample("ii->i", real(3, 3)),
+        Sample("iij->j", real(2, 2, 3)),
+        Sample("iji->ji", real(2, 3, 2)),
+        Sample("ijij->i", real(2, 3, 2, 3)),
+        Sample("iii->i", real(2, 2, 2)),
+        Sample("ii,ij->j", real(2, 2), real(2, 3)),
+        Sample("ii,jj->", real(2, 2), real(3, 3)),
+        Sample("iij,jk->ik", real(2, 2, 3), real(3, 4)),
+        # sizes of 1 that broadcast
+        Sample("ij,ij->i", real(2, 1), real(2, 3)),
+        Sample("ij,jk->ik", real(2, 1), real(3, 4)),
+        Sample("ij,jk->ik", real(2, 3), real(1, 4)),
+        Sample("ij,j->ij", real(2, 3), real(1)),
+        Sample("bij,bjk->bik", real(1, 2, 3), real(2, 3, 4)),
+        Sample("ii,i->i", real(3, 3), real(1)),
+        Sample("ii,i->i", real(1, 1), real(3)),
+        Sample("ij,ij,jk->ik", real(2, 1), real(1, 3), real(3, 2)),
+        # ellipses
         Sample("...ij,...j->...i", real(2, 2, 3), real(3)),
+        Sample("...ij,...jk", real(2, 3, 2, 3), real(3, 3, 2)),
+        Sample("i...->...", real(2, 3)),
+        Sample("...,...->...", real(2, 3), real(3)),
+        Sample("...i,...i->...", real(2, 3), real(2, 3)),
+        Sample("...ii->...i", real(2, 3, 3)),
+        # several operands
         Sample("i,ij,j->", real(2), real(2, 3), real(3)),
+        Sample("i,ij,j", real(2), real(2, 3), real(3)),
         Sample("bi,ij,bj->b", real(2, 2), real(2, 3), real(2, 3), optimize=True),
         Sample("ab,bc,cd,de->ae", real(2, 2), real(2, 3), real(3, 2), real(2, 2)),
+        Sample("ij,jk->ik", real(2, 3), real(3, 4), optimize="optimal"),
+        Sample("ij,ik,il->jkl", real(3, 2), real(3, 2), real(3, 2), order="C"),
+        # lists of numbers
+        Sample(real(2, 3), [0, 1], real(3, 4), [1, 2], [0, 2]),
+        Sample(real(2, 3), [1, 0], real(3), [0]),
+        Sample(real(2, 2, 3), [..., 0, 1], real(3), [1], [..., 0]),
+        Sample(real(3, 3), [4, 4]),
     ],
 )
-def grad_einsum(subscripts, *operands, y, grad_y, optimize=False):
-    terms = terms_of(subscripts, *[np.ndim(x) for x in operands])
-    grad_operands: tuple[Any, ...] = ()
-    for k in range(len(operands)):
-        back = subscripts_back(terms, k)
-        others = (*operands[:k], *operands[k + 1 :])
-        if terms[-1] != "":
-            grad_x = np.einsum(back, grad_y, *others, optimize=optimize or len(others) > 1)
-        elif len(others) == 0:
-            grad_x = grad_y
-        elif len(others) == 1 and is_unchanged(back[1:]):
-            grad_x = grad_y * others[0]
+def grad_einsum(*operands, y, grad_y, optimize=False, dtype=None, order="K", casting="safe"):
+    places = places_of_arrays(*operands)
+    arrays = [operands[place] for place in places]
+    grad_arrays = []
+    for k, way in enumerate(ways_back(*operands)):
+        others = (*arrays[:k], *arrays[k + 1 :])
+        factors = (grad_y, *others) if y.ndim > 0 else others
+        if len(factors) == 0:
+            values = grad_y
+        elif len(factors) == 1:
+            values = rearranged(factors[0], way.given, way.kept)
+        elif len(factors) == 2:
+            values = product(way.given, factors[0], factors[1], way.kept, optimize)
         else:
-            # ",ij,j->i": the gradient of the result is a number
-            grad_x = grad_y * np.einsum(back[1:], *others, optimize=optimize or len(others) > 2)
-        if axes_alone(terms, k) != ():
-            grad_x = np.full_like(operands[k], np.expand_dims(grad_x, axes_alone(terms, k)))
-        grad_operands = (*grad_operands, grad_x)
+            values = contraction(way.given, factors, way.kept, optimize)
+        if y.ndim == 0 and len(factors) > 0:
+            values = grad_y * values
+        grad_arrays += [filled(values, arrays[k], way)]
+    grad_operands = tuple(
+        [grad_arrays[places.index(k)] if k in places else nothing_for(operands[k]) for k in range(len(operands))]
+    )
     return grad_operands

@@ -53,6 +53,14 @@ PROGRAMS = {
         "n = 2\nL = np.zeros((n, n))\nL[np.tril_indices(n)] = x\nreturn np.sum((L @ L.T) ** 2)",
         VECTOR,
     ),
+    "what einsum makes of several arrays is the program's own": (
+        "y = np.einsum('ij,jk->ik', x, x)\ny[0] = x[1] ** 2\nreturn np.sum(y * x)",
+        SQUARE,
+    ),
+    "sums of einsum are the program's own": (
+        "y = np.einsum('ij->j', x)\ny[0] = x[1, 1] ** 2\nreturn np.sum(y * x)",
+        SQUARE,
+    ),
     "sorted in place": ("y = x.copy()\ny.sort()\nreturn np.sum(y * np.arange(len(y)))", VECTOR),
     "steps that a loop counts": ("return sum([np.sum(np.roll(x, k) * x) for k in range(1, 3)])", VECTOR),
 }
@@ -107,8 +115,15 @@ def test_gradient_reads_as_expected(body, part):
 
 
 REFUSED = {
-    "an index twice in an operand": ("return np.einsum('ii->', x)", "repeats an index in one operand"),
     "an unknown norm": ("return np.linalg.norm(x, 3)", "ord=3 of a matrix"),
+    "a diagonal that einsum lets a program write into": (
+        "y = x.copy()\nnp.einsum('ii->i', y)[:] = 0\nreturn np.sum(y * x)",
+        "whether this is the array that is changed",
+    ),
+    "a transposed matrix of einsum": (
+        "y = x.copy()\nt = np.einsum('ij->ji', y)\ny[0] = 0\nreturn np.sum(t * x)",
+        "whether this is the array that is changed",
+    ),
     "more orders beside an end": ("return np.sum(np.diff(x, n=2, prepend=0.0))", "prepend and append go with n=1 only"),
 }
 

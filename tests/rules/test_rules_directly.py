@@ -238,8 +238,10 @@ def summed_to(gradient, shape):
 def by_rule(call, gradients, name):
     """Return the gradients of the leaves of one input, as the rule gives them."""
     pairs = zip(leaves(tuples(gradients[name])), leaves(call.arguments[name]), strict=True)
-    # a real number that meets complex ones has the real part
-    return [summed_to(g if is_complex(leaf) else np.real(g), np.shape(leaf)) for g, leaf in pairs]
+    # a real number that meets complex ones has the real part; what is no number has no gradient
+    return [
+        None if g is None else summed_to(g if is_complex(leaf) else np.real(g), np.shape(leaf)) for g, leaf in pairs
+    ]
 
 
 def agree(actual, expected, factor=1.0):
