@@ -1,6 +1,6 @@
-"""Sums of products in Einstein's notation: np.einsum.
+"""Sums of products along any axes: np.einsum and np.tensordot.
 
-In: nothing. Out: its record. The gradient of an operand is a contraction of the gradient of the result with the other operands:
+In: these functions. Out: their records. The gradient of an operand is a contraction of the gradient of the result with the other operands:
 a matrix product, an outer product, or another einsum. Layer: rules, above `linear_algebra` and `subscripts`.
 """
 
@@ -18,6 +18,8 @@ from flatgrad.rules.subscripts import (
     places_of_arrays,
     product_of,
     summed_axes,
+    tensordot_shape,
+    terms_of_tensordot,
     ways_back,
 )
 
@@ -60,6 +62,7 @@ def product(given, a, b, wanted, optimize):
         result = np.outer(left, right)
     elif found.kind == "tensordot":
         result = np.tensordot(left, right, axes=(found.first, found.second))
+        result = result if found.order is None else np.transpose(result, found.order)
     elif found.kind == "*":
         lined_up = [x if axes == () else np.expand_dims(x, axes) for x, axes in ((a, found.first), (b, found.second))]
         result = lined_up[0] * lined_up[1]
@@ -211,3 +214,34 @@ def grad_einsum(*operands, y, grad_y, optimize=False, dtype=None, order="K", cas
         [grad_arrays[places.index(k)] if k in places else nothing_for(operands[k]) for k in range(len(operands))]
     )
     return grad_operands
+
+
+@rule(
+    np.tensordot,
+    np.linalg.tensordot,
+    shape=tensordot_shape,
+    holomorphic=True,
+    samples=[
+        Sample(real(4, 2, 3), real(2, 3, 5)),
+        Sample(real(4, 3), real(3, 5), axes=1),
+        Sample(real(4, 3), real(2), axes=0),
+        Sample(real(3), real(2), axes=0),
+        Sample(real(2, 3), real(3, 4), axes=(1, 0)),
+        Sample(real(2, 3), real(2, 4), axes=(0, 0)),
+        Sample(real(2, 3), real(4, 3), axes=[1, 1]),
+        Sample(real(2, 3, 4), real(4, 5, 2), axes=((0, 2), (2, 0))),
+        Sample(real(2, 3, 4), real(4, 2, 3, 2), axes=((1, -1), (-2, 0))),
+        Sample(real(2, 3, 4), real(3, 5), axes=([1], [0])),
+        Sample(real(2, 3), real(2, 3)),
+        Sample(real(2, 3), real(3, 2), axes=([0, 1], [1, 0])),
+    ],
+)
+def grad_tensordot(a, b, y, grad_y, *, axes=2):
+    of_a, of_b, of_y = terms_of_tensordot(a, b, axes)
+    if y.ndim == 0:
+        grad_a = grad_y * rearranged(b, of_b, of_a)
+        grad_b = grad_y * rearranged(a, of_a, of_b)
+    else:
+        grad_a = product(f"{of_y},{of_b}", grad_y, b, of_a, False)
+        grad_b = product(f"{of_a},{of_y}", a, grad_y, of_b, False)
+    return grad_a, grad_b

@@ -7,20 +7,25 @@ code is written. Layer: rules.
 from __future__ import annotations
 
 import operator
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from flatgrad.graph.size import Shape, SizeMismatch, broadcast, count, product, unify
 from flatgrad.registry import Sample, inline, real, rule
-from flatgrad.rules.shapes import normal_axis, shape_of
+from flatgrad.rules.shapes import shape_of
 
 
 @inline
 def transposed(a):
     """Return a matrix, or each of a stack, with rows for columns."""
     return a.T if a.ndim == 2 else np.swapaxes(a, -1, -2)
+
+
+@inline
+def conjugated(x, a):
+    """Return what a function of the conjugate of `a` has instead of x."""
+    return np.conj(x) if np.iscomplexobj(a) else x
 
 
 def matmul_shape(a: Any, b: Any) -> Shape:
@@ -61,25 +66,6 @@ def vdot_shape(a: Any, b: Any) -> Shape:
     return ()
 
 
-def tensordot_shape(a: Any, b: Any, *, axes: Any = 2) -> Shape:
-    """The axes that meet go; all others are kept."""
-    left, right = shape_of(a), shape_of(b)
-    if isinstance(axes, int):
-        pairs: tuple[Any, Any] = (range(len(left) - axes, len(left)), range(axes))
-    else:
-        pairs = (axes[0], axes[1])
-    in_a, in_b = (
-        [normal_axis(axis, rank) for axis in (one if isinstance(one, Sequence) else (one,))]
-        for one, rank in zip(pairs, (len(left), len(right)), strict=True)
-    )
-    if len(in_a) != len(in_b):
-        raise SizeMismatch(f"{len(in_a)} axes and {len(in_b)} axes")
-    for i, k in zip(in_a, in_b, strict=True):
-        unify(left[i], right[k])
-    kept_of_a = tuple(size for i, size in enumerate(left) if i not in in_a)
-    return kept_of_a + tuple(size for k, size in enumerate(right) if k not in in_b)
-
-
 LOW_RANKS = [
     Sample(real(3), real(3)),
     Sample(real(3), real(3, 2)),
@@ -91,6 +77,7 @@ LOW_RANKS = [
 @rule(
     operator.matmul,
     np.matmul,
+    np.linalg.matmul,
     shape=matmul_shape,
     holomorphic=True,
     samples=[
@@ -248,6 +235,7 @@ def grad_outer(a, b, y, grad_y):
 @rule(
     np.vdot,
     shape=vdot_shape,
+    holomorphic=True,
     samples=[
         Sample(real(3), real(3)),
         Sample(real(2, 3), real(3, 2)),
@@ -257,44 +245,9 @@ def grad_outer(a, b, y, grad_y):
 )
 def grad_vdot(a, b, y, grad_y):
     if np.ndim(a) == np.ndim(b) and np.ndim(a) < 2:
-        grad_a = grad_y * b
-        grad_b = grad_y * a
+        grad_a = conjugated(grad_y * b, a)
+        grad_b = grad_y * conjugated(a, a)
     else:
-        grad_a = grad_y * np.reshape(b, np.shape(a))
-        grad_b = grad_y * np.reshape(a, np.shape(b))
-    return grad_a, grad_b
-
-
-@rule(
-    np.tensordot,
-    shape=tensordot_shape,
-    holomorphic=True,
-    samples=[
-        Sample(real(4, 2, 3), real(2, 3, 5)),
-        Sample(real(4, 3), real(3, 5), axes=1),
-        Sample(real(4, 3), real(2), axes=0),
-        Sample(real(2, 3), real(3, 4), axes=(1, 0)),
-        Sample(real(2, 3, 4), real(4, 5, 2), axes=((0, 2), (2, 0))),
-        Sample(real(2, 3, 4), real(4, 2, 3, 2), axes=((1, -1), (-2, 0))),
-    ],
-)
-def grad_tensordot(a, b, y, grad_y, *, axes=2):
-    if np.ndim(axes) == 0:
-        axes = (tuple(range(a.ndim - axes, a.ndim)), tuple(range(axes)))
-    axes_a = axes[0] if np.ndim(axes[0]) > 0 else (axes[0],)
-    axes_b = axes[1] if np.ndim(axes[1]) > 0 else (axes[1],)
-    in_a = [k % a.ndim for k in axes_a]
-    in_b = [k % b.ndim for k in axes_b]
-    kept_of_a = [k for k in range(a.ndim) if k not in in_a]
-    kept_of_b = [k for k in range(b.ndim) if k not in in_b]
-    kept = len(kept_of_a)
-    # the contracted axes come out in the order that they have in the other operand
-    order_a = kept_of_a + [pair[1] for pair in sorted(zip(in_b, in_a, strict=True))]
-    order_b = [pair[1] for pair in sorted(zip(in_a, in_b, strict=True))] + kept_of_b
-    grad_a = np.tensordot(grad_y, b, axes=(tuple(range(kept, grad_y.ndim)), tuple(kept_of_b)))
-    grad_b = np.tensordot(a, grad_y, axes=(tuple(kept_of_a), tuple(range(kept))))
-    if order_a != sorted(order_a):
-        grad_a = np.transpose(grad_a, tuple([pair[1] for pair in sorted(zip(order_a, range(a.ndim), strict=True))]))
-    if order_b != sorted(order_b):
-        grad_b = np.transpose(grad_b, tuple([pair[1] for pair in sorted(zip(order_b, range(b.ndim), strict=True))]))
+        grad_a = conjugated(grad_y * np.reshape(b, np.shape(a)), a)
+        grad_b = grad_y * np.reshape(conjugated(a, a), np.shape(b))
     return grad_a, grad_b

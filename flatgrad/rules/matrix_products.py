@@ -45,6 +45,7 @@ def product_of_all(factors):
 @rule(
     np.linalg.multi_dot,
     shape=chained,
+    holomorphic=True,
     samples=[
         Sample((real(2, 3), real(3, 4))),
         Sample((real(2, 3), real(3, 4), real(4, 2))),
@@ -110,8 +111,9 @@ def _near_one(*shape: int) -> Any:
 @rule(
     np.linalg.matrix_power,
     shape=powered,
+    holomorphic=True,
     samples=[
-        *[Sample(_near_one(3, 3), n=n) for n in (1, 2, 3, 5, -1, -2, -3)],
+        *[Sample(_near_one(3, 3), n=n) for n in (0, 1, 2, 3, 5, -1, -2, -3)],
         *[Sample(_near_one(2, 3, 3), n=n) for n in (2, 4, -1, -3)],
     ],
 )
@@ -141,6 +143,7 @@ def kron_shape(a: Any, b: Any) -> Shape:
 @rule(
     np.kron,
     shape=kron_shape,
+    holomorphic=True,
     samples=[
         Sample(real(3), real(2)),
         Sample(real(2, 3), real(3, 2)),
@@ -211,6 +214,7 @@ def length_along(x: Any, axis: int) -> Size:
     np.cross,
     shape=cross_shape,
     dtype=dtype_of_both,
+    holomorphic=True,
     samples=[
         Sample(real(3), real(3) + 1),
         Sample(real(2, 3), real(2, 3) + 1),

@@ -1,4 +1,4 @@
-"""The subscripts of np.einsum: what they say, and which well-known product a contraction of two arrays is.
+"""The subscripts of np.einsum and the axes of np.tensordot: what they say, and which product a contraction of two arrays is.
 
 In: the arguments of a call. Out: the indices of each operand as letters, the shape of the result, plans of gradients. All of
 it is known when the code is written. Layer: rules, below `contractions`.
@@ -13,7 +13,7 @@ from typing import Any
 
 from flatgrad.graph.size import Shape, Size, SizeMismatch, broadcast_size, resolved, unify
 from flatgrad.registry import question
-from flatgrad.rules.shapes import shape_of
+from flatgrad.rules.shapes import normal_axis, shape_of
 
 Axes = int | tuple[int, ...]
 LETTERS = string.ascii_lowercase + string.ascii_uppercase
@@ -55,12 +55,14 @@ class Product:
     """The product of two arrays: its kind, whether they change places, and what is done to each of them before.
 
     That is whether it is transposed for a "matmul", the axes that are put in for "*", the axes that meet for "tensordot".
+    `order` is the order into which the axes of the result are brought, where they come in another one.
     """
 
     kind: str
     swapped: bool = False
     first: Any = None
     second: Any = None
+    order: tuple[int, ...] | None = None
 
 
 # What a call says
@@ -203,7 +205,8 @@ def product_of(given: str, a: Any, b: Any, wanted: str) -> Product:
 
 
 def _turns(product: Product) -> int:
-    return (product.first is True) + (product.second is True) + 3 * (product.kind == "tensordot")
+    turns = (product.first is True) + (product.second is True)
+    return turns + 3 * (product.kind == "tensordot") + (product.order is not None)
 
 
 def _matmul(swapped: bool, left: str, right: str, wanted: str) -> Product | None:
@@ -231,11 +234,11 @@ def _multiplied(left: str, right: str) -> str | None:
 
 def _tensordot(swapped: bool, left: str, right: str, wanted: str) -> Product | None:
     met = [letter for letter in left if letter in right]
-    free = [letter for letter in left + right if letter not in met]
-    if not wanted or "".join(free) != wanted:
+    free = "".join(letter for letter in left + right if letter not in met)
+    if not wanted or set(free) != set(wanted):
         return None
-    axes = [_plain(tuple(term.index(letter) for letter in met)) for term in (left, right)]
-    return Product("tensordot", swapped, *axes)
+    first, second = (_plain(tuple(term.index(letter) for letter in met)) for term in (left, right))
+    return Product("tensordot", swapped, first, second, None if free == wanted else moved_axes(free, wanted))
 
 
 def _outer(swapped: bool, left: str, right: str, wanted: str) -> Product | None:
@@ -244,8 +247,8 @@ def _outer(swapped: bool, left: str, right: str, wanted: str) -> Product | None:
 
 
 def _elementwise(left: str, right: str, wanted: str) -> Product | None:
-    axes = [_put_in(term, wanted) for term in (left, right)]
-    return None if None in axes else Product("*", False, *axes)
+    first, second = _put_in(left, wanted), _put_in(right, wanted)
+    return None if first is None or second is None else Product("*", False, first, second)
 
 
 def _plain(axes: tuple[int, ...]) -> Axes:
@@ -274,3 +277,29 @@ def summed_axes(given: str, wanted: str) -> Axes | None:
     axes = tuple(axis for axis, letter in enumerate(given) if letter not in wanted)
     is_sum = len(set(given)) == len(given) and [letter for letter in given if letter in wanted] == list(wanted)
     return _plain(axes) if is_sum else None
+
+
+@question
+def terms_of_tensordot(a: Any, b: Any, axes: Any) -> tuple[str, str, str]:
+    """Return the indices of two arrays and of their tensordot. Raises SizeMismatch."""
+    ranks = len(shape_of(a)), len(shape_of(b))
+    if isinstance(axes, int):
+        axes = (range(ranks[0] - axes, ranks[0]), range(axes))
+    in_a, in_b = (
+        [normal_axis(axis, rank) for axis in (one if isinstance(one, Sequence) else (one,))]
+        for one, rank in zip(axes, ranks, strict=True)
+    )
+    if len(in_a) != len(in_b):
+        raise SizeMismatch(f"{len(in_a)} axes and {len(in_b)} axes")
+    of_a, others = LETTERS[: ranks[0]], iter(LETTERS[ranks[0] :])
+    of_b = "".join(of_a[in_a[in_b.index(axis)]] if axis in in_b else next(others) for axis in range(ranks[1]))
+    return of_a, of_b, "".join(letter for letter in of_a + of_b if (letter in of_a) != (letter in of_b))
+
+
+def tensordot_shape(a: Any, b: Any, *, axes: Any = 2) -> Shape:
+    """The axes that meet go; all others are kept."""
+    of_a, of_b, of_y = terms_of_tensordot(a, b, axes)
+    left, right = _sizes(of_a, a), _sizes(of_b, b)
+    for letter in left.keys() & right.keys():
+        unify(left[letter], right[letter])
+    return tuple((left | right)[letter] for letter in of_y)

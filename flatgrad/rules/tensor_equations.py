@@ -53,6 +53,7 @@ def _well_conditioned(*shape: int) -> Any:
 @rule(
     np.linalg.tensorsolve,
     shape=tensor_solved,
+    holomorphic=True,
     samples=[
         Sample(_well_conditioned(4, 2, 2), real(4)),
         Sample(_well_conditioned(2, 3, 6), real(2, 3)),
@@ -85,6 +86,7 @@ def tensor_inverted(a: Any, *, ind: int = 2) -> Shape:
 @rule(
     np.linalg.tensorinv,
     shape=tensor_inverted,
+    holomorphic=True,
     samples=[
         Sample(_well_conditioned(2, 3, 3, 2)),
         Sample(_well_conditioned(4, 2, 2), ind=1),
