@@ -81,6 +81,8 @@ class Lines:
             # the gradient of the last element is read before that of the list gets shorter
             return True
         if node.forward is not None and node.form in (".T", ".mT"):
+            if self.uses.get(value, 0) > 1 and self._is_work(node.inputs[0].node):
+                return True
             return value.primal is not None and self._backward_has_line(value)
         if value in self.crossing and (node.function in TEXTS or node.function not in ALWAYS_INSIDE):
             return True
@@ -96,6 +98,10 @@ class Lines:
             # computed again in the backward pass, wherever it is read
             return self.forward_uses.get(value, 0) > 1
         return self.uses.get(value, 0) > 1 or value in self.read_backward
+
+    def _is_work(self, node: Node | None) -> bool:
+        """Tell whether something is computed where its value is written."""
+        return node is not None and not is_quick(node) and not self._has_line(node)
 
     def _is_quick_throughout(self, node: Node) -> bool:
         """Tell whether a node is quick, with all that is written inside of its expression."""

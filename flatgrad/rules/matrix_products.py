@@ -33,12 +33,24 @@ def chained(arrays: Any) -> Shape:
 @inline
 def product_of_all(factors):
     """Return a product of matrices, in the order that takes the least work."""
-    if len(factors) == 1:
-        result = factors[0]
+    if len(factors) < 2:
+        result = factors[0] if len(factors) == 1 else None
     elif len(factors) == 2:
         result = factors[0] @ factors[1]
     else:
         result = np.linalg.multi_dot(factors)
+    return result
+
+
+@inline
+def outer_of_given(a, b):
+    """Return the outer product of two vectors, or the only one that is given."""
+    if a is None:
+        result = b
+    elif b is None:
+        result = a
+    else:
+        result = np.outer(a, b)
     return result
 
 
@@ -58,20 +70,17 @@ def product_of_all(factors):
     ],
 )
 def grad_multi_dot(arrays, y, grad_y):
-    # a vector in front is a row, one at the end a column
-    row, column = arrays[0].ndim == 1, arrays[-1].ndim == 1
-    first = np.expand_dims(arrays[0], 0) if row else arrays[0]
-    last = np.expand_dims(arrays[-1], 1) if column else arrays[-1]
-    middle = np.reshape(grad_y, (1, 1)) if row and column else grad_y
-    if row and not column:
-        middle = np.expand_dims(grad_y, 0)
-    elif column and not row:
-        middle = np.expand_dims(grad_y, 1)
-    turned = [x.T for x in (first, *arrays[1:-1], last)]
-    grads = [product_of_all((*turned[:k][::-1], middle, *turned[k + 1 :][::-1])) for k in range(len(arrays))]
-    grad_first = grads[0][0] if row else grads[0]
-    grad_last = grads[-1][:, 0] if column else grads[-1]
-    grad_arrays = (grad_first, *grads[1:-1], grad_last)
+    if arrays[0].ndim == 2 and arrays[-1].ndim == 2:
+        turned = [x.T for x in arrays]
+        grads = [product_of_all([*turned[:k][::-1], grad_y, *turned[k + 1 :][::-1]]) for k in range(len(arrays))]
+    else:
+        # next to a matrix at an end stands the gradient of the result, which is a vector then
+        front = [grad_y] if arrays[0].ndim == 2 else []
+        back = [grad_y] if arrays[-1].ndim == 2 else []
+        before = [product_of_all([*front, *arrays[:k]]) for k in range(len(arrays))]
+        behind = [product_of_all([*arrays[k + 1 :], *back]) for k in range(len(arrays))]
+        grads = [outer_of_given(before[k], behind[k]) for k in range(len(arrays))]
+    grad_arrays = tuple([grad_y * grad for grad in grads] if y.ndim == 0 else grads)
     return grad_arrays
 
 
@@ -85,22 +94,55 @@ def powered(a: Any, *, n: Any) -> Shape:
     return square(a)
 
 
+def between_powers(a, middle, n):
+    """Return the sum of a**k @ middle @ a**(n - 1 - k) for all k < n, by a power of [[a, middle], [0, a]]."""
+    upper = np.concatenate((a, middle), axis=-1)
+    lower = np.concatenate((np.zeros_like(a), a), axis=-1)
+    power = np.linalg.matrix_power(np.concatenate((upper, lower), axis=-2), n)
+    size = a.shape[-1]
+    return power[..., :size, size:]
+
+
+def between_shape(a: Any, middle: Any, *, n: int) -> Shape:
+    """The shape of the matrices."""
+    return square(a)
+
+
+@rule(
+    between_powers,
+    shape=between_shape,
+    holomorphic=True,
+    samples=[
+        Sample(real(2, 2), real(2, 2), n=4),
+        Sample(real(2, 2), real(2, 2), n=1),
+        Sample(real(3, 2, 2), real(3, 2, 2), n=3),
+    ],
+)
+def grad_between_powers(a, middle, y, grad_y, *, n):
+    # the matrix of blocks and its transpose, in which the blocks above and below have changed places
+    size = np.shape(a)[-1]
+    turned, zeros = transposed(a), np.zeros_like(a)
+    below = np.concatenate((turned, zeros), axis=-1)
+    blocks = np.concatenate((below, np.concatenate((transposed(middle), turned), axis=-1)), axis=-2)
+    above = np.concatenate((np.concatenate((zeros, grad_y), axis=-1), np.zeros_like(below)), axis=-2)
+    grad_blocks = between_powers(blocks, above, n)
+    grad_a = grad_blocks[..., :size, :size] + grad_blocks[..., size:, size:]
+    grad_middle = grad_blocks[..., :size, size:]
+    return grad_a, grad_middle
+
+
 @inline
 def power_back(turned, grad_y, n):
-    """Return the sum of `turned**k @ grad_y @ turned**(n - 1 - k)` for all k < n.
+    """Return the sum of turned**k @ grad_y @ turned**(n - 1 - k) for all k < n.
 
-    That is the upper right block of a power of [[turned, grad_y], [0, turned]] (Higham 2008, Functions of Matrices, eq. 3.16).
+    Higham 2008, Functions of Matrices, eq. 3.16 has it as a block of a power.
     """
     if n == 1:
         result = grad_y
     elif n == 2:
         result = turned @ grad_y + grad_y @ turned
     else:
-        upper = np.concatenate((turned, grad_y), axis=-1)
-        lower = np.concatenate((np.zeros_like(turned), turned), axis=-1)
-        blocks = np.linalg.matrix_power(np.concatenate((upper, lower), axis=-2), n)
-        size = np.shape(turned)[-1]
-        result = blocks[..., :size, size:]
+        result = between_powers(turned, grad_y, n)
     return result
 
 
@@ -243,8 +285,9 @@ def grad_cross(a, b, y, grad_y, *, axisa=-1, axisb=-1, axisc=-1, axis=None):
             grad_a = np.cross(b, grad_y)
             grad_b = np.cross(grad_y, a)
         elif along_a == along_b == along_y:
-            grad_a = np.cross(b, grad_y, axis=along_a)
-            grad_b = np.cross(grad_y, a, axis=along_a)
+            along = along_a if axis is None or not a.ndim == b.ndim == y.ndim else axis
+            grad_a = np.cross(b, grad_y, axis=along)
+            grad_b = np.cross(grad_y, a, axis=along)
         else:
             grad_a = np.cross(b, grad_y, axisa=along_b, axisb=along_y, axisc=along_a)
             grad_b = np.cross(grad_y, a, axisa=along_y, axisb=along_a, axisc=along_b)
