@@ -153,7 +153,7 @@ def name_part(reader: Reader, name: str, key: Any, item: Any) -> None:
 def bind_element(reader: Reader, target: cst.CSTNode, item: Any) -> None:
     """Bind the target of a loop to what a turn gets; a number that is known stays the number."""
     if isinstance(target, cst.Name):
-        if isinstance(item, Value):
+        if isinstance(item, Value) and not reader.inlined:
             if not item.rank and item.node is None and item.name is None:
                 # an element of an array is a number, and so is a counter
                 reader.numbers.add(item)
