@@ -1,7 +1,7 @@
 """Linear equations between arrays of any rank: tensorsolve, tensorinv.
 
-In: these functions of NumPy. Out: their records. Both are matrix equations of reshaped arrays, and so are their gradients.
-Layer: rules.
+In: these functions of NumPy. Out: their records. Their gradients are those of solve and inv, with several
+axes in the place of one. Layer: rules.
 """
 
 from __future__ import annotations
@@ -64,11 +64,9 @@ def _well_conditioned(*shape: int) -> Any:
 )
 def grad_tensorsolve(a, b, y, grad_y, *, axes=None):
     order = order_of_axes(a, axes)
-    moved = a if axes is None else np.transpose(a, order)
-    matrix = np.reshape(moved, (b.size, b.size))
-    solution = np.linalg.solve(matrix.T, np.ravel(grad_y))
-    grad_b = solution if b.ndim == 1 else np.reshape(solution, np.shape(b))
-    grad_a = np.reshape(-np.outer(solution, y), np.shape(moved))
+    turned = np.transpose(a, order[b.ndim :] + order[: b.ndim])
+    grad_b = np.linalg.tensorsolve(turned, grad_y)
+    grad_a = -np.tensordot(grad_b, y, axes=0)
     if axes is not None:
         grad_a = np.transpose(grad_a, order_back(order))
     return grad_a, grad_b
@@ -94,7 +92,8 @@ def tensor_inverted(a: Any, *, ind: int = 2) -> Shape:
     ],
 )
 def grad_tensorinv(a, y, grad_y, *, ind=2):
-    rows = np.shape(np.reshape(y, (-1, *np.shape(a)[:ind])))[0]
-    turned = np.reshape(y, (rows, rows)).T
-    grad_a = np.reshape(-(turned @ np.reshape(grad_y, (rows, rows)) @ turned), np.shape(a))
+    # the axes of y that were the last of a, then those that were the first
+    columns, rows = tuple(range(a.ndim - ind)), tuple(range(a.ndim - ind, a.ndim))
+    product = np.tensordot(y, grad_y, axes=(columns, columns))
+    grad_a = -np.tensordot(product, y, axes=(tuple(range(ind, 2 * ind)), rows))
     return grad_a
