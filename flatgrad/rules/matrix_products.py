@@ -1,6 +1,6 @@
 """Products of more than two matrices, powers, and products that are none of matrices: multi_dot, matrix_power, kron, cross.
 
-In: these functions of NumPy. Out: their records. Layer: rules, above `linear_algebra`.
+In: these functions of NumPy. Out: their records. Layer: rules, above `contractions`.
 """
 
 from __future__ import annotations
@@ -11,9 +11,11 @@ import numpy as np
 
 from flatgrad.graph.size import Shape, Size, SizeMismatch, broadcast, number_of, resolved, times, unify
 from flatgrad.registry import Sample, inline, question, real, rule
+from flatgrad.rules.contractions import product
 from flatgrad.rules.linear_algebra import transposed
 from flatgrad.rules.shapes import normal_axis, shape_of
 from flatgrad.rules.solving import square
+from flatgrad.rules.subscripts import terms_of_kron
 
 # Chains of matrices
 
@@ -208,10 +210,9 @@ def grad_kron(a, b, y, grad_y):
         right = b if b.ndim == rank else np.expand_dims(b, tuple(range(rank - b.ndim)))
         # axis 2 * k counts blocks as axis k of a does, axis 2 * k + 1 the elements of each as axis k of b
         blocks = np.reshape(grad_y, tuple([np.shape(x)[k] for k in range(rank) for x in (left, right)]))
-        everywhere, of_blocks = tuple(range(rank)), tuple(range(0, 2 * rank, 2))
-        inside = tuple(range(1, 2 * rank, 2))
-        grad_a = np.tensordot(blocks, right, axes=(inside, everywhere))
-        grad_b = np.tensordot(left, blocks, axes=(everywhere, of_blocks))
+        of_a, of_b, of_blocks = terms_of_kron(rank)
+        grad_a = product(f"{of_blocks},{of_b}", blocks, right, of_a, False)
+        grad_b = product(f"{of_a},{of_blocks}", left, blocks, of_b, False)
         if a.ndim < rank:
             grad_a = np.squeeze(grad_a, axis=tuple(range(rank - a.ndim)))
         if b.ndim < rank:

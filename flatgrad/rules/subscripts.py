@@ -303,3 +303,10 @@ def tensordot_shape(a: Any, b: Any, *, axes: Any = 2) -> Shape:
     for letter in left.keys() & right.keys():
         unify(left[letter], right[letter])
     return tuple((left | right)[letter] for letter in of_y)
+
+
+@question
+def terms_of_kron(rank: int) -> tuple[str, str, str]:
+    """Return the indices of two arrays of a rank, and of their Kronecker product, taken apart into blocks."""
+    of_a, of_b = LETTERS[:rank], LETTERS[rank : 2 * rank]
+    return of_a, of_b, "".join(one + other for one, other in zip(of_a, of_b, strict=True))

@@ -76,6 +76,7 @@ def matvec_shape(a: Any, b: Any) -> Shape:
     samples=[
         Sample(real(2, 3), real(3)),
         Sample(real(2, 3), real(4, 3)),
+        Sample(real(2, 3), real(4, 2, 3)),
         Sample(real(4, 2, 3), real(3)),
         Sample(real(4, 2, 3), real(4, 3)),
         Sample(real(4, 2, 3), real(5, 1, 3)),
@@ -85,6 +86,9 @@ def grad_matvec(a, b, y, grad_y):
     if a.ndim == 2 and b.ndim == 1:
         grad_a = np.outer(grad_y, b)
         grad_b = a.T @ grad_y
+    elif a.ndim == 2 and b.ndim == 2:
+        grad_a = grad_y.T @ b
+        grad_b = grad_y @ a
     elif a.ndim == 2:
         along = tuple(range(b.ndim - 1))
         grad_a = np.tensordot(grad_y, b, axes=(along, along))
@@ -115,6 +119,7 @@ def vecmat_shape(a: Any, b: Any) -> Shape:
     samples=[
         Sample(real(3), real(3, 2)),
         Sample(real(4, 3), real(3, 2)),
+        Sample(real(4, 2, 3), real(3, 2)),
         Sample(real(3), real(4, 3, 2)),
         Sample(real(4, 3), real(4, 3, 2)),
         Sample(real(5, 1, 3), real(4, 3, 2)),
@@ -124,6 +129,9 @@ def grad_vecmat(a, b, y, grad_y):
     if a.ndim == 1 and b.ndim == 2:
         grad_a = conjugated(b @ grad_y, a)
         grad_b = np.outer(conjugated(a, a), grad_y)
+    elif a.ndim == 2 and b.ndim == 2:
+        grad_a = conjugated(grad_y @ b.T, a)
+        grad_b = conjugated(a.T, a) @ grad_y
     elif b.ndim == 2:
         along = tuple(range(a.ndim - 1))
         grad_a = conjugated(grad_y @ b.T, a)
