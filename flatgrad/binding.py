@@ -33,9 +33,9 @@ def _own_parameters(function: Callable[..., Any]) -> tuple[str, ...] | None:
 
 def _renamed(own: tuple[str, ...], record: Record) -> tuple[str, ...]:
     """Return a function's parameters by the names in its record; other arguments may stand between the inputs."""
-    inputs = iter(record.inputs)
-    attributes = {parameter.name for parameter in record.parameters} - set(record.inputs)
-    return tuple([name if name in attributes else next(inputs, name) for name in own])
+    known = {parameter.name for parameter in record.parameters}
+    inputs = iter([name for name in record.inputs if name not in own])
+    return tuple([name if name in known else next(inputs, name) for name in own])
 
 
 def bound(

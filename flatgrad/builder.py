@@ -17,7 +17,7 @@ from flatgrad.registry import Record, lookup
 from flatgrad.rules.creation import known_result
 
 # arguments whose values may be found out at run time; all others decide what code is written
-DYNAMIC_ATTRIBUTES = frozenset({"index", "shape", "indices", "like"})
+DYNAMIC_ATTRIBUTES = frozenset({"index", "shape", "indices", "like", "where"})
 
 
 class StaticNeeded(Exception):
@@ -29,6 +29,16 @@ class StaticNeeded(Exception):
         # where the value stands in the arguments of the function that is differentiated
         self.place: str | None = None
         super().__init__(f"the argument `{name}` has to be known when the code is written")
+
+
+def _without_defaults(record: Record, arguments: dict[str, Any], positional: int) -> dict[str, Any]:
+    """Leave out what a rule passes on by name and what is so anyhow, so that the call is the one that users write."""
+    defaults = {p.name: p.default for p in record.parameters if p.default is None or isinstance(p.default, bool)}
+    return {
+        name: argument
+        for k, (name, argument) in enumerate(arguments.items())
+        if k < positional or name in record.inputs or name not in defaults or argument is not defaults[name]
+    }
 
 
 class Builder:
@@ -58,6 +68,8 @@ class Builder:
         record = lookup(function)
         assert record is not None, function
         arguments, positional = bound(function, record, args, kwargs)
+        if self.forward is not None:
+            arguments = _without_defaults(record, arguments, positional)
         arguments = self._now(arguments)
         self._require_static(record, arguments)
         inputs, call = packed(arguments)

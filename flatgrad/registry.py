@@ -106,6 +106,11 @@ class Record:
     def name(self) -> str:
         return name_of(self.functions[0])
 
+    @property
+    def reduces(self) -> bool:
+        """Whether it is a reduction: its axes go, or stay with length 1, as its argument `keepdims` says."""
+        return bool(getattr(self.shape, "reduces", False))
+
     @cached_property
     def parameters(self) -> tuple[inspect.Parameter, ...]:
         """The parameters that a call may give, in the order of the function's own signature."""

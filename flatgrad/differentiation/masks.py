@@ -19,7 +19,6 @@ from flatgrad.graph.containers import mapped
 from flatgrad.graph.size import is_one
 from flatgrad.graph.values import Constant, Node, Value
 from flatgrad.registry import Record
-from flatgrad.rules.shapes import reduced
 
 # conditions of np.where, each with the side that counts
 Masks = tuple[tuple[Value, bool], ...]
@@ -98,7 +97,7 @@ class MaskedGradients:
         """Return masks for the gradient of an input; none where its elements mix those of the result."""
         if record.elementwise:
             return masks
-        if record.shape is reduced:
+        if record.reduces:
             axis = plain(arguments.get("axis"), False)
             if axis is None or plain(arguments.get("keepdims", False), False):
                 return masks

@@ -24,7 +24,7 @@ from flatgrad.passes.pattern import Operation, Step, Variable
 from flatgrad.registry import Record, lookup
 from flatgrad.rules.creation import identity
 from flatgrad.rules.program import named
-from flatgrad.rules.shapes import normal_axes, reduced
+from flatgrad.rules.shapes import normal_axes
 
 COMMUTATIVE = frozenset({operator.add, operator.mul, np.maximum, np.minimum, np.logaddexp})
 
@@ -171,7 +171,7 @@ def _views(value: Value, terms: Terms) -> Iterator[View]:
     change = RESHAPED.get(node.function)
     if change is not None:
         for view in _views(_original(node.inputs[0]), terms):
-            if view.record.shape is reduced:
+            if view.record.reduces:
                 axes, rank = _axes(view).normal, _operand(view).rank
                 if change(node, axes, rank, view.kept):
                     yield view._replace(kept=not view.kept)
@@ -237,7 +237,7 @@ def _arguments_match(pattern: Operation, view: View, terms: Terms, bindings: Bin
     for name in names:
         default = _default(pattern.record, name)
         wanted, item = pattern.arguments.get(name, default), view.arguments.get(name, default)
-        if name == "keepdims" and view.record.shape is reduced:
+        if name == "keepdims" and view.record.reduces:
             continue
         if name == "axis" and "x" in view.arguments:
             item = _axes(view)
@@ -251,7 +251,7 @@ def _arguments_match(pattern: Operation, view: View, terms: Terms, bindings: Bin
         elif isinstance(wanted, Variable) and name not in view.arguments:
             item = Absent
         pairs.append((wanted, item))
-    if view.record.shape is reduced:
+    if view.record.reduces:
         if "axis" not in names and _axes(view).normal != normal_axes(None, _operand(view).rank):
             return
         keepdims = pattern.arguments.get("keepdims", False)

@@ -1,4 +1,4 @@
-"""Reductions over axes: sum, mean, prod, max, min, var, std, and those without a gradient.
+"""Reductions over axes: sum, mean, prod, max, min, ptp, and those without a gradient.
 
 In: nothing. Out: records in the registry. Layer: rules.
 
@@ -13,9 +13,10 @@ import numpy as np
 
 from flatgrad.graph.size import Shape, product
 from flatgrad.registry import Kink, Sample, no_gradient, positive, real, rule
-from flatgrad.rules.shapes import normal_axes, reduced, same, shape_of
-from flatgrad.rules.static import axes_count
+from flatgrad.rules.shapes import normal_axes, reduced, reduced_from, same, shape_of
+from flatgrad.rules.static import axes_count, is_constant
 
+MASK = np.array([[True, False, True], [True, True, False]])
 AXES = [
     Sample(real(4)),
     Sample(real(2, 3)),
@@ -26,58 +27,60 @@ AXES = [
     Sample(real(2, 3, 2), axis=(0, 2)),
     Sample(real(2, 3, 2), axis=(-1, 1), keepdims=True),
 ]
-SPREADS = [*AXES, Sample(real(2, 3), axis=1, ddof=1), Sample(real(5), ddof=1, keepdims=True)]
+MASKED = [
+    Sample(real(2, 3), where=MASK),
+    Sample(real(2, 3), axis=1, where=MASK),
+    Sample(real(2, 3), axis=1, keepdims=True, where=MASK[0]),
+]
+STARTED = [
+    Sample(real(2, 3), axis=1, initial=0.25),
+    Sample(real(2, 3), initial=real(), where=MASK),
+    Sample(real(2, 3), axis=(0, -1), keepdims=True, initial=-0.75),
+]
+WIDER = [Sample(real(2, 3), axis=0, dtype=np.float64)]
 
 
-@rule(np.sum, shape=reduced, samples=AXES, linear=True)
-def grad_sum(x, y, grad_y, *, axis=None, keepdims=False):
+@rule(np.sum, shape=reduced_from, samples=[*AXES, *MASKED, *STARTED, *WIDER], linear=True)
+def grad_sum(x, initial=None, y=None, grad_y=None, *, axis=None, dtype=None, keepdims=False, where=True):
+    grad_initial = grad_y
     if axis is not None and not keepdims:
         grad_y = np.expand_dims(grad_y, axis)
-    grad_x = np.full_like(x, grad_y)
+    grad_x = np.full_like(x, grad_y) if np.ndim(where) == 0 else np.where(where, grad_y, 0)
+    return grad_x, grad_initial
+
+
+@rule(np.mean, shape=reduced_from, samples=[*AXES, *MASKED, *WIDER], linear=True)
+def grad_mean(x, y, grad_y, *, axis=None, dtype=None, keepdims=False, where=True):
+    if axis is not None and not keepdims:
+        grad_y = np.expand_dims(grad_y, axis)
+    if np.ndim(where) == 0:
+        grad_x = np.full_like(x, grad_y / axes_count(x, axis))
+    else:
+        kept = np.full_like(x, where)
+        grad_x = np.where(where, grad_y / np.sum(kept, axis=axis, keepdims=axis is not None), 0)
     return grad_x
 
 
-@rule(np.mean, shape=reduced, samples=AXES, linear=True)
-def grad_mean(x, y, grad_y, *, axis=None, keepdims=False):
-    if axis is not None and not keepdims:
-        grad_y = np.expand_dims(grad_y, axis)
-    grad_x = np.full_like(x, grad_y / axes_count(x, axis))
-    return grad_x
-
-
-@rule(np.var, shape=reduced, samples=SPREADS)
-def grad_var(x, y, grad_y, *, axis=None, ddof=0, keepdims=False):
-    if axis is not None and not keepdims:
-        grad_y = np.expand_dims(grad_y, axis)
-    mean = np.mean(x) if axis is None else np.mean(x, axis=axis, keepdims=True)
-    centered = x - mean
-    grad_x = grad_y * 2 / (axes_count(x, axis) - ddof) * centered
-    return grad_x
-
-
-@rule(
-    np.std,
-    shape=reduced,
-    samples=SPREADS,
-    kinks=[Kink("std of equal numbers", "0", (np.array([2.0, 2.0, 2.0]),), (np.zeros(3),), jax="nan", torch="0")],
-)
-def grad_std(x, y, grad_y, *, axis=None, ddof=0, keepdims=False):
-    if axis is not None and not keepdims:
-        y = np.expand_dims(y, axis)
-        grad_y = np.expand_dims(grad_y, axis)
-    mean = np.mean(x) if axis is None else np.mean(x, axis=axis, keepdims=True)
-    centered = x - mean
-    # 1 stands for a spread of 0, where the gradient is 0
-    spread = y + (y == 0)
-    grad_x = grad_y / ((axes_count(x, axis) - ddof) * spread) * centered
-    return grad_x
+# np.max(x, initial=c) is np.maximum(np.max(x), c), and has its gradients where the two are equal
+FROM_BELOW = [
+    Sample(real(2, 3), axis=1, initial=1.25),
+    Sample(real(2, 3), axis=0, initial=-3.0),
+    Sample(real(2, 3), axis=1, initial=-np.inf, where=MASK, wrt=("x",)),
+    Sample(real(2, 3), initial=real(), where=MASK),
+]
+FROM_ABOVE = [
+    Sample(real(2, 3), axis=1, initial=-1.0),
+    Sample(real(2, 3), axis=0, initial=3.0),
+    Sample(real(2, 3), axis=1, initial=np.inf, where=MASK, wrt=("x",)),
+    Sample(real(2, 3), initial=real(), where=MASK),
+]
 
 
 @rule(
     np.min,
     np.amin,
-    shape=reduced,
-    samples=AXES,
+    shape=reduced_from,
+    samples=[*AXES, *FROM_ABOVE],
     kinks=[
         Kink(
             "min with ties",
@@ -92,8 +95,8 @@ def grad_std(x, y, grad_y, *, axis=None, ddof=0, keepdims=False):
 @rule(
     np.max,
     np.amax,
-    shape=reduced,
-    samples=AXES,
+    shape=reduced_from,
+    samples=[*AXES, *FROM_BELOW],
     kinks=[
         Kink(
             "max with ties",
@@ -102,15 +105,60 @@ def grad_std(x, y, grad_y, *, axis=None, ddof=0, keepdims=False):
             (np.array([0.0, 0.5, 0.5]),),
             jax="shared equally",
             torch="shared equally",
-        )
+        ),
+        Kink(
+            "max(x, initial=c) with a constant c, at c",
+            "0",
+            (np.array([1.0, 3.0, 2.0]),),
+            (np.zeros(3),),
+            attributes=(("initial", 3),),
+            jax="1/2",
+        ),
     ],
 )
-def grad_extreme(x, y, grad_y, *, axis=None, keepdims=False):
+def grad_extreme(x, initial=None, y=None, grad_y=None, *, axis=None, keepdims=False, where=True):
     if axis is not None and not keepdims:
         y = np.expand_dims(y, axis)
         grad_y = np.expand_dims(grad_y, axis)
-    chosen = np.full_like(x, x == y)
-    grad_x = grad_y * chosen / np.sum(chosen, axis=axis, keepdims=True)
+    chosen = np.full_like(x, x == y if np.ndim(where) == 0 else (x == y) & where)
+    ties = np.sum(chosen, axis=axis, keepdims=axis is not None)
+    if initial is None:
+        grad_x = grad_y * chosen / ties
+        grad_initial = None
+    elif is_constant(initial):
+        grad_initial = grad_y * (y == initial)
+        # 1 stands for no element, where the constant is the extreme
+        grad_x = grad_y * (y != initial) * chosen / (ties + (ties == 0))
+    else:
+        # half to each where an element and the initial number are equal
+        grad_initial = np.where(ties > 0, grad_y / 2, grad_y) * (y == initial)
+        grad_x = (grad_y - grad_initial) * chosen / (ties + (ties == 0))
+    return grad_x, grad_initial
+
+
+@rule(
+    np.ptp,
+    shape=reduced,
+    samples=AXES,
+    kinks=[
+        Kink(
+            "ptp with ties",
+            "shared equally",
+            (np.array([3.0, 1.0, 3.0]),),
+            (np.array([0.5, -1.0, 0.5]),),
+            jax="shared equally",
+        ),
+        Kink("ptp of equal numbers", "0", (np.array([2.0, 2.0]),), (np.zeros(2),), jax="0"),
+    ],
+)
+def grad_ptp(x, y, grad_y, *, axis=None, keepdims=False):
+    if axis is not None and not keepdims:
+        grad_y = np.expand_dims(grad_y, axis)
+    largest = np.full_like(x, x == np.max(x, axis=axis, keepdims=axis is not None))
+    smallest = np.full_like(x, x == np.min(x, axis=axis, keepdims=axis is not None))
+    share_of_largest = largest / np.sum(largest, axis=axis, keepdims=axis is not None)
+    share_of_smallest = smallest / np.sum(smallest, axis=axis, keepdims=axis is not None)
+    grad_x = grad_y * (share_of_largest - share_of_smallest)
     return grad_x
 
 
@@ -169,9 +217,9 @@ FACTORS = [
 
 @rule(
     np.prod,
-    shape=reduced,
     holomorphic=True,
-    samples=[*AXES, Sample(WITH_ZEROS, axis=1)],
+    shape=reduced_from,
+    samples=[*AXES, *MASKED, *STARTED, *WIDER, Sample(WITH_ZEROS, axis=1)],
     kinks=[
         Kink(
             "prod with a zero",
@@ -191,11 +239,16 @@ FACTORS = [
         ),
     ],
 )
-def grad_prod(x, y, grad_y, *, axis=None, keepdims=False):
+def grad_prod(x, initial=None, y=None, grad_y=None, *, axis=None, dtype=None, keepdims=False, where=True):
     if axis is not None and not keepdims:
         grad_y = np.expand_dims(grad_y, axis)
-    grad_x = grad_y * product_of_others(x, axis)
-    return grad_x
+    grad_product = grad_y if initial is None else grad_y * initial
+    if np.ndim(where) == 0:
+        grad_x = grad_product * product_of_others(x, axis=axis)
+    else:
+        grad_x = np.where(where, grad_product * product_of_others(np.where(where, x, 1), axis=axis), 0)
+    grad_initial = grad_y * np.prod(x, axis=axis, dtype=dtype, keepdims=axis is not None, where=where)
+    return grad_x, grad_initial
 
 
 @rule(product_of_others, shape=same, holomorphic=True, elementwise=False, samples=FACTORS)
@@ -204,7 +257,7 @@ def grad_product_of_others(x, y, grad_y, *, axis=None):
     # row i holds all factors but the i-th, column k of it is then left out too
     rows = np.where(itself, 1, np.expand_dims(flat_axes(x, axis), -2))
     grad_rows = np.where(itself, 0, np.expand_dims(flat_axes(grad_y, axis), -1))
-    grad_flat = np.sum(grad_rows * product_of_others(rows, -1), axis=-2)
+    grad_flat = np.sum(grad_rows * product_of_others(rows, axis=-1), axis=-2)
     grad_x = unflat_axes(grad_flat, x, axis)
     return grad_x
 
@@ -232,4 +285,6 @@ def grad_unflat_axes(x, like, y, grad_y, *, axis=None):
 
 
 CHOICES = [Sample(real(2, 3)), Sample(real(2, 3), axis=0), Sample(real(2, 3), axis=-1, keepdims=True)]
-no_gradient(np.argmax, np.argmin, np.any, np.all, np.count_nonzero, shape=reduced, samples=CHOICES)
+no_gradient(
+    np.argmax, np.argmin, np.nanargmax, np.nanargmin, np.any, np.all, np.count_nonzero, shape=reduced, samples=CHOICES
+)

@@ -19,7 +19,7 @@ from flatgrad.rules.shapes import normal_axis, shape_of
 from flatgrad.rules.writing import assigned
 
 
-def scanned(x: Any, *, axis: int | None = None) -> Shape:
+def scanned(x: Any, *, axis: int | None = None, **_: Any) -> Shape:
     """The shape of x; all its elements in a row where no axis is given."""
     if not shape_of(x):
         raise SizeMismatch("a running sum or product of a number")
@@ -33,11 +33,12 @@ SCANS = [
     Sample(real(2, 3), axis=0),
     Sample(real(2, 3), axis=1),
     Sample(real(2, 3, 2), axis=-2),
+    Sample(real(2, 3), axis=1, dtype=np.float64),
 ]
 
 
 @rule(np.cumsum, shape=scanned, linear=True, samples=SCANS)
-def grad_cumsum(x, y, grad_y, *, axis=None):
+def grad_cumsum(x, y, grad_y, *, axis=None, dtype=None):
     if x.ndim == 1:
         grad_x = np.cumsum(grad_y[::-1])[::-1]
     elif axis is None:
@@ -81,7 +82,7 @@ def _same_but_not_elementwise(x: Any, *_: Any, **__: Any) -> Shape:
         )
     ],
 )
-def grad_cumprod(x, y, grad_y, *, axis=None):
+def grad_cumprod(x, y, grad_y, *, axis=None, dtype=None):
     if axis is None:
         # the product of the elements before each one
         before = assigned(np.roll(y, 1), 1.0, index=slice(None, 1))

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from flatgrad.graph.containers import leaves
-from flatgrad.graph.size import Shape, SizeMismatch, broadcast
+from flatgrad.graph.size import Shape, SizeMismatch, broadcast, unify
 from flatgrad.graph.values import Value
 
 
@@ -60,6 +60,23 @@ def reduced(x: Any, axis: int | tuple[int, ...] | None = None, *_: Any, keepdims
     if keepdims:
         return tuple(1 if k in axes else size for k, size in enumerate(shape))
     return tuple(size for k, size in enumerate(shape) if k not in axes)
+
+
+def reduced_from(x: Any, *_: Any, axis: int | tuple[int, ...] | None = None, where: Any = True, **named: Any) -> Shape:
+    """As `reduced`, for what takes more than x: the number that it starts from, or a mask of the elements that count."""
+    shape = shape_of(x)
+    if where is not True and not shape_of(where):
+        raise TypeError("where= has to be an array of truth values")
+    mask = broadcast([shape, shape_of(where)])
+    if len(mask) > len(shape):
+        raise SizeMismatch(f"where= of rank {len(mask)} for an array of rank {len(shape)}")
+    for size, masked in zip(shape, mask, strict=True):
+        unify(size, masked)
+    return reduced(x, axis, keepdims=named.get("keepdims", False))
+
+
+reduced.reduces = True  # type: ignore[attr-defined]
+reduced_from.reduces = True  # type: ignore[attr-defined]
 
 
 def dtype_of_first(x: Any, *_: Any, **__: Any) -> np.dtype[Any]:
