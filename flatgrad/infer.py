@@ -5,6 +5,7 @@ In: a function and its arguments (values and static objects). Out: the `Type` of
 
 from __future__ import annotations
 
+import inspect
 import warnings
 from collections.abc import Callable, Sequence
 from functools import lru_cache
@@ -38,7 +39,7 @@ def infer(
     leading = [name for name in names if name in arguments]
     inputs, _ = spread(function, {name: arguments[name] for name in leading}, len(leading))
     attributes = {name: unwrapped(argument) for name, argument in arguments.items() if name not in leading}
-    shapes = record.shape(*inputs, **attributes)
+    shapes = shapes_of(record, leading, inputs, attributes)
     if record.dtype is None:
         values, call = taken_apart or packed(arguments)
         if any(type(value) is Constant for value in values):
@@ -56,6 +57,25 @@ def infer(
         of_each = kinds if len(kinds) == len(shapes) else kinds[:1] * len(shapes)
         return [Type(dtype, shape, weak) for (dtype, weak, _), shape in zip(of_each, shapes, strict=True)]
     return Type(kinds[0][0], shapes, kinds[0][1])
+
+
+def shapes_of(record: Record, names: list[str], inputs: list[Any], attributes: dict[str, Any]) -> Any:
+    """Return what the record's shape rule says: a shape, or a list of them.
+
+    Inputs come by place. Those behind one that is left out come by their names where the rule has them.
+    """
+    named: dict[str, Any] = {}
+    if record.inputs and record.starred is None:
+        first = next((k for k, name in enumerate(names) if name != record.inputs[k]), len(names))
+        behind = zip(names[first:], inputs[first:], strict=True)
+        named = {name: value for name, value in behind if name in _parameters_of(record.shape)}
+        inputs = [value for name, value in zip(names, inputs, strict=True) if name not in named]
+    return record.shape(*inputs, **named, **attributes)
+
+
+@lru_cache(maxsize=1024)
+def _parameters_of(function: Callable[..., Any]) -> frozenset[str]:
+    return frozenset(inspect.signature(function).parameters)
 
 
 def makes_number(node: Node) -> bool:

@@ -1,4 +1,4 @@
-"""Sums, products and differences along an axis that keep their steps: cumsum, cumprod, diff.
+"""Sums and products along an axis that keep their steps: cumsum, cumprod, cumulative_sum, cumulative_prod.
 
 In: these functions of NumPy. Out: their records. A running sum is differentiated by a running sum from the other end. Layer: rules,
 above `orders`.
@@ -6,15 +6,13 @@ above `orders`.
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
 
-from flatgrad.graph.size import Shape, SizeMismatch, minus, plus
+from flatgrad.graph.size import Shape, SizeMismatch, plus
 from flatgrad.registry import Kink, Sample, real, rule
 from flatgrad.rules.orders import sorted_shape
-from flatgrad.rules.placing import placed_together
 from flatgrad.rules.shapes import normal_axis, shape_of
 from flatgrad.rules.writing import assigned
 
@@ -60,6 +58,15 @@ def recurrence(factors, terms, axis=0):
     for k in reversed(range(len(y) - 1)):
         y[k] += factors[k + 1] * y[k + 1]
     return result
+
+
+def accumulated(x: Any, *, axis: int | None = None, include_initial: bool = False, **_: Any) -> Shape:
+    """The shape of x; the axis gets longer by one where the initial value is kept."""
+    shape = shape_of(x)
+    if axis is None and len(shape) != 1:
+        raise TypeError("an array with several axes needs the argument axis")
+    axis = normal_axis(axis or 0, len(shape))
+    return (*shape[:axis], plus(shape[axis], int(include_initial)), *shape[axis + 1 :])
 
 
 def _same_but_not_elementwise(x: Any, *_: Any, **__: Any) -> Shape:
@@ -108,71 +115,46 @@ def grad_recurrence(factors, terms, y, grad_y, *, axis=0):
     return grad_factors, grad_terms
 
 
-# Differences
+# The names of the array API
 
 
-def diff_shape(x: Any, *ends: Any, n: int = 1, axis: int = -1) -> Shape:
-    """The axis gets shorter by one for each difference that is taken."""
-    shape = shape_of(x)
-    if not shape:
-        raise SizeMismatch("a difference of a number")
-    if n > 1 and ends:
-        raise TypeError("prepend and append go with n=1 only")
-    axis = normal_axis(axis, len(shape))
-    size = shape[axis]
-    for end in ends:
-        size = plus(size, shape_of(end)[axis] if shape_of(end) else 1)
-    size = minus(size, n)
-    return (*shape[:axis], max(size, 0) if isinstance(size, int) else size, *shape[axis + 1 :])
+ACCUMULATED = [
+    Sample(real(4)),
+    Sample(real(4), include_initial=True),
+    Sample(real(2, 3), axis=0),
+    Sample(real(2, 3), axis=-1, include_initial=True),
+    Sample(real(2, 3, 2), axis=1, dtype=np.float64, include_initial=True),
+]
+
+
+@rule(np.cumulative_sum, shape=accumulated, linear=True, samples=ACCUMULATED)
+def grad_cumulative_sum(x, y, grad_y, *, axis=None, dtype=None, include_initial=False):
+    along = 0 if axis is None else axis % x.ndim
+    if include_initial:
+        grad_y = grad_y[(slice(None),) * along + (slice(1, None),)]
+    if along == 0:
+        grad_x = np.cumsum(grad_y[::-1], axis=axis)[::-1]
+    else:
+        grad_x = np.flip(np.cumsum(np.flip(grad_y, axis=axis), axis=axis), axis=axis)
+    return grad_x
 
 
 @rule(
-    np.diff,
-    shape=diff_shape,
-    linear=True,
+    np.cumulative_prod,
+    shape=accumulated,
     samples=[
-        Sample(real(4)),
-        Sample(real(5), n=2),
-        Sample(real(2, 3)),
-        Sample(real(4, 3), axis=0, n=3),
-        Sample(real(4), prepend=real()),
-        Sample(real(4), append=real()),
-        Sample(real(2, 3), prepend=real(), append=1.5),
-        Sample(real(3, 2), append=real(2, 2), axis=0),
-        Sample(real(4), prepend=real(2), append=0),
-        Sample(real(2, 3), prepend=0, append=real(2, 2)),
-        Sample(real(2, 3), prepend=real(1, 3), axis=0),
+        *ACCUMULATED,
+        Sample(np.array([[0.5, 0.0, 1.5, 0.0], [0.0, 2.0, 0.7, 1.1]]), axis=1, include_initial=True),
     ],
 )
-def grad_diff(x, prepend=None, append=None, y=None, grad_y=None, *, n=1, axis=-1):
-    along = (slice(None),) * (axis % x.ndim)
-    first, later = along + (slice(None, 1),), along + (slice(1, None),)
-    earlier, last = along + (slice(None, -1),), along + (slice(-1, None),)
-    if n != 1:
-        # y is a sum of parts of x, times binomial coefficients of alternating signs
-        ways = [math.prod(range(n - k + 1, n + 1)) // math.prod(range(1, k + 1)) for k in range(n + 1)]
-        parts = tuple([(-1) ** (n - k) * ways[k] * grad_y for k in range(n + 1)])
-        places = tuple([along + (slice(k if k > 0 else None, k - n if k < n else None),) for k in range(n + 1)])
-        grad_x = placed_together(parts, places, x)
-        grad_prepend, grad_append = None, None
-    elif prepend is None and append is None:
-        grad_x = placed_together((grad_y, -grad_y), (later, earlier), x)
-        grad_prepend, grad_append = None, None
-    elif append is None and np.ndim(prepend) == 0:
-        grad_x = -np.diff(grad_y, axis=axis, append=0)
-        grad_prepend, grad_append = -grad_y[first], None
-    elif prepend is None and np.ndim(append) == 0:
-        grad_x = -np.diff(grad_y, axis=axis, prepend=0)
-        grad_prepend, grad_append = None, grad_y[last]
-    elif prepend is not None and append is not None and np.ndim(prepend) == 0 and np.ndim(append) == 0:
-        grad_x = grad_y[earlier] - grad_y[later]
-        grad_prepend, grad_append = -grad_y[first], grad_y[last]
+def grad_cumulative_prod(x, y, grad_y, *, axis=None, dtype=None, include_initial=False):
+    along = 0 if axis is None else axis % x.ndim
+    every = (slice(None),) * along
+    # the product of the elements before each one
+    if include_initial:
+        before = y[every + (slice(None, -1),)]
+        grad_y = grad_y[every + (slice(1, None),)]
     else:
-        none = np.zeros_like(x[first])
-        grad_whole = np.concatenate((none, grad_y), axis=axis) - np.concatenate((grad_y, none), axis=axis)
-        start = 0 if prepend is None else 1 if np.ndim(prepend) == 0 else np.shape(prepend)[axis]
-        three = np.split(grad_whole, [start, start + np.shape(x)[axis]], axis=axis)
-        grad_prepend, grad_x, grad_append = three[0], three[1], three[2]
-    if grad_x.dtype != y.dtype:
-        grad_x = grad_x.astype(y.dtype)
-    return grad_x, grad_prepend, grad_append
+        before = assigned(np.roll(y, 1, axis=axis), 1.0, index=every + (slice(None, 1),))
+    grad_x = before * recurrence(x, grad_y, axis=along)
+    return grad_x
