@@ -87,6 +87,14 @@ def read_set(reader: Reader, args: list[Any], kwargs: dict[str, Any], syntax: cs
     return frozenset(known_key(reader, part, syntax, "item of a set") for part in parts(reader, items, syntax))
 
 
+@calls(slice)
+def read_slice(reader: Reader, args: list[Any], kwargs: dict[str, Any], syntax: cst.CSTNode) -> Any:
+    """Make a slice, whose bounds may be data."""
+    if kwargs or not 1 <= len(args) <= 3 or all(map(is_static, args)):
+        return static_call(reader, syntax, slice, args, kwargs)
+    return Slice(*args) if len(args) > 1 else Slice(None, args[0])
+
+
 # Sums and truths
 
 

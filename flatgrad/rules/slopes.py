@@ -73,7 +73,8 @@ def grad_gradient(f, one=None, two=None, three=None, four=None, y=None, grad_y=N
     spacings = (one,) * len(axes) if two is None else (one, two, three, four)[: len(axes)]
     slopes = y if isinstance(y, tuple) else (y,)
     grad_slopes = grad_y if isinstance(grad_y, tuple) else (grad_y,)
-    parts, places, grad_spacings = [], [], []
+    parts, places = [], []
+    grad_spacings: Any = []
     for k in range(len(axes)):
         along, spacing, grad_slope = axes[k] % f.ndim, spacings[k], grad_slopes[k]
         before = (slice(None),) * along
@@ -121,8 +122,9 @@ def grad_gradient(f, one=None, two=None, three=None, four=None, y=None, grad_y=N
             grad_spacings += [placed_together((summed, -summed), (slice(1, None), slice(None, -1)), spacing)]
     grad_f = placed_together(tuple(parts), tuple(places), f)
     grad_one = grad_spacings[0]
-    if one is not None and two is None and len(axes) > 1:
-        grad_one = sum(grad_spacings)
+    if one is not None and two is None:
+        for k in range(1, len(axes)):
+            grad_one = grad_one + grad_spacings[k]
     grad_two = grad_spacings[1] if two is not None else None
     grad_three = grad_spacings[2] if three is not None else None
     grad_four = grad_spacings[3] if four is not None else None
