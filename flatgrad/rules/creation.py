@@ -61,13 +61,13 @@ def identity(value: Any, depth: int = 4) -> Hashable:
 
 # bounded, and keyed by how the size comes about: a forgotten entry costs no more than one size seen as two
 @lru_cache(maxsize=4096)
-def unknown_size(key: Hashable, sizes: tuple[Size, ...] = ()) -> Size:
+def unknown_size(key: Hashable, sizes: tuple[Size, ...] = (), *, may_be_one: bool = True) -> Size:
     """Return the size that is only found out at run time; the same one for the same key.
 
     `sizes` are those that it follows from, where it does.
     """
     unknown = product(size for size in sizes if not isinstance(size, int))
-    return symbolic(may_be_one=True, origin=unknown if sizes else None)
+    return symbolic(may_be_one=may_be_one, origin=unknown if sizes else None)
 
 
 def known_size(number: Any) -> Size | None:
