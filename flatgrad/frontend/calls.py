@@ -239,6 +239,12 @@ def _of_plain_items(reader: Reader, function: Any, args: list[Any], kwargs: dict
             call(reader, np.array, [arg], {}, syntax) if _is_for_an_array(record, place, arg) else arg
             for place, arg in enumerate(args)
         ]
+        kwargs = {
+            name: call(reader, np.array, [arg], {}, syntax)
+            if name in record.inputs and _is_for_an_array(record, record.inputs.index(name), arg)
+            else arg
+            for name, arg in kwargs.items()
+        }
     return reader.apply(syntax, function, *args, **kwargs)
 
 

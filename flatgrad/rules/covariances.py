@@ -41,6 +41,11 @@ def covariance_shape(
     return () if count == 1 else (count, count)
 
 
+def covariance_dtype(*_: Any, dtype: Any = None, **__: Any) -> np.dtype[Any]:
+    """float64, whatever the observations are, unless the argument `dtype` says otherwise."""
+    return np.dtype(np.float64 if dtype is None else dtype)
+
+
 OBSERVED = [
     Sample(real(3, 4)),
     Sample(real(5)),
@@ -57,6 +62,7 @@ COUNTS = np.array([1, 3, 2, 1])
 @rule(
     np.cov,
     shape=covariance_shape,
+    dtype=covariance_dtype,
     samples=[
         *OBSERVED,
         Sample(real(3, 4), bias=True),
@@ -117,7 +123,10 @@ def grad_cov(
 
 
 @rule(
-    np.corrcoef, shape=covariance_shape, samples=[each for each in OBSERVED if each.args[0].shape not in ((5,), (1, 5))]
+    np.corrcoef,
+    shape=covariance_shape,
+    dtype=covariance_dtype,
+    samples=[each for each in OBSERVED if each.args[0].shape not in ((5,), (1, 5))],
 )
 def grad_corrcoef(x, other=None, y=None, grad_y=None, *, rowvar=True, dtype=None):
     rows = x if x.ndim == 1 or rowvar else x.T

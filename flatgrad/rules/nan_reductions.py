@@ -28,15 +28,15 @@ IN_A_ROW = np.array([0.5, np.nan, 1.5, np.nan, -0.7])
 ROW_WITH_NAN = (np.array([np.nan, 2.0, 3.0]),)
 
 
-def _skipping(name, gradients):
-    return Kink(f"{name} of nan", "0", ROW_WITH_NAN, (np.array(gradients),), jax="0", torch="0")
+def _skipping(name, gradients, torch=""):
+    return Kink(f"{name} of nan", "0", ROW_WITH_NAN, (np.array(gradients),), jax="0", torch=torch)
 
 
 @rule(
     np.nansum,
     shape=reduced_from,
     samples=[*AXES, *MASKED, *STARTED, *WIDER, *NANS],
-    kinks=[_skipping("nansum", [0.0, 1.0, 1.0])],
+    kinks=[_skipping("nansum", [0.0, 1.0, 1.0], torch="0")],
 )
 def grad_nansum(x, initial=None, y=None, grad_y=None, *, axis=None, dtype=None, keepdims=False, where=True):
     grad_initial = grad_y
@@ -51,7 +51,7 @@ def grad_nansum(x, initial=None, y=None, grad_y=None, *, axis=None, dtype=None, 
     np.nanmean,
     shape=reduced_from,
     samples=[*AXES, *MASKED, *WIDER, *NANS],
-    kinks=[_skipping("nanmean", [0.0, 0.5, 0.5])],
+    kinks=[_skipping("nanmean", [0.0, 0.5, 0.5], torch="0")],
 )
 def grad_nanmean(x, y, grad_y, *, axis=None, dtype=None, keepdims=False, where=True):
     if axis is not None and not keepdims:

@@ -22,7 +22,8 @@ def shape_of_like(*_: Any, like: Any, **__: Any) -> Shape:
 
 def dtype_of_like(*_: Any, like: Any, **__: Any) -> np.dtype[Any]:
     """The dtype of the array that it is like."""
-    return dtype_of_first(like)
+    # a constant comes as its number
+    return np.asarray(like).dtype if isinstance(like, np.ndarray | int | float) else dtype_of_first(like)
 
 
 def placed(values, index, like):

@@ -89,7 +89,15 @@ FROM_ABOVE = [
             (np.array([0.5, 0.5, 0.0]),),
             jax="shared equally",
             torch="shared equally",
-        )
+        ),
+        Kink(
+            "min(x, initial=c) with a constant c, at c",
+            "0",
+            (np.array([3.0, 1.0, 2.0]),),
+            (np.zeros(3),),
+            attributes=(("initial", 1),),
+            jax="1/2",
+        ),
     ],
 )
 @rule(
