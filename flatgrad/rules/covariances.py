@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from flatgrad.graph.size import Shape, Size, SizeMismatch, plus, unify
-from flatgrad.registry import Sample, positive, real, rule
+from flatgrad.registry import Sample, inline, positive, real, rule
 from flatgrad.rules.shapes import shape_of
 
 
@@ -59,6 +59,26 @@ OBSERVED = [
 COUNTS = np.array([1, 3, 2, 1])
 
 
+@inline
+def in_rows(x, other, rowvar):
+    """Return all variables as rows; a row alone stays one."""
+    rows = x if x.ndim == 1 or rowvar else x.T
+    if other is None:
+        return rows
+    return np.vstack((rows, other if np.ndim(other) == 1 or rowvar else other.T))
+
+
+@inline
+def taken_apart(grad_rows, x, other, rowvar):
+    """Return the gradients of both inputs from that of all rows."""
+    if other is None:
+        return grad_rows if x.ndim == 1 or rowvar else grad_rows.T, None
+    stop = 1 if x.ndim == 1 else np.shape(x)[0 if rowvar else 1]
+    grad_x = grad_rows[0] if x.ndim == 1 else grad_rows[:stop] if rowvar else grad_rows[:stop].T
+    grad_other = grad_rows[stop] if np.ndim(other) == 1 else grad_rows[stop:] if rowvar else grad_rows[stop:].T
+    return grad_x, grad_other
+
+
 @rule(
     np.cov,
     shape=covariance_shape,
@@ -77,9 +97,7 @@ def grad_cov(
     x, other=None, fweights=None, aweights=None, y=None, grad_y=None,
     *, rowvar=True, bias=False, ddof=None, dtype=None,
 ):  # fmt: skip
-    rows = x if x.ndim == 1 or rowvar else x.T
-    if other is not None:
-        rows = np.vstack((rows, other if np.ndim(other) == 1 or rowvar else other.T))
+    rows = in_rows(x, other, rowvar)
     used = (0 if bias else 1) if ddof is None else ddof
     # what follows is for variables in rows, but for the usual case of columns
     in_columns = other is None and fweights is None and aweights is None and not rowvar and np.ndim(y) == 2
@@ -112,13 +130,8 @@ def grad_cov(
     if in_columns:
         grad_x = (x - np.mean(x, axis=0)) @ (grad_y + grad_y.T) / (len(x) - used)
         grad_other = None
-    elif other is None:
-        grad_x = grad_rows if x.ndim == 1 or rowvar else grad_rows.T
-        grad_other = None
     else:
-        stop = 1 if x.ndim == 1 else np.shape(x)[0 if rowvar else 1]
-        grad_x = grad_rows[0] if x.ndim == 1 else grad_rows[:stop] if rowvar else grad_rows[:stop].T
-        grad_other = grad_rows[stop] if np.ndim(other) == 1 else grad_rows[stop:] if rowvar else grad_rows[stop:].T
+        grad_x, grad_other = taken_apart(grad_rows, x, other, rowvar)
     return grad_x, grad_other, grad_aweights
 
 
@@ -129,9 +142,7 @@ def grad_cov(
     samples=[each for each in OBSERVED if each.args[0].shape not in ((5,), (1, 5))],
 )
 def grad_corrcoef(x, other=None, y=None, grad_y=None, *, rowvar=True, dtype=None):
-    rows = x if x.ndim == 1 or rowvar else x.T
-    if other is not None:
-        rows = np.vstack((rows, other if np.ndim(other) == 1 or rowvar else other.T))
+    rows = in_rows(x, other, rowvar)
     if np.ndim(y) == 0:
         # a variable goes with itself by 1, always
         grad_rows = np.zeros_like(rows)
@@ -141,11 +152,5 @@ def grad_corrcoef(x, other=None, y=None, grad_y=None, *, rowvar=True, dtype=None
         unit = centered / length
         grad_unit = (grad_y + grad_y.T) @ unit
         grad_rows = (grad_unit - unit * np.sum(grad_unit * unit, axis=1, keepdims=True)) / length
-    if other is None:
-        grad_x = grad_rows if x.ndim == 1 or rowvar else grad_rows.T
-        grad_other = None
-    else:
-        stop = 1 if x.ndim == 1 else np.shape(x)[0 if rowvar else 1]
-        grad_x = grad_rows[0] if x.ndim == 1 else grad_rows[:stop] if rowvar else grad_rows[:stop].T
-        grad_other = grad_rows[stop] if np.ndim(other) == 1 else grad_rows[stop:] if rowvar else grad_rows[stop:].T
+    grad_x, grad_other = taken_apart(grad_rows, x, other, rowvar)
     return grad_x, grad_other

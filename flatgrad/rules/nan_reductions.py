@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from flatgrad.registry import Kink, Sample, rule
-from flatgrad.rules.reductions import AXES, FROM_ABOVE, FROM_BELOW, MASKED, STARTED, WIDER, product_of_others
+from flatgrad.registry import Kink, Sample, inline, rule
+from flatgrad.rules.reductions import AXES, FROM_ABOVE, FROM_BELOW, MASKED, STARTED, WIDER, count_of, product_of_others
 from flatgrad.rules.scans import SCANS, recurrence, scanned
 from flatgrad.rules.shapes import reduced_from
 from flatgrad.rules.spreads import SPREADS, spread_over
@@ -30,6 +30,12 @@ ROW_WITH_NAN = (np.array([np.nan, 2.0, 3.0]),)
 
 def _skipping(name, gradients, torch=""):
     return Kink(f"{name} of nan", "0", ROW_WITH_NAN, (np.array(gradients),), jax="0", torch=torch)
+
+
+@inline
+def elements_kept(x, where):
+    """Tell which elements count."""
+    return ~np.isnan(x) if np.ndim(where) == 0 else where & ~np.isnan(x)
 
 
 @rule(
@@ -56,8 +62,8 @@ def grad_nansum(x, initial=None, y=None, grad_y=None, *, axis=None, dtype=None, 
 def grad_nanmean(x, y, grad_y, *, axis=None, dtype=None, keepdims=False, where=True):
     if axis is not None and not keepdims:
         grad_y = np.expand_dims(grad_y, axis)
-    kept = ~np.isnan(x) if np.ndim(where) == 0 else where & ~np.isnan(x)
-    count = np.sum(np.full_like(x, kept), axis=axis, keepdims=axis is not None)
+    kept = elements_kept(x, where)
+    count = count_of(x, axis, kept)
     grad_x = np.where(kept, grad_y / count, 0)
     return grad_x
 
@@ -73,8 +79,8 @@ def grad_nanvar(
 ):
     if axis is not None and not keepdims:
         grad_y = np.expand_dims(grad_y, axis)
-    kept = ~np.isnan(x) if np.ndim(where) == 0 else where & ~np.isnan(x)
-    count = np.sum(np.full_like(x, kept), axis=axis, keepdims=axis is not None)
+    kept = elements_kept(x, where)
+    count = count_of(x, axis, kept)
     divisor = count - (ddof if correction is None else correction)
     if mean is None:
         mean = np.nanmean(x, axis=axis, dtype=dtype, keepdims=axis is not None, where=where)
@@ -103,8 +109,8 @@ def grad_nanstd(
     if axis is not None and not keepdims:
         y = np.expand_dims(y, axis)
         grad_y = np.expand_dims(grad_y, axis)
-    kept = ~np.isnan(x) if np.ndim(where) == 0 else where & ~np.isnan(x)
-    count = np.sum(np.full_like(x, kept), axis=axis, keepdims=axis is not None)
+    kept = elements_kept(x, where)
+    count = count_of(x, axis, kept)
     divisor = count - (ddof if correction is None else correction)
     if mean is None:
         mean = np.nanmean(x, axis=axis, dtype=dtype, keepdims=axis is not None, where=where)
@@ -174,7 +180,7 @@ def grad_nan_extreme(x, initial=None, y=None, grad_y=None, *, axis=None, keepdim
 def grad_nanprod(x, initial=None, y=None, grad_y=None, *, axis=None, dtype=None, keepdims=False, where=True):
     if axis is not None and not keepdims:
         grad_y = np.expand_dims(grad_y, axis)
-    kept = ~np.isnan(x) if np.ndim(where) == 0 else where & ~np.isnan(x)
+    kept = elements_kept(x, where)
     grad_product = grad_y if initial is None else grad_y * initial
     grad_x = np.where(kept, grad_product * product_of_others(np.where(kept, x, 1), axis=axis), 0)
     grad_initial = grad_y * np.nanprod(x, axis=axis, dtype=dtype, keepdims=axis is not None, where=where)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from flatgrad.graph.size import Shape, product
-from flatgrad.registry import Kink, Sample, no_gradient, positive, real, rule
+from flatgrad.registry import Kink, Sample, inline, no_gradient, positive, real, rule
 from flatgrad.rules.shapes import normal_axes, reduced, reduced_from, same, shape_of
 from flatgrad.rules.static import axes_count, is_constant
 
@@ -49,15 +49,20 @@ def grad_sum(x, initial=None, y=None, grad_y=None, *, axis=None, dtype=None, kee
     return grad_x, grad_initial
 
 
+@inline
+def count_of(x, axis, where):
+    """Return how many elements are taken together; as many floats as there are reductions where a mask decides it."""
+    if np.ndim(where) == 0:
+        return axes_count(x, axis)
+    return np.sum(np.full_like(x, where), axis=axis, keepdims=axis is not None)
+
+
 @rule(np.mean, shape=reduced_from, samples=[*AXES, *MASKED, *WIDER], linear=True)
 def grad_mean(x, y, grad_y, *, axis=None, dtype=None, keepdims=False, where=True):
     if axis is not None and not keepdims:
         grad_y = np.expand_dims(grad_y, axis)
-    if np.ndim(where) == 0:
-        grad_x = np.full_like(x, grad_y / axes_count(x, axis))
-    else:
-        kept = np.full_like(x, where)
-        grad_x = np.where(where, grad_y / np.sum(kept, axis=axis, keepdims=axis is not None), 0)
+    share = grad_y / count_of(x, axis, where)
+    grad_x = np.full_like(x, share) if np.ndim(where) == 0 else np.where(where, share, 0)
     return grad_x
 
 

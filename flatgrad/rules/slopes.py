@@ -22,8 +22,6 @@ POINTS = np.array([0.0, 0.5, 0.8, 1.6, 1.9])
 def slope_shapes(f: Any, *spacings: Any, axis: Any = None, edge_order: int = 1) -> Shape | list[Shape]:
     """The shape of f for each axis. A spacing is a number, or a place for each point along its axis."""
     shape = shape_of(f)
-    if not all(isinstance(each, int) for each in (axis if isinstance(axis, tuple) else (axis or 0,))):
-        raise TypeError("more spacings than this; four are supported, or the argument axis by its name")
     axes = normal_axes(axis, len(shape))
     if edge_order not in (1, 2):
         raise TypeError("edge_order has to be 1 or 2")
@@ -68,15 +66,15 @@ def slope_dtype(f: Any, *_: Any, **__: Any) -> np.dtype[Any]:
         Sample(real(3, 3, 2), 0.5, 0.25, 2.0),
     ],
 )
-def grad_gradient(f, one=None, two=None, three=None, four=None, y=None, grad_y=None, *, axis=None, edge_order=1):
+def grad_gradient(f, *spacings, y, grad_y, axis=None, edge_order=1):
     axes = tuple(range(f.ndim)) if axis is None else axis if isinstance(axis, tuple) else (axis,)
-    spacings = (one,) * len(axes) if two is None else (one, two, three, four)[: len(axes)]
+    spacing_of = spacings if len(spacings) == len(axes) else (spacings or (None,)) * len(axes)
     slopes = y if isinstance(y, tuple) else (y,)
     grad_slopes = grad_y if isinstance(grad_y, tuple) else (grad_y,)
     parts, places = [], []
-    grad_spacings: Any = []
+    grad_spacing_of: Any = []
     for k in range(len(axes)):
-        along, spacing, grad_slope = axes[k] % f.ndim, spacings[k], grad_slopes[k]
+        along, spacing, grad_slope = axes[k] % f.ndim, spacing_of[k], grad_slopes[k]
         before = (slice(None),) * along
         later, earlier, inner = before + (slice(1, None),), before + (slice(None, -1),), before + (slice(1, -1),)
         start, behind_start = before + (slice(None, 1),), before + (slice(1, 2),)
@@ -111,21 +109,21 @@ def grad_gradient(f, one=None, two=None, three=None, four=None, y=None, grad_y=N
         parts += [grad_rise, -grad_rise]
         places += [later, earlier]
         if spacing is None:
-            grad_spacings += [None]
+            grad_spacing_of += [None]
         elif np.ndim(spacing) == 0:
-            grad_spacings += [-np.sum(grad_slope * slopes[k]) / spacing]
+            grad_spacing_of += [-np.sum(grad_slope * slopes[k]) / spacing]
         else:
             stretches += [-grad_rise * secant]
             stretched += [before + (slice(None),)]
             grad_step = placed_together(tuple(stretches), tuple(stretched), secant)
             summed = np.sum(grad_step, axis=others) if others else grad_step
-            grad_spacings += [placed_together((summed, -summed), (slice(1, None), slice(None, -1)), spacing)]
+            grad_spacing_of += [placed_together((summed, -summed), (slice(1, None), slice(None, -1)), spacing)]
     grad_f = placed_together(tuple(parts), tuple(places), f)
-    grad_one = grad_spacings[0]
-    if one is not None and two is None:
+    if len(spacings) == 1:
+        total = grad_spacing_of[0]
         for k in range(1, len(axes)):
-            grad_one = grad_one + grad_spacings[k]
-    grad_two = grad_spacings[1] if two is not None else None
-    grad_three = grad_spacings[2] if three is not None else None
-    grad_four = grad_spacings[3] if four is not None else None
-    return grad_f, grad_one, grad_two, grad_three, grad_four
+            total = total + grad_spacing_of[k]
+        grad_spacings = (total,)
+    else:
+        grad_spacings = tuple(grad_spacing_of)
+    return grad_f, grad_spacings

@@ -12,9 +12,8 @@ import numpy as np
 
 from flatgrad.graph.size import Shape, broadcast, unify
 from flatgrad.registry import Kink, Sample, real, rule
-from flatgrad.rules.reductions import AXES, MASKED, WIDER
+from flatgrad.rules.reductions import AXES, MASKED, WIDER, count_of
 from flatgrad.rules.shapes import reduced_from, shape_of
-from flatgrad.rules.static import axes_count
 
 
 def spread_over(x: Any, mean: Any = None, *, ddof: Any = 0, correction: Any = None, **named: Any) -> Shape:
@@ -49,12 +48,7 @@ def grad_var(
 ):
     if axis is not None and not keepdims:
         grad_y = np.expand_dims(grad_y, axis)
-    if np.ndim(where) == 0:
-        count = axes_count(x, axis)
-    else:
-        kept = np.full_like(x, where)
-        count = np.sum(kept, axis=axis, keepdims=axis is not None)
-    divisor = count - (ddof if correction is None else correction)
+    divisor = count_of(x, axis, where) - (ddof if correction is None else correction)
     if mean is None:
         mean = np.mean(x, axis=axis, dtype=dtype, keepdims=axis is not None, where=where)
     grad_x = grad_y * 2 / divisor * (x - mean)
@@ -76,12 +70,7 @@ def grad_std(
     if axis is not None and not keepdims:
         y = np.expand_dims(y, axis)
         grad_y = np.expand_dims(grad_y, axis)
-    if np.ndim(where) == 0:
-        count = axes_count(x, axis)
-    else:
-        kept = np.full_like(x, where)
-        count = np.sum(kept, axis=axis, keepdims=axis is not None)
-    divisor = count - (ddof if correction is None else correction)
+    divisor = count_of(x, axis, where) - (ddof if correction is None else correction)
     if mean is None:
         mean = np.mean(x, axis=axis, dtype=dtype, keepdims=axis is not None, where=where)
     # 1 stands for a spread of 0, where the gradient is 0
