@@ -40,7 +40,7 @@ class MaskedGradients:
             side = name == record.inputs[1]
             self._masks[gradient] = (*masks, (arguments[record.inputs[0]], side))
             return gradient
-        own = _own_mask(gradient) if record.elementwise else ()
+        own = _own_mask(gradient) if record.elementwise or record.reduces else ()
         if masks:
             masks = self._moved(record, name, arguments, masks, grad_y)
             if masks and gradient is not grad_y and not record.linear and not _scales_by_constant(node):

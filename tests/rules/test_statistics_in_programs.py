@@ -38,6 +38,14 @@ def test_nothing_leaks_from_nan(define):
     assert by_x[0, 0] == 0 and np.all(np.isfinite(by_x))
 
 
+def test_nothing_leaks_from_what_is_masked(define):
+    """Where the logarithm does not count, its slope does not either."""
+    f = define("def f(x):\n    return np.sum(np.log(x), where=x > 0) + np.mean(np.sqrt(x), where=x > 0)")
+    with np.errstate(all="ignore"):
+        by_x = grad(f, wrt="x")(np.array([0.0, 4.0, -1.0]))
+    np.testing.assert_allclose(by_x, [0.0, 0.25 + 0.25, 0.0])
+
+
 def test_a_slice_may_have_bounds_that_are_data(define):
     f = define("def f(x, n):\n    part = slice(len(x) - 2, len(x))\n    return np.sum(x[part] ** 2)")
     np.testing.assert_allclose(grad(f, wrt="x")(X[0], 1), [0.0, 2.4, -1.4])
