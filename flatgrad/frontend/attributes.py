@@ -151,7 +151,8 @@ def _member_of_module(reader: Reader, owner: Any, name: str, found: Any, syntax:
 
 
 def _attribute_of_value(reader: Reader, owner: Value, name: str, syntax: cst.CSTNode) -> Any:
-    if owner.type.is_list:
+    # to a rule a list is an array
+    if owner.type.is_list and not reader.inlined:
         return Method(owner, name)
     if name == "shape":
         return reader.apply(syntax, np.shape, owner, form=".shape")

@@ -157,7 +157,8 @@ def bind_element(reader: Reader, target: cst.CSTNode, item: Any) -> None:
             if not item.rank and item.node is None and item.name is None:
                 # an element of an array is a number, and so is a counter
                 reader.numbers.add(item)
-            item.name = item.name or target.value
+            if not reader.inlined:
+                item.name = item.name or target.value
         reader.variables[target.value] = item
     elif (
         isinstance(target, cst.Tuple | cst.List)
