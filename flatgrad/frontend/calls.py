@@ -35,7 +35,7 @@ from flatgrad.frontend.unpacking import parts
 from flatgrad.frontend.views import is_own_array
 from flatgrad.frontend.wording import called, described
 from flatgrad.functions.plain import INNER
-from flatgrad.graph.containers import Dict, leaves
+from flatgrad.graph.containers import Dict, Slice, leaves
 from flatgrad.graph.values import Value
 from flatgrad.parts import Opaque
 from flatgrad.registry import INLINE, QUESTIONS, Record, lookup, records
@@ -192,7 +192,7 @@ def _of_items(reader: Reader, function: Any, args: list[Any], kwargs: dict[str, 
     if function is is_constant:
         return is_static(args[0])
     if _is_one_of(function, QUESTIONS):
-        return function(*args, **kwargs)
+        return _with_slices(function(*args, **kwargs))
     if _is_one_of(function, INLINE):
         return CALL_READERS["inline"](reader, function, args, kwargs, syntax)
     if _is_read_here(function):
@@ -246,6 +246,13 @@ def _of_plain_items(reader: Reader, function: Any, args: list[Any], kwargs: dict
             for name, arg in kwargs.items()
         }
     return reader.apply(syntax, function, *args, **kwargs)
+
+
+def _with_slices(item: Any) -> Any:
+    """Return what a rule was told, with slices that may hold values."""
+    if isinstance(item, slice):
+        return Slice(item.start, item.stop, item.step)
+    return tuple(map(_with_slices, item)) if type(item) is tuple else item
 
 
 CALL_READERS.update({"call": call, "perform": performed})

@@ -25,7 +25,7 @@ Function = Callable[..., Any]
 # what makes an array whose elements lie in their order, whatever it is made from
 MADE_IN_ORDER: frozenset[Function] = frozenset({
     np.zeros, np.ones, np.full, np.empty, np.eye, np.identity, np.arange, np.linspace, np.outer, np.ravel,
-    np.ndarray.flatten, np.ndarray.copy,
+    np.ndarray.flatten, np.ndarray.copy, np.ascontiguousarray,
 })  # fmt: skip
 # the same for matrices and vectors
 PRODUCTS: frozenset[Function] = frozenset({np.matmul, np.dot, operator.matmul})
@@ -109,6 +109,8 @@ class Layouts:
 
 def _made_from(value: Value, node: Node, whole: bool) -> Sequence[Asked] | None:
     function = node.function
+    if node.arguments.get("order") not in (None, "C") and value.rank > 1:
+        return None
     is_sequence = function in (np.array, np.asarray) and isinstance(node.arguments["x"], tuple)
     is_method = function is np.copy and node.form == "method"
     if function in MADE_IN_ORDER or is_sequence or is_method or is_made_anew(node):

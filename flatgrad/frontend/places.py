@@ -13,7 +13,7 @@ import libcst as cst
 import numpy as np
 
 from flatgrad.frontend.reader import Reader
-from flatgrad.frontend.views import UNLESS_CONVERTED, index_parts, is_basic
+from flatgrad.frontend.views import UNLESS_CONVERTED, index_parts, is_basic, is_unless_converted
 from flatgrad.graph.containers import Slice
 from flatgrad.graph.size import resolved
 from flatgrad.graph.values import Node, Value
@@ -73,7 +73,7 @@ def _axes_behind(step: Value, axes: list[tuple[int, Slice]], taken: dict[int, An
     function, arguments = node.function, node.arguments
     if function is operator.getitem:
         return _picked(axes, taken, arguments["index"])
-    if function in SAME:
+    if function in SAME or is_unless_converted(node):
         return axes
     if len(node.outputs) > 1:
         part = _part_of_split(step, node)
@@ -193,7 +193,7 @@ def put_back(reader: Reader, view: Value, changed: Value, syntax: cst.CSTNode, *
     elif len(node.outputs) > 1:
         part = _part_of_split(view, node) or _computed_part(reader, view, node)
         made = reader.apply(syntax, assigned, source, changed, index=part)
-    elif function in SAME:
+    elif function in SAME or is_unless_converted(node):
         made = changed
     elif function in (np.transpose, np.swapaxes, np.matrix_transpose):
         order = _order(node, source.rank)

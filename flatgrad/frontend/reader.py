@@ -382,8 +382,9 @@ class Reader:
         self.builder.statement = statement_of(line, self.source)
 
 
+JOINING = frozenset({np.stack, np.concatenate, np.vstack, np.hstack, np.dstack, np.column_stack})
 # what takes a list as it is
-ON_LISTS = frozenset({operator.getitem, size_of_axis, len, sum, np.array, np.asarray, np.stack, np.concatenate})
+ON_LISTS = JOINING | {operator.getitem, size_of_axis, len, sum, np.array, np.asarray}
 
 
 def is_list(item: Any) -> TypeGuard[Value]:

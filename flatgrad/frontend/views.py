@@ -41,6 +41,8 @@ READ_ONLY = frozenset({np.broadcast_to, np.diagonal, np.diag})
 IN_ORDER = frozenset({np.reshape, np.ravel})
 # the array itself where it has the dtype that is asked for
 UNLESS_CONVERTED = frozenset({np.asarray, np.float64})
+# copies, unless they are told otherwise
+CONVERSIONS = frozenset({np.ndarray.astype, np.astype})
 COPIES = frozenset({np.array, np.ndarray.flatten, np.diag})
 
 
@@ -58,17 +60,24 @@ def view_of(value: Value) -> View | None:
         return View(source) if is_basic(index) and (value.rank or has_ellipsis(index)) else None
     if is_made_anew(node):
         return None
-    if function in UNLESS_CONVERTED:
+    if function in UNLESS_CONVERTED or is_unless_converted(node):
         is_same = node.call[0][1] == Slot(0) and same_array(value.type, source.type)
-        return View(source) if is_same and (value.rank or function is np.asarray) else None
+        is_same = is_same and node.arguments.get("copy") is not True and (value.rank > 0 or function is not np.float64)
+        return View(source, certain="order" not in node.arguments) if is_same else None
     if function in IN_ORDER:
-        return View(source, certain=False, asks_for_order=True)
+        asks_for_order = node.arguments.get("order", "C") == "C" and node.arguments.get("copy") is None
+        return View(source, certain=False, asks_for_order=asks_for_order)
     if function in VIEWS or function is np.diag:
         return View(source)
     if function is np.array and node.arguments.get("copy") is False:
         return View(source, certain=False)
     record = lookup(function)
     return View(source, certain=False) if record is not None and record.view and function not in COPIES else None
+
+
+def is_unless_converted(node: Node) -> bool:
+    """Tell whether a conversion, which gives a copy by itself, is told to give the array where that has the dtype already."""
+    return node.function in CONVERSIONS and node.arguments.get("copy") is False
 
 
 def is_read_only(node: Node) -> bool:

@@ -10,7 +10,7 @@ import operator
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from flatgrad.frontend.views import is_basic, is_made_anew, is_read_only
+from flatgrad.frontend.views import is_basic, is_made_anew, is_read_only, is_unless_converted
 from flatgrad.graph.regions import BACKWARD, LoopParts, branch, call, edited, loop
 from flatgrad.graph.values import Constant, Graph, Node, Value
 from flatgrad.markers import stop_gradient
@@ -164,6 +164,8 @@ def is_view(node: Node) -> bool:
         return True
     if node.inputs and node.inputs[0].type.is_list:
         return False
+    if is_unless_converted(node):
+        return True
     record = lookup(node.function)
     if record is None or not record.view or is_made_anew(node):
         return False

@@ -254,6 +254,8 @@ def _is_permutation(value: Value) -> bool:
     function, arguments = value.node.function, value.node.arguments
     if function is operator.getitem and isinstance(arguments["index"], slice | Slice):
         return _is_permutation(value.node.inputs[0])
+    if function is np.delete:
+        return isinstance(arguments["x"], Value) and _is_permutation(arguments["x"])
     return (function is np.argsort and value.rank == 1) or (function is np.arange and _counts_up(arguments))
 
 

@@ -73,6 +73,29 @@ def same_shape(a: Any, b: Any) -> bool:
     return len(one) == len(other) and all(equal(*sizes) is True for sizes in zip(one, other, strict=True))
 
 
+@question
+def part_between(start: Any, stop: Any) -> slice:
+    """Return the slice from `start` to `stop`, without what a slice begins or ends with anyhow."""
+    return slice(None if is_number(start, 0) else start, stop)
+
+
+@question
+def is_number(value: Any, number: int) -> bool:
+    """Tell whether a value is certain to be this number when the code is written."""
+    known = getattr(value, "number", value)
+    return isinstance(known, int) and known == number
+
+
+@question
+def shortened(index: tuple[Any, ...]) -> Any:
+    """Return an index without the full slices at its end, and the only part of one that has no more."""
+    parts = [slice(part.start, part.stop, part.step) if isinstance(part, Slice) else part for part in index]
+    kept = len(parts)
+    while kept and isinstance(parts[kept - 1], slice) and parts[kept - 1] == slice(None):
+        kept -= 1
+    return index[0] if kept == 1 else index[:kept] if kept else Ellipsis
+
+
 def axes_count(x: Any, axis: int | tuple[int, ...] | None = None) -> int:
     """Return the number of elements that a reduction of `x` over `axis` takes together."""
     if axis is None:

@@ -36,6 +36,11 @@ def tuples(structure):
     return tuple(map(tuples, structure)) if isinstance(structure, list | tuple) else structure
 
 
+def lists(structure):
+    """Return nested tuples as lists."""
+    return list(map(lists, structure)) if isinstance(structure, tuple) else structure
+
+
 def full_name(function):
     if isinstance(getattr(function, "__self__", None), np.ufunc):
         return f"numpy.{name_of(function)}"
@@ -114,13 +119,17 @@ class Call:
         if full_name(function).startswith(("_operator.", "ndarray.")):
             # operators and methods of arrays take no names
             self.positional = len(self.arguments)
+        self.lists = {name for name in record.inputs if isinstance(self.arguments.get(name), list)}
         for name in record.inputs:
             if name in self.arguments:
                 self.arguments[name] = tuples(self.arguments[name])
 
     def result(self, **changed):
         """Call the function, with some of the inputs changed."""
-        args, kwargs = spread(self.function, {**self.arguments, **changed}, self.positional)
+        arguments = {**self.arguments, **changed}
+        # np.block takes no tuples
+        arguments |= {name: lists(arguments[name]) for name in self.lists}
+        args, kwargs = spread(self.function, arguments, self.positional)
         return self.function(*args, **kwargs)
 
     def gradients(self, y, grad_y):

@@ -91,10 +91,11 @@ class Written:
             return f"{args[0]}[{self.index(self.sample.attributes['index'])}]"
         if module == "_operator":
             return OPERATORS[name].format(*args)
-        # these methods take their arguments by place only
+        # these methods take their arguments by place only, but for some
         nameless = as_method and name in ("transpose", "swapaxes", "reshape", "clip")
+        named = ("order", "copy")
         attributes = {key: self.option(value, key) for key, value in self.sample.attributes.items()}
-        args += [value if nameless else f"{key}={value}" for key, value in attributes.items()]
+        args += [value if nameless and key not in named else f"{key}={value}" for key, value in attributes.items()]
         if module == "ndarray" or as_method:
             return f"{args[0]}.{name}({', '.join(args[1:])})"
         return f"{PREFIXES[module]}{name}({', '.join(args)})"
@@ -262,9 +263,9 @@ METHODS = [
     if callable(getattr(np.ndarray, case.values[1].__name__, None))
     and module_of(case.values[1]) == "numpy"
     and isinstance(case.values[2].args[0], np.ndarray)
-    # x.sort() changes x
-    and case.values[1] is not np.sort
-    # an argument that x.var() and x.std() lack
+    # x.sort() and x.resize() change x
+    and case.values[1] not in (np.sort, np.resize)
+    # arguments that x.var() and x.std() lack
     and "correction" not in case.values[2].attributes
     and "mean" not in case.values[2].attributes
 ]
