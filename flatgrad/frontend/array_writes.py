@@ -190,6 +190,11 @@ def _read_sort(reader: Reader, syntax: cst.CSTNode, a: Value, axis: Any = -1, ki
     write(reader, a, Ellipsis, reader.apply(syntax, np.sort, a, axis=axis, kind=kind), syntax)
 
 
+@_writes_as_method("resize")
+def _read_resize(reader: Reader, syntax: cst.CSTNode, a: Value, *_: Any, **__: Any) -> None:
+    reader.fail("a method that changes the shape of an array can't be read", syntax, "make a new one: np.resize(...)")
+
+
 # y.flat
 
 
