@@ -39,14 +39,14 @@ def infer(
     leading = [name for name in names if name in arguments]
     inputs, _ = spread(function, {name: arguments[name] for name in leading}, len(leading))
     attributes = {name: unwrapped(argument) for name, argument in arguments.items() if name not in leading}
-    shapes = shapes_of(record, leading, inputs, attributes)
+    shapes = answer_of(record.shape, record, leading, inputs, attributes)
     if record.dtype is None:
         values, call = taken_apart or packed(arguments)
         if any(type(value) is Constant for value in values):
             values, call = packed(_decided(arguments, leading))
         kinds = _tried(function, call, *_kinds(values, call), positional)
     else:
-        answer = record.dtype(*inputs, **attributes)
+        answer = answer_of(record.dtype, record, leading, inputs, attributes)
         answers = answer if isinstance(answer, list) else [answer]
         kinds = tuple([(*(each if isinstance(each, tuple) else (each, False)), True) for each in answers])
     for dtype, _, _ in kinds:
@@ -59,8 +59,10 @@ def infer(
     return Type(kinds[0][0], shapes, kinds[0][1])
 
 
-def shapes_of(record: Record, names: list[str], inputs: list[Any], attributes: dict[str, Any]) -> Any:
-    """Return what the record's shape rule says: a shape, or a list of them.
+def answer_of(
+    rule: Callable[..., Any], record: Record, names: list[str], inputs: list[Any], attributes: dict[str, Any]
+) -> Any:
+    """Return what a record's rule for shapes or dtypes says of a call.
 
     Inputs come by place. Those behind one that is left out come by their names where the rule has them.
     """
@@ -68,9 +70,9 @@ def shapes_of(record: Record, names: list[str], inputs: list[Any], attributes: d
     if record.inputs and record.starred is None:
         first = next((k for k, name in enumerate(names) if name != record.inputs[k]), len(names))
         behind = zip(names[first:], inputs[first:], strict=True)
-        named = {name: value for name, value in behind if name in _parameters_of(record.shape)}
+        named = {name: value for name, value in behind if name in _parameters_of(rule)}
         inputs = [value for name, value in zip(names, inputs, strict=True) if name not in named]
-    return record.shape(*inputs, **named, **attributes)
+    return rule(*inputs, **named, **attributes)
 
 
 @lru_cache(maxsize=1024)

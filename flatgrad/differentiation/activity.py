@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from flatgrad.frontend.rule_bodies import inputs_with_gradient
 from flatgrad.graph.containers import leaves
 from flatgrad.graph.regions import FORWARD, LoopParts, branch, call, edited, loop
@@ -27,7 +29,12 @@ def spread(graph: Graph, active: set[Value]) -> None:
         if record is None or record.gradient is None:
             continue
         if any(leaf in active for leaf in inputs_of(record, node.arguments)):
-            active.update(output for output in node.outputs if output.dtype.kind != "b")
+            active.update(output for output in node.outputs if not _is_counted(node, output))
+
+
+def _is_counted(node: Node, output: Value) -> bool:
+    """Tell whether a result changes by steps only: truth values, and numbers that are counted up to another one."""
+    return output.dtype.kind == "b" or (node.function is np.arange and output.dtype.kind == "i")
 
 
 def _spread_branch(node: Node, active: set[Value]) -> None:

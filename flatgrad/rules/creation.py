@@ -1,12 +1,11 @@
 """Arrays made from sizes and numbers, and the sizes of arrays.
 
-In: np.zeros, np.arange, len and their like. Out: their records, and `known_result`: what is known of a number that is
+In: np.zeros, np.full, len and their like. Out: their records, and `known_result`: what is known of a number that is
 computed from sizes. Layer: rules.
 """
 
 from __future__ import annotations
 
-import math
 import operator
 from collections.abc import Callable, Hashable, Mapping
 from functools import lru_cache
@@ -326,70 +325,6 @@ def _identity_dtype(n: Any, dtype: Any = None) -> np.dtype[Any]:
 
 
 no_gradient(np.identity, shape=_identity_shape, dtype=_identity_dtype, samples=[Sample(3)])
-
-
-# Ranges
-
-
-def _arange_shape(first: Any, stop: Any = None, step: Any = 1, **_: Any) -> Shape:
-    bounds = (0, first, step) if stop is None else (first, stop, step)
-    start, stop, step = (part.number if isinstance(part, Constant) else part for part in bounds)
-    if not any(isinstance(part, Value) for part in (start, stop, step)):
-        return (max(math.ceil((stop - start) / step), 0),)
-    low, high = known_size(start), known_size(stop)
-    if low is not None and high is not None and step == 1:
-        length = minus(high, low)
-        return (max(length, 0) if isinstance(length, int) else length,)
-    if isinstance(low, int) and high is not None and isinstance(step, int) and step:
-        return (derived(("arange", low, step), high, lambda number: len(range(low, number, step))),)
-    return (unknown_size(("arange", identity(start), identity(stop), identity(step))),)
-
-
-def _arange_dtype(*parts: Any, dtype: Any = None, **named: Any) -> np.dtype[Any]:
-    if dtype is not None:
-        return dtype_like(parts[0], dtype)
-    dtypes = [(_dtype_of(part), _is_weak(part)) for part in (*parts, *named.values()) if part is not None]
-    ones = [{"f": 1.0, "i": 1}[dtype.kind] if weak else dtype.type(1) for dtype, weak in dtypes]
-    found: np.dtype[Any] = np.arange(*ones).dtype
-    return found
-
-
-def _is_weak(part: Any) -> bool:
-    return part.type.weak if isinstance(part, Value) else isinstance(part, int | float)
-
-
-no_gradient(
-    np.arange,
-    shape=_arange_shape,
-    dtype=_arange_dtype,
-    samples=[Sample(5), Sample(2, 7), Sample(2, 9, 3), Sample(5, 0, -2), Sample(0.0, 1.0, 0.3)],
-)
-
-
-def _linspace_shape(start: Any, stop: Any, *, num: Any = 50, **_: Any) -> Shape:
-    if shape_of(start) or shape_of(stop):
-        raise SizeMismatch("np.linspace between arrays; between numbers only")
-    return (size_of_number(num),)
-
-
-@rule(
-    np.linspace,
-    shape=_linspace_shape,
-    linear=True,
-    samples=[
-        Sample(real(), 2.5, num=5),
-        Sample(0.5, real(), num=4, endpoint=False),
-        Sample(0.5, real(), num=1),
-        Sample(0.5, real()),
-    ],
-)
-def grad_linspace(start, stop, y, grad_y, *, num=50, endpoint=True):
-    ramp = np.linspace(0, 1, num, endpoint=endpoint)
-    if y.dtype != ramp.dtype:
-        ramp = ramp.astype(y.dtype)
-    grad_start = np.sum(grad_y * (1 - ramp))
-    grad_stop = np.sum(grad_y * ramp)
-    return grad_start, grad_stop
 
 
 __all__ = [
