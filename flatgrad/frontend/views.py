@@ -36,6 +36,8 @@ VIEWS = frozenset({
     np.squeeze, np.expand_dims, np.atleast_1d, np.atleast_2d, np.transpose, np.swapaxes, np.moveaxis, np.matrix_transpose,
     np.broadcast_to, np.diagonal, np.flip, np.fliplr, np.flipud, np.rot90, np.split, np.array_split, named, stop_gradient,
 })  # fmt: skip
+# functions that give a view of each of several arrays
+OF_SEVERAL = frozenset({np.atleast_1d, np.atleast_2d, np.atleast_3d, np.broadcast_arrays})
 READ_ONLY = frozenset({np.broadcast_to, np.diagonal, np.diag})
 # views where the elements lie in their order, copies where they do not
 IN_ORDER = frozenset({np.reshape, np.ravel})
@@ -49,7 +51,12 @@ COPIES = frozenset({np.array, np.ndarray.flatten, np.diag})
 def view_of(value: Value) -> View | None:
     """Return what an array is a view of; None for one with memory of its own, and for numbers."""
     node = value.node
-    if node is None or isinstance(value, Constant) or not node.inputs or node.inputs[0].type.weak:
+    if node is None or isinstance(value, Constant) or not node.inputs:
+        return None
+    if len(node.outputs) > 1 and node.function in OF_SEVERAL:
+        source = node.filled(node.call[0][1])[node.outputs.index(value)]
+        return View(source, certain=False) if isinstance(source, Value) and not source.type.weak else None
+    if node.inputs[0].type.weak:
         return None
     function, source = node.function, node.inputs[0]
     if source.type.is_list:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from flatgrad.graph.size import Shape, SizeMismatch, broadcast, unify
+from flatgrad.graph.values import Value
 from flatgrad.registry import Sample, question, real, rule
 from flatgrad.rules.creation import shape_argument
 from flatgrad.rules.shapes import dtype_of_first, same, shape_of
@@ -199,3 +200,31 @@ def broadcast_to_shape(x: Any, *, shape: Any) -> Shape:
 def grad_broadcast_to(x, y, grad_y, *, shape):
     grad_x = grad_y
     return grad_x
+
+
+def dtypes_of_all(*arrays: Any) -> list[np.dtype[Any]]:
+    """Each result has the dtype of its array."""
+    return [x.dtype if isinstance(x, Value) else np.asarray(x).dtype for x in arrays]
+
+
+def broadcast_shapes(*arrays: Any) -> list[Shape]:
+    """Each array gets the shape that they broadcast to."""
+    return [broadcast([shape_of(x) for x in arrays])] * len(arrays)
+
+
+@rule(
+    np.broadcast_arrays,
+    shape=broadcast_shapes,
+    dtype=dtypes_of_all,
+    linear=True,
+    view=True,
+    samples=[
+        Sample(real(3, 1), real(4)),
+        Sample(real(), real(2, 3)),
+        Sample(real(2, 3), real(2, 3) + 1, 1.5),
+        Sample(real(3)),
+    ],
+)
+def grad_broadcast_arrays(*arrays, y, grad_y):
+    grad_arrays = grad_y
+    return grad_arrays

@@ -14,7 +14,7 @@ import numpy as np
 from flatgrad.graph.size import Shape, SizeMismatch, broadcast, derived, minus
 from flatgrad.graph.values import Constant, Value
 from flatgrad.registry import Sample, inline, positive, real, rule
-from flatgrad.rules.creation import dtype_like, identity, known_size, size_of_number, unknown_size
+from flatgrad.rules.creation import dtype_like, extent, identity, size_of_number, unknown_size
 from flatgrad.rules.shapes import normal_axis, shape_of
 
 # A given distance
@@ -29,7 +29,7 @@ def range_shape(start: Any, stop: Any = None, step: Any = None, **_: Any) -> Sha
     start, stop, step = (part.number if isinstance(part, Constant) else part for part in bounds)
     if not any(isinstance(part, Value) for part in (start, stop, step)):
         return (max(math.ceil((stop - start) / step), 0),)
-    low, high = known_size(start), known_size(stop)
+    low, high = extent(start), extent(stop)
     if low is not None and high is not None and step == 1:
         length = minus(high, low)
         return (max(length, 0) if isinstance(length, int) else length,)

@@ -21,7 +21,8 @@ from flatgrad.graph.size import (
     resolved,
     unify,
 )
-from flatgrad.registry import Sample, no_gradient, real, rule
+from flatgrad.graph.values import Value
+from flatgrad.registry import Sample, inline, no_gradient, real, rule
 from flatgrad.rules.creation import INT, shape_argument, unknown_size
 from flatgrad.rules.placing import placed
 from flatgrad.rules.shapes import dtype_of_first, normal_axes, shape_of
@@ -87,21 +88,29 @@ def expanded(x: Any, *, axis: int | tuple[int, ...]) -> Shape:
     return tuple(1 if k in axes else next(sizes) for k in range(rank))
 
 
-def at_least_1d(x: Any) -> Shape:
+def at_least_1d(*arrays: Any) -> Shape | list[Shape]:
     """A number becomes an array of one element."""
-    return shape_of(x) or (1,)
+    return _of_each([shape_of(x) or (1,) for x in arrays])
 
 
-def at_least_2d(x: Any) -> Shape:
+def at_least_2d(*arrays: Any) -> Shape | list[Shape]:
     """A number becomes 1 by 1, a vector a row."""
-    shape = shape_of(x)
-    return (1,) * (2 - len(shape)) + shape
+    return _of_each([(1,) * (2 - len(shape_of(x))) + shape_of(x) for x in arrays])
 
 
-def at_least_3d(x: Any) -> Shape:
+def at_least_3d(*arrays: Any) -> Shape | list[Shape]:
     """A vector becomes 1 by n by 1, a matrix gets a third axis at its end."""
-    shape = shape_of(x)
-    return (1, *(shape or (1,)), 1) if len(shape) < 2 else (*shape, 1) if len(shape) == 2 else shape
+    return _of_each([(1,) * (2 - len(shape_of(x))) + shape_of(x) + (1,) * (len(shape_of(x)) < 3) for x in arrays])
+
+
+def _of_each(shapes: list[Shape]) -> Shape | list[Shape]:
+    return shapes[0] if len(shapes) == 1 else shapes
+
+
+def dtype_of_each(*arrays: Any) -> Any:
+    """Each result has the dtype of its array."""
+    dtypes = [x.dtype if isinstance(x, Value) else np.asarray(x).dtype for x in arrays]
+    return dtypes[0] if len(dtypes) == 1 else dtypes
 
 
 def single(x: Any) -> Shape:
@@ -202,43 +211,34 @@ def grad_expand_dims(x, y, grad_y, *, axis):
     return grad_x
 
 
-@rule(
-    np.atleast_1d,
-    shape=at_least_1d,
-    dtype=dtype_of_first,
-    linear=True,
-    view=True,
-    samples=[Sample(real()), Sample(real(3)), Sample(real(2, 3))],
-)
-def grad_atleast_1d(x, y, grad_y):
-    grad_x = grad_y[0] if np.ndim(x) == 0 else grad_y
-    return grad_x
+SEVERAL = [
+    Sample(real()),
+    Sample(real(3)),
+    Sample(real(2, 3)),
+    Sample(real(2, 3, 2)),
+    Sample(real(3), real()),
+    Sample(real(), 1.5, real(2, 3)),
+]
 
 
-@rule(
-    np.atleast_2d,
-    shape=at_least_2d,
-    dtype=dtype_of_first,
-    linear=True,
-    view=True,
-    samples=[Sample(real()), Sample(real(3)), Sample(real(2, 3))],
-)
-def grad_atleast_2d(x, y, grad_y):
-    grad_x = grad_y if np.ndim(x) > 1 else np.reshape(grad_y, np.shape(x))
-    return grad_x
+@rule(np.atleast_1d, shape=at_least_1d, dtype=dtype_of_each, linear=True, view=True, samples=SEVERAL)
+@rule(np.atleast_2d, shape=at_least_2d, dtype=dtype_of_each, linear=True, view=True, samples=SEVERAL)
+@rule(np.atleast_3d, shape=at_least_3d, dtype=dtype_of_each, linear=True, view=True, samples=SEVERAL)
+def grad_atleast(*arrays, y, grad_y):
+    gradients = grad_y if len(arrays) > 1 else (grad_y,)
+    grad_arrays = tuple(
+        [
+            gradients[k] if np.ndim(gradients[k]) == np.ndim(arrays[k]) else without_axes(gradients[k], arrays[k])
+            for k in range(len(arrays))
+        ]
+    )
+    return grad_arrays
 
 
-@rule(
-    np.atleast_3d,
-    shape=at_least_3d,
-    dtype=dtype_of_first,
-    linear=True,
-    view=True,
-    samples=[Sample(real()), Sample(real(3)), Sample(real(2, 3)), Sample(real(2, 3, 2))],
-)
-def grad_atleast_3d(x, y, grad_y):
-    grad_x = grad_y if np.ndim(x) > 2 else np.reshape(grad_y, np.shape(x))
-    return grad_x
+@inline
+def without_axes(gradient, x):
+    """Return a gradient without the axes of length 1 that its array lacks."""
+    return gradient[(0,) * np.ndim(gradient)] if np.ndim(x) == 0 else np.reshape(gradient, np.shape(x))
 
 
 @rule(np.ndarray.item, shape=single, dtype=dtype_of_item, linear=True, samples=[Sample(real(1)), Sample(real(1, 1))])
