@@ -26,6 +26,7 @@ from flatgrad.graph.size import is_one, resolved
 from flatgrad.graph.values import Constant, Node, Value
 from flatgrad.markers import stop_gradient
 from flatgrad.registry import lookup
+from flatgrad.rules.concatenators import dense_grid, in_a_row, in_columns, open_grid
 from flatgrad.rules.creation import size_of_axis
 from flatgrad.rules.listing import listed
 from flatgrad.rules.program import Made, Member, conjunction, disjunction, literal, named
@@ -45,6 +46,11 @@ INFIX: dict[Callable[..., Any], tuple[str, int]] = {
 PREFIX: dict[Callable[..., Any], tuple[str, int]] = {
     operator.neg: ("-", UNARY), operator.pos: ("+", UNARY), operator.invert: ("~", UNARY), operator.not_: ("not ", NOT),
 }  # fmt: skip
+
+NUMBER = re.compile(r"\d[\d.]*(e-?\d+)?j?")
+
+# what is written between brackets
+BRACKETED: dict[Callable[..., Any], str] = {in_a_row: "r_", in_columns: "c_", dense_grid: "mgrid", open_grid: "ogrid"}
 
 ORDERING = frozenset({operator.lt, operator.le, operator.gt, operator.ge})
 
@@ -311,6 +317,10 @@ class Printer:
         (items,) = node.arguments.values()
         return f"[{', '.join(self.item(item)[0] for item in items)}]", ATOM
 
+    def _bracketed(self, node: Node) -> Text:
+        (index,) = node.arguments.values()
+        return f"{self.spelling.np()}.{BRACKETED[node.function]}[{self.index(index)}]", ATOM
+
     def _axis_size(self, array: Value, axis: int, *, from_user: bool = False) -> Text:
         if axis in (0, -array.rank) and (array.type.is_list or not from_user):
             return f"{self.spelling.builtin('len')}({self.item(array)[0]})", ATOM
@@ -377,7 +387,8 @@ def _nested(numbers: Any) -> Any:
 
 
 def _is_plain_bound(text: str) -> bool:
-    return text.removeprefix("-").isidentifier() or text.removeprefix("-").isnumeric()
+    bare = text.removeprefix("-")
+    return bare.isidentifier() or NUMBER.fullmatch(bare) is not None
 
 
 def is_simple(text: str) -> bool:
@@ -428,4 +439,5 @@ SPECIAL: dict[Callable[..., Any], Callable[[Printer, Node], Text]] = {
     literal: Printer._same,
     stop_gradient: Printer._same,
     edited: Printer._same,
+    **dict.fromkeys(BRACKETED, Printer._bracketed),
 }

@@ -18,6 +18,7 @@ from flatgrad.frontend.iterators import DictView, LazyIterator, seen
 from flatgrad.frontend.known import as_number, is_static, plain, static_call
 from flatgrad.frontend.objects import told
 from flatgrad.frontend.passing import is_object
+from flatgrad.frontend.plain_numbers import is_number
 from flatgrad.frontend.reader import Reader, is_list
 from flatgrad.frontend.special_methods import compared
 from flatgrad.frontend.truth import condition, decided
@@ -155,6 +156,21 @@ def _truth_of_several(reader: Reader, items: Iterable[Any], neutral: bool, synta
         else:
             result = test if isinstance(result, bool) else reader.apply(syntax, combine, result, test)
     return result
+
+
+@calls(np.isscalar)
+def read_isscalar(reader: Reader, args: list[Any], kwargs: dict[str, Any], syntax: cst.CSTNode) -> Any:
+    (item,) = arguments_of(reader, args, kwargs, ("element",), syntax)
+    return is_number(reader, item) if isinstance(item, Value) else np.isscalar(as_number(item))
+
+
+@calls(np.result_type)
+def read_result_type(reader: Reader, args: list[Any], kwargs: dict[str, Any], syntax: cst.CSTNode) -> Any:
+    """Return the dtype that all arguments fit into; a Python number takes on that of the arrays."""
+    found = [item.dtype.type(1).item() if item.type.weak else item.dtype for item in args if isinstance(item, Value)]
+    return static_call(
+        reader, syntax, np.result_type, found + [item for item in args if not isinstance(item, Value)], kwargs
+    )
 
 
 # Order

@@ -56,6 +56,15 @@ INSTEAD: dict[Any, str] = {
     collections.OrderedDict: "use a dict: it keeps the order of its keys",
     collections.Counter: "use a dict: d[key] = d.get(key, 0) + 1",
     collections.ChainMap: "put the dicts into one: {**a, **b}",
+    np.vectorize: "write the loop: np.array([f(number) for number in x])",
+    np.frompyfunc: "write the loop: np.array([f(number) for number in x])",
+    np.fromiter: "make an array of a list: np.array([...])",
+    np.fromfunction: "call the function on np.indices(shape)",
+    np.apply_along_axis: "write the loop: np.array([f(row) for row in x])",
+    np.apply_over_axes: "give the function all the axes: axis=(0, 1)",
+    np.require: "use np.asarray(x, dtype), or np.ascontiguousarray(x)",
+    np.asmatrix: "use arrays of two axes, and @ for their product",
+    np.bmat: "use np.block",
     collections.deque: "use a list: append(x), pop(), pop(0), insert(0, x)",
 }
 

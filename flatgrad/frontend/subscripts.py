@@ -9,6 +9,7 @@ import libcst as cst
 
 from flatgrad.frontend.array_writes import write_flat
 from flatgrad.frontend.attributes import Method
+from flatgrad.frontend.concatenators import operation_of, read_concatenator
 from flatgrad.frontend.containers import delete_item, item_at, set_item
 from flatgrad.frontend.exceptions import DELETIONS
 from flatgrad.frontend.known import as_number, is_static, plain, with_known_text
@@ -54,6 +55,9 @@ def item_of_any(reader: Reader, owner: Any, index: Any, syntax: cst.CSTNode) -> 
         if owner.type.is_list:
             return element_of_list(reader, owner, index, syntax)
         return reader.apply(syntax, operator.getitem, owner, index=index)
+    operation = operation_of(owner)
+    if operation is not None:
+        return read_concatenator(reader, operation, index, syntax)
     if isinstance(owner, tuple | str | range):
         return item_at(reader, owner, index, syntax)
     return reader.fail(f"{described(owner)} can't be indexed here", syntax)

@@ -137,7 +137,6 @@ def grad_rollaxis(x, y, grad_y, *, axis, start=0):
 
 @rule(
     np.matrix_transpose,
-    np.linalg.matrix_transpose,
     shape=matrix_transposed,
     dtype=dtype_of_first,
     linear=True,

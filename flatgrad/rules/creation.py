@@ -269,7 +269,7 @@ def _holding(shape: Shape, fill_value: Any) -> Shape:
     return shape
 
 
-def _filled_dtype(_shape: Any, fill_value: Any, *, dtype: Any = None) -> np.dtype[Any]:
+def _filled_dtype(_shape: Any, fill_value: Any, *, dtype: Any = None, **_: Any) -> np.dtype[Any]:
     return dtype_like(fill_value, dtype)
 
 
@@ -285,7 +285,7 @@ def _filled_like_dtype(x: Any, _fill_value: Any, *, dtype: Any = None, **_: Any)
     samples=[Sample((2, 3), real(), wrt=("fill_value",)), Sample(4, real(), wrt=("fill_value",))]
     + [Sample((2, 3), real(3), wrt=("fill_value",))],
 )
-def grad_full(shape, fill_value, y, grad_y, *, dtype=None):
+def grad_full(shape, fill_value, y, grad_y, *, dtype=None, order="C"):
     grad_fill_value = grad_y
     return grad_fill_value
 
@@ -297,7 +297,7 @@ def grad_full(shape, fill_value, y, grad_y, *, dtype=None):
     linear=True,
     samples=[Sample(real(2, 3), real(), wrt=("fill_value",)), Sample(real(2, 3), real(2, 1), wrt=("fill_value",))],
 )
-def grad_full_like(x, fill_value, y, grad_y, *, dtype=None, shape=None):
+def grad_full_like(x, fill_value, y, grad_y, *, dtype=None, order="K", shape=None):
     grad_fill_value = grad_y
     return grad_fill_value
 
@@ -313,14 +313,14 @@ def _identity_shape(n: Any, *_: Any, **__: Any) -> Shape:
     return _eye_shape(n)
 
 
-def _eye_dtype(*_: Any, dtype: Any = None, **__: Any) -> np.dtype[Any]:
+def _eye_dtype(N: Any, M: Any = None, k: Any = 0, dtype: Any = None, *_: Any, **__: Any) -> np.dtype[Any]:
     return FLOAT if dtype is None else np.dtype(dtype)
 
 
-no_gradient(np.eye, shape=_eye_shape, dtype=_eye_dtype, samples=[Sample(3), Sample(3, 4)])
+no_gradient(np.eye, shape=_eye_shape, dtype=_eye_dtype, samples=[Sample(3), Sample(3, 4), Sample(3, 3, 1, np.float32)])
 
 
-def _identity_dtype(n: Any, dtype: Any = None) -> np.dtype[Any]:
+def _identity_dtype(n: Any, dtype: Any = None, *_: Any, **__: Any) -> np.dtype[Any]:
     return FLOAT if dtype is None else np.dtype(dtype)
 
 

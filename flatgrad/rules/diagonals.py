@@ -85,7 +85,7 @@ def diagflat_shape(x: Any, *, k: int = 0) -> Shape:
     return (size, size)
 
 
-def trace_shape(x: Any, *, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Shape:
+def trace_shape(x: Any, *, offset: int = 0, axis1: int = 0, axis2: int = 1, **_: Any) -> Shape:
     """The two axes go."""
     return diagonal_shape(x, offset=offset, axis1=axis1, axis2=axis2)[:-1]
 
@@ -166,8 +166,8 @@ def grad_diagflat(x, y, grad_y, *, k=0):
     return grad_x
 
 
-@rule(np.trace, shape=trace_shape, linear=True, samples=[*MATRICES, *STACKED])
-def grad_trace(x, y, grad_y, *, offset=0, axis1=0, axis2=1):
+@rule(np.trace, shape=trace_shape, linear=True, samples=[*MATRICES, *STACKED, Sample(real(2, 3), dtype=np.float64)])
+def grad_trace(x, y, grad_y, *, offset=0, axis1=0, axis2=1, dtype=None):
     if x.ndim > 2:
         grad_x = on_diagonal(np.expand_dims(grad_y, -1), like=x, offset=offset, axis1=axis1, axis2=axis2)
     elif offset != 0:
@@ -270,6 +270,14 @@ def _whole(*_: Any, **__: Any) -> np.dtype[Any]:
     return np.dtype(np.int64)
 
 
+def _triangle_of_array(upper: bool) -> Any:
+    def shapes(arr: Any, k: Any = 0) -> list[Shape]:
+        rows, columns = shape_of(arr)
+        return [(_elements(rows, columns, k, upper),)] * 2
+
+    return shapes
+
+
 no_gradient(np.tri, shape=_tri_shape, dtype=_tri_dtype, samples=[Sample(3), Sample(3, 4, -1)])
 no_gradient(
     np.tril_indices,
@@ -282,4 +290,16 @@ no_gradient(
     shape=_triangle_count(upper=True),
     dtype=_whole,
     samples=[Sample(3), Sample(4, 1), Sample(3, -1, 5)],
+)
+no_gradient(
+    np.tril_indices_from,
+    shape=_triangle_of_array(upper=False),
+    dtype=_whole,
+    samples=[Sample(real(3, 3)), Sample(real(3, 5), -1)],
+)
+no_gradient(
+    np.triu_indices_from,
+    shape=_triangle_of_array(upper=True),
+    dtype=_whole,
+    samples=[Sample(real(3, 3)), Sample(real(3, 5), 1)],
 )

@@ -207,7 +207,9 @@ def _check(part: Any, sizes: Shape, axis: int) -> None:
 
 
 # functions whose results, taken together, list places of an array, each of them once
-PLACES = frozenset({np.tril_indices, np.triu_indices})
+PLACES = frozenset({
+    np.tril_indices, np.triu_indices, np.tril_indices_from, np.triu_indices_from, np.diag_indices, np.diag_indices_from,
+})  # fmt: skip
 
 
 @question
