@@ -251,10 +251,10 @@ class Reader:
         try:
             location = None if self.inlined else self.source.location(syntax)
             result = self.builder.apply(function, *args, form=form, location=location, **kwargs)
-            first = result[0] if isinstance(result, tuple) else result
-            view = None if self.inlined else self.memory.view(first)
-            if view is not None and not view.certain:
-                self.memory.is_one_of(first, [self.memory.root(view.source)])
+            for made in result if isinstance(result, tuple) else (result,):
+                view = None if self.inlined else self.memory.view(made)
+                if view is not None and not view.certain:
+                    self.memory.is_one_of(made, [self.memory.root(view.source)])
             return result
         except SizeMismatch as error:
             self.fail(f"shapes do not fit in {called(function)}: {error}", syntax, kind=ShapeError)

@@ -130,6 +130,14 @@ REFUSED = {
     "a grid between data": ("return np.sum(np.mgrid[0 : y[0, 0] : 3j])", "use np.linspace and np.meshgrid"),
     "a function for each element": ("return np.sum(np.vectorize(abs)(x))", "write the loop"),
     "a function for each row": ("return np.sum(np.apply_along_axis(np.sum, 1, x))", "write the loop"),
+    "the second of several parts": (
+        "z = x * 1\na, b = np.vsplit(z, 2)\nb[0] = 1.0\nreturn np.sum(z)",
+        "whether this is the array that is changed",
+    ),
+    "two views of one array": (
+        "z = x * 1\na, b = np.atleast_1d(z, z)\nb[0] = 1.0\nreturn np.sum(a)",
+        "whether this is the array that is changed",
+    ),
     "one of several views": (
         "a, b = np.atleast_1d(x[0], y[0])\nz = x * 1\nc, d = np.atleast_1d(z, y)\nc[0] = 1.0\nreturn np.sum(z)",
         "whether this is the array that is changed",
