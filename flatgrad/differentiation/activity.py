@@ -29,7 +29,9 @@ def spread(graph: Graph, active: set[Value]) -> None:
         if record is None or record.gradient is None:
             continue
         if any(leaf in active for leaf in inputs_of(record, node.arguments)):
-            active.update(output for output in node.outputs if not _is_counted(node, output))
+            # whole numbers beside real ones count something, or say where it is
+            real = [output for output in node.outputs if output.type.is_differentiable]
+            active.update(output for output in real or node.outputs if not _is_counted(node, output))
 
 
 def _is_counted(node: Node, output: Value) -> bool:

@@ -200,6 +200,9 @@ def _of_items(reader: Reader, function: Any, args: list[Any], kwargs: dict[str, 
     """Return what a function gives that is no user's, nor one of their objects'."""
     if function is is_constant:
         return is_static(args[0])
+    if function is np.where and len(args) == 1:
+        # NumPy's short form of it
+        function = np.nonzero
     if _is_one_of(function, QUESTIONS):
         return _with_slices(function(*args, **kwargs))
     if _is_one_of(function, INLINE):
@@ -364,7 +367,8 @@ def _call_method(
     if name in ("reshape", "transpose") and args and not _is_tuple(args[0]):
         # these two take the parts of their tuple one by one as well
         args = [tuple(args)]
-    for owner in (np, np.ndarray):
+    # a method may take its arguments in an order of its own
+    for owner in (np.ndarray, np):
         function: Any = getattr(owner, name, None)
         if lookup(function) is not None:
             apply = partial(_apply_method, reader, function, value, syntax)

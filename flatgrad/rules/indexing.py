@@ -1,4 +1,4 @@
-"""Indexing: ``x[...]`` in all of NumPy's forms, np.take and np.take_along_axis.
+"""Indexing: ``x[...]`` in all of NumPy's forms.
 
 In: an array and an index. Out: records, and `repeats`, which tells whether an index can meet one place twice.
 Layer: rules, above `creation`.
@@ -32,8 +32,8 @@ from flatgrad.graph.size import (
 from flatgrad.graph.values import Constant, Value
 from flatgrad.registry import Sample, question, real, rule
 from flatgrad.rules.creation import extent, identity, unknown_size
-from flatgrad.rules.placing import placed, placed_along_axis
-from flatgrad.rules.shapes import dtype_of_first, normal_axis, shape_of
+from flatgrad.rules.placing import placed
+from flatgrad.rules.shapes import dtype_of_first, shape_of
 from flatgrad.rules.static import new_axes
 
 # The length of a slice
@@ -119,13 +119,13 @@ def _part(part: Any) -> Any:
         array = np.asarray(part, dtype=None if np.size(part) else np.int64)
         return _mask(array, int(np.count_nonzero(array))) if array.dtype.kind == "b" else _gather(part, array)
     if part.dtype.kind == "b":
-        return _mask(part, _count(part))
+        return _mask(part, count_true(part))
     if part.dtype.kind not in "iu":
         raise SizeMismatch(f"an index of {part.dtype} values; whole numbers and truth values can be indices")
     return part if part.rank == 0 else Gather(part.shape, source=part)
 
 
-def _count(mask: Value) -> Size:
+def count_true(mask: Value) -> Size:
     """Return how many truth values of a mask are true: the same size whenever it is asked, whatever becomes of the graph."""
     if isinstance(mask, Constant) and mask.number is not None:
         return int(np.count_nonzero(mask.number))
@@ -206,9 +206,12 @@ def _check(part: Any, sizes: Shape, axis: int) -> None:
 # Whether an index can meet one place twice
 
 
+# functions whose results, where they are vectors, list places of an array, each of them once
+ORDERS = frozenset({np.argsort, np.argpartition, np.lexsort, np.flatnonzero})
 # functions whose results, taken together, list places of an array, each of them once
 PLACES = frozenset({
     np.tril_indices, np.triu_indices, np.tril_indices_from, np.triu_indices_from, np.diag_indices, np.diag_indices_from,
+    np.nonzero,
 })  # fmt: skip
 
 
@@ -218,10 +221,10 @@ def repeats(index: Any) -> bool:
     gathers = [part for part in parts_of(index) if isinstance(part, Gather)]
     if not gathers:
         return False
-    if any(len(part.shape) > 1 for part in gathers):
-        return True
     if _are_places(gathers):
         return False
+    if any(len(part.shape) > 1 for part in gathers):
+        return True
     sizes = [part.shape[0] for part in gathers if part.shape]
     return not any(
         _is_distinct(part) and all(size == 1 or equal(size, part.shape[0]) for size in sizes) for part in gathers
@@ -232,19 +235,25 @@ def _are_places(gathers: list[Gather]) -> bool:
     """Tell whether the parts of an index are together what a function gives that lists each place once."""
     sources = [part.source for part in gathers]
     node = sources[0].node if isinstance(sources[0], Value) else None
-    return node is not None and node.function in PLACES and all(output in sources for output in node.outputs)
+    if node is None or not all(output in sources for output in node.outputs):
+        return False
+    return node.function in PLACES or (node.function is np.ix_ and all(map(_are_distinct, node.arguments.values())))
 
 
 def _is_distinct(part: Gather) -> bool:
-    if part.masked is not None:
-        return bool(part.masked)
-    source = part.source
+    return bool(part.masked) if part.masked is not None else _are_distinct(part.source)
+
+
+def _are_distinct(source: Any) -> bool:
+    """Tell whether indices of a vector are certain to be different numbers of one sign."""
     if isinstance(source, Value) and not isinstance(source, Constant):
-        return _is_permutation(source)
+        return source.dtype.kind == "b" or _is_permutation(source)
     numbers = source.number if isinstance(source, Constant) else source
     if any(isinstance(number, Value) for number in numbers):
         return False
     array = np.ravel(numbers)
+    if array.dtype.kind == "b":
+        return True
     # numbers of both signs can name one place in two ways
     return len(set(array.tolist())) == array.size and (bool(np.all(array >= 0)) or bool(np.all(array < 0)))
 
@@ -258,7 +267,11 @@ def _is_permutation(value: Value) -> bool:
         return _is_permutation(value.node.inputs[0])
     if function is np.delete:
         return isinstance(arguments["x"], Value) and _is_permutation(arguments["x"])
-    return (function is np.argsort and value.rank == 1) or (function is np.arange and _counts_up(arguments))
+    if function is np.arange:
+        return _counts_up(arguments)
+    if function is np.unique:
+        return bool(arguments.get("return_index")) and value is value.node.outputs[1]
+    return function in ORDERS and value.rank == 1
 
 
 def _counts_up(arguments: dict[str, Any]) -> bool:
@@ -304,65 +317,4 @@ def grad_getitem(x, y, grad_y, *, index):
         grad_x = grad_y
     else:
         grad_x = np.squeeze(grad_y, axis=axes)
-    return grad_x
-
-
-def take_shape(x: Any, *, indices: Any, axis: int | None = None) -> Shape:
-    """The axis gives way to the axes of the indices."""
-    shape, picked = shape_of(x), shape_of(indices)
-    if axis is None:
-        return picked
-    axis = normal_axis(axis, len(shape))
-    return shape[:axis] + picked + shape[axis + 1 :]
-
-
-@rule(
-    np.take,
-    shape=take_shape,
-    dtype=dtype_of_first,
-    linear=True,
-    samples=[
-        Sample(real(3, 4), indices=np.array([[5, 0], [5, 11]])),
-        Sample(real(3, 4), indices=np.array([1, 1]), axis=0),
-        Sample(real(3, 4), indices=np.array([[1, 0], [3, 1]]), axis=-1),
-        Sample(real(3, 4), indices=2, axis=1),
-    ],
-)
-def grad_take(x, y, grad_y, *, indices, axis=None):
-    if axis is None:
-        grad_x = np.reshape(placed(grad_y, indices, np.ravel(x)), np.shape(x))
-    else:
-        before = (slice(None),) * (axis % x.ndim)
-        grad_x = placed(grad_y, (*before, indices), x)
-    return grad_x
-
-
-def along_axis_shape(x: Any, *, indices: Any, axis: int | None = -1) -> Shape:
-    """The shape of the indices, with the other axes broadcast against those of x."""
-    shape, picked = shape_of(x), shape_of(indices)
-    if axis is None:
-        return picked
-    if len(shape) != len(picked):
-        raise SizeMismatch(f"an array of rank {len(shape)} and indices of rank {len(picked)}")
-    axis = normal_axis(axis, len(shape))
-    return tuple(picked[k] if k == axis else broadcast([(shape[k],), (picked[k],)])[0] for k in range(len(shape)))
-
-
-@rule(
-    np.take_along_axis,
-    shape=along_axis_shape,
-    dtype=dtype_of_first,
-    linear=True,
-    samples=[
-        Sample(real(3, 4), indices=np.array([[1], [3], [3]]), axis=1),
-        Sample(real(3, 4), indices=np.array([[2, 0, 0, 1], [2, 0, 1, 1]]), axis=0),
-        Sample(real(3, 4), indices=np.array([[1, 1]]), axis=-1),
-        Sample(real(5), indices=np.array([4, 4, 0]), axis=None),
-    ],
-)
-def grad_take_along_axis(x, y, grad_y, *, indices, axis=-1):
-    if axis is None:
-        grad_x = np.reshape(placed(grad_y, indices, np.ravel(x)), np.shape(x))
-    else:
-        grad_x = placed_along_axis(grad_y, indices, axis, x)
     return grad_x

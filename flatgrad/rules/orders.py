@@ -1,7 +1,7 @@
-"""Elements of an array in another order along its axes: sort, median, flip, roll, rot90; argsort and searchsorted.
+"""Elements of an array in another order along its axes: sort, partition, unique, flip, roll, rot90.
 
 In: these functions of NumPy. Out: their records. Where elements are equal the gradients go by the stable order. Layer: rules,
-above `indexing` and `reductions`.
+above `indexing`.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from flatgrad.graph.size import Shape, SizeMismatch, count
-from flatgrad.registry import Kink, Sample, no_gradient, real, rule
-from flatgrad.rules.placing import placed, placed_along_axis
-from flatgrad.rules.reductions import flat_axes, unflat_axes
-from flatgrad.rules.shapes import dtype_of_first, normal_axes, normal_axis, reduced, shape_of
+from flatgrad.registry import Kink, Sample, real, rule
+from flatgrad.rules.creation import INT, identity, unknown_size
+from flatgrad.rules.placing import placed, scattered
+from flatgrad.rules.shapes import dtype_of_first, normal_axes, normal_axis, shape_of
 
 # Sorting
 
@@ -56,83 +56,123 @@ def grad_sort(x, y, grad_y, *, axis=-1, kind=None, stable=None):
         grad_x = placed(grad_y, order, x)
     else:
         order = np.argsort(x, axis=axis, kind="stable")
-        grad_x = np.take_along_axis(grad_y, np.argsort(order, axis=axis), axis=axis)
+        grad_x = scattered(grad_y, order, axis, x)
     return grad_x
+
+
+def parted_shape(x: Any, *, kth: Any, axis: int | None = -1, **_: Any) -> Shape:
+    """The shape of x; all its elements in a row where no axis is given."""
+    return sorted_shape(x, axis)
 
 
 @rule(
-    np.median,
-    shape=reduced,
+    np.partition,
+    shape=parted_shape,
+    dtype=dtype_of_first,
     samples=[
-        Sample(real(5)),
-        Sample(real(4)),
-        Sample(real(4), keepdims=True),
-        Sample(real(3, 4)),
-        Sample(real(3, 4), axis=0),
-        Sample(real(3, 4), axis=-1, keepdims=True),
-        Sample(real(3, 2, 3), axis=(0, 2)),
-        Sample(real(3, 2, 3), axis=(2, 1), keepdims=True),
+        Sample(real(6), kth=2),
+        Sample(real(6), kth=[1, 4]),
+        Sample(real(3, 5), kth=-2),
+        Sample(real(5, 3), kth=3, axis=0),
+        Sample(real(2, 4), kth=3, axis=None),
     ],
     kinks=[
         Kink(
-            "median with ties",
-            "the stable permutation",
-            (np.array([2.0, 2.0, 1.0]),),
-            (np.array([1.0, 0.0, 0.0]),),
-            jax="the stable permutation",
-            torch="shared equally",
-        ),
-        Kink(
-            "median of an even number of elements",
-            "half to each of the two in the middle",
-            (np.array([3.0, 2.0, 2.0, 1.0]),),
-            (np.array([0.0, 0.5, 0.5, 0.0]),),
-            jax="half to each of the two in the middle",
-            torch="the lower one",
-        ),
+            "partition with ties",
+            "the first of the equal ones",
+            (np.array([2.0, 1.0, 1.0]),),
+            (np.array([1.0, 1.0, 1.0]),),
+            attributes=(("kth", 1),),
+            jax="some permutation",
+            torch="no such function",
+        )
     ],
 )
-def grad_median(x, y, grad_y, *, axis=None, keepdims=False):
-    if x.ndim == 1:
-        order = np.argsort(x, kind="stable")
-        # one or two of them
-        middle = order[(len(x) - 1) // 2 : len(x) // 2 + 1]
-        grad_x = placed(grad_y / len(middle), middle, x)
-    elif axis is None:
+def grad_partition(x, y, grad_y, *, kth, axis=-1, kind="introselect"):
+    # y has the elements of x in another order: what comes k-th in both by size is the same
+    if axis is None:
         flat = np.ravel(x)
-        order = np.argsort(flat, kind="stable")
-        middle = order[(len(flat) - 1) // 2 : len(flat) // 2 + 1]
-        share = (np.reshape(grad_y, ()) if keepdims else grad_y) / len(middle)
-        grad_flat = placed(share, middle, flat)
-        grad_x = np.reshape(grad_flat, np.shape(x))
-    elif isinstance(axis, tuple):
-        flat = flat_axes(x, axis)
-        order = np.argsort(flat, axis=-1, kind="stable")
-        middle = order[..., (np.shape(flat)[-1] - 1) // 2 : np.shape(flat)[-1] // 2 + 1]
-        share = np.reshape(grad_y, (*np.shape(flat)[:-1], 1)) / np.shape(middle)[-1]
-        grad_x = unflat_axes(placed_along_axis(share, middle, -1, flat), x, axis)
+        values = grad_y[np.argsort(y, kind="stable")]
+        grad_x = np.reshape(placed(values, np.argsort(flat, kind="stable"), flat), np.shape(x))
+    elif x.ndim == 1:
+        values = grad_y[np.argsort(y, kind="stable")]
+        grad_x = placed(values, np.argsort(x, kind="stable"), x)
     else:
-        order = np.argsort(x, axis=axis, kind="stable")
-        places = np.arange((np.shape(x)[axis] - 1) // 2, np.shape(x)[axis] // 2 + 1)
-        middle = np.take(order, places, axis=axis)
-        share = (grad_y if keepdims else np.expand_dims(grad_y, axis)) / len(places)
-        grad_x = placed_along_axis(share, middle, axis, x)
+        values = np.take_along_axis(grad_y, np.argsort(y, axis=axis, kind="stable"), axis=axis)
+        grad_x = scattered(values, np.argsort(x, axis=axis, kind="stable"), axis, x)
     return grad_x
 
 
-def searched_shape(_a: Any, v: Any, *_: Any, **__: Any) -> Shape:
-    """A place for each of the values that are looked for."""
-    return shape_of(v)
+# Angles
 
 
-def binned_shape(x: Any, *_: Any, **__: Any) -> Shape:
-    """A bin for each value."""
+def unwrapped(x: Any, **_: Any) -> Shape:
+    """The shape of x."""
     return shape_of(x)
 
 
-no_gradient(np.argsort, shape=sorted_shape, samples=SORTED)
-no_gradient(np.searchsorted, shape=searched_shape, samples=[Sample(real(4), real(2, 3)), Sample(real(4), real())])
-no_gradient(np.digitize, shape=binned_shape, samples=[Sample(real(2, 3), np.array([-1.0, 0.0, 1.0]))])
+@rule(
+    np.unwrap,
+    shape=unwrapped,
+    linear=True,
+    samples=[
+        Sample(2 * real(6)),
+        Sample(2 * real(3, 4), axis=0),
+        Sample(2 * real(3, 4), discont=4.0, period=3.0),
+    ],
+)
+def grad_unwrap(x, y, grad_y, *, discont=None, axis=-1, period=2 * np.pi):
+    # whole periods are added
+    grad_x = grad_y
+    return grad_x
+
+
+# Values without repetition
+
+
+def unique_shapes(x: Any, *, axis: Any = None, **returned: bool) -> Shape | list[Shape]:
+    """As many values as there are different ones, and what else is asked for of each or of each element."""
+    if axis is not None:
+        raise TypeError("np.unique along an axis has no rule; of all elements it has one")
+    size = unknown_size(("unique", identity(x)))
+    asked = [name for name in RETURNED if returned.get(name)]
+    shapes: list[Shape] = [shape_of(x) if name == "return_inverse" else (size,) for name in asked]
+    return [(size,), *shapes] if asked else (size,)
+
+
+def _unique_dtypes(x: Any, *, axis: Any = None, **returned: bool) -> np.dtype[Any] | list[np.dtype[Any]]:
+    asked = [INT for name in RETURNED if returned.get(name)]
+    return [dtype_of_first(x), *asked] if asked else dtype_of_first(x)
+
+
+RETURNED = ("return_index", "return_inverse", "return_counts")
+
+
+@rule(
+    np.unique,
+    shape=unique_shapes,
+    dtype=_unique_dtypes,
+    samples=[Sample(real(4)), Sample(real(2, 3))],
+    kinks=[
+        Kink(
+            "unique with ties",
+            "the first of the equal ones",
+            (np.array([2.0, 1.0, 1.0]),),
+            (np.array([1.0, 1.0, 0.0]),),
+            jax="the first of the equal ones",
+            torch="no derivative",
+        )
+    ],
+)
+def grad_unique(
+    x, y, grad_y, *, return_index=False, return_inverse=False, return_counts=False, axis=None, equal_nan=True
+):
+    grad_values = grad_y[0] if isinstance(grad_y, tuple) else grad_y
+    flat = x if x.ndim == 1 else np.ravel(x)
+    first = np.unique(flat, return_index=True)[1]
+    grad_flat = placed(grad_values, first, flat)
+    grad_x = grad_flat if x.ndim == 1 else np.reshape(grad_flat, np.shape(x))
+    return grad_x
 
 
 # Other orders

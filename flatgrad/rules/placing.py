@@ -91,3 +91,22 @@ def placed_along_axis(values, indices, axis, like):
 def grad_placed_along_axis(values, y, grad_y, *, indices, axis, like):
     grad_values = np.take_along_axis(grad_y, indices, axis)
     return grad_values
+
+
+def scattered(values, indices, axis, like):
+    """Return zeros like an array, with values where np.take_along_axis takes them, each place once."""
+    zeros = np.zeros_like(like)
+    np.put_along_axis(zeros, indices, values, axis)
+    return zeros
+
+
+@rule(
+    scattered,
+    shape=shape_of_like,
+    dtype=dtype_of_like,
+    linear=True,
+    samples=[Sample(real(3, 2), indices=np.array([[1, 0], [3, 2], [3, 1]]), axis=1, like=real(3, 4))],
+)
+def grad_scattered(values, y, grad_y, *, indices, axis, like):
+    grad_values = np.take_along_axis(grad_y, indices, axis)
+    return grad_values

@@ -29,14 +29,7 @@ OPERATORS = {
     "add": "{} + {}", "sub": "{} - {}", "mul": "{} * {}", "truediv": "{} / {}", "mod": "{} % {}", "pow": "{} ** {}",
     "neg": "-{}", "pos": "+{}", "matmul": "{} @ {}",
 }  # fmt: skip
-PREFIXES = {
-    "numpy": "np.",
-    "numpy.linalg": "np.linalg.",
-    "numpy.fft": "np.fft.",
-    "math": "math.",
-    "flatgrad.nn": "nn.",
-    "builtins": "",
-}
+PREFIXES = {"math": "math.", "flatgrad.nn": "nn.", "builtins": ""}
 HEAD = "import math\nimport numpy as np\nfrom flatgrad import nn\n\n\n"
 STEP, RTOL, ATOL = 1e-6, 1e-6, 1e-7
 STYLES = ("flat", "compact")
@@ -98,7 +91,8 @@ class Written:
         args += [value if nameless and key not in named else f"{key}={value}" for key, value in attributes.items()]
         if module == "ndarray" or as_method:
             return f"{args[0]}.{name}({', '.join(args[1:])})"
-        return f"{PREFIXES[module]}{name}({', '.join(args)})"
+        prefix = PREFIXES[module] if module in PREFIXES else f"{module.replace('numpy', 'np', 1)}."
+        return f"{prefix}{name}({', '.join(args)})"
 
     def option(self, item, name):
         """Return the text of an argument that is given by its name; a number there decides what code is written."""
@@ -263,8 +257,8 @@ METHODS = [
     if callable(getattr(np.ndarray, case.values[1].__name__, None))
     and module_of(case.values[1]) == "numpy"
     and isinstance(case.values[2].args[0], np.ndarray)
-    # x.sort() and x.resize() change x
-    and case.values[1] not in (np.sort, np.resize)
+    # x.sort(), x.partition() and x.resize() change x, and x.compress(condition) has its arguments in another order
+    and case.values[1] not in (np.sort, np.partition, np.resize, np.compress)
     # arguments that x.var() and x.std() lack
     and "correction" not in case.values[2].attributes
     and "mean" not in case.values[2].attributes
