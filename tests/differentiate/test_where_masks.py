@@ -21,6 +21,20 @@ LOG = np.array([0, 1 / 1.5, 0, 0.25])
 CASES = {
     "one side": ("x", "return np.sum(np.where(x > 0, np.log(x), 0.0))", [X], [LOG]),
     "other side": ("x", "return np.sum(np.where(x <= 0, 0.0, np.log(x)))", [X], [LOG]),
+    "one of several": (
+        "x",
+        "return np.sum(np.select([x < 0, x > 0], [-x, np.log(x)], 2.0))",
+        [X],
+        [LOG - [0, 0, 1, 0]],
+    ),
+    "the rest of several": ("x", "return np.sum(np.select([x <= 0], [0.0], np.log(x)))", [X], [LOG]),
+    "the first that holds": (
+        "x",
+        "return np.sum(np.select([x == 0, x >= 0], [x, np.log(x)]))",
+        [X],
+        [LOG + [1, 0, 0, 0]],
+    ),
+    "chosen by numbers": ("x, k", "return np.sum(np.choose(k, [x, np.log(x)]))", [X, TAKEN + 0], [LOG + [1, 0, 1, 0]]),
     "both sides": (
         "x",
         "return np.sum(np.where(x > 0, np.log(x), np.sqrt(-x)))",
