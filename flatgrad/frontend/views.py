@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from flatgrad.graph.containers import List, Slot
 from flatgrad.graph.values import Constant, Node, Value, same_array
@@ -35,10 +36,11 @@ class View:
 VIEWS = frozenset({
     np.squeeze, np.expand_dims, np.atleast_1d, np.atleast_2d, np.transpose, np.swapaxes, np.moveaxis, np.matrix_transpose,
     np.broadcast_to, np.diagonal, np.flip, np.fliplr, np.flipud, np.rot90, np.split, np.array_split, named, stop_gradient,
+    sliding_window_view,
 })  # fmt: skip
 # functions that give a view of each of several arrays
 OF_SEVERAL = frozenset({np.atleast_1d, np.atleast_2d, np.atleast_3d, np.broadcast_arrays})
-READ_ONLY = frozenset({np.broadcast_to, np.diagonal, np.diag})
+READ_ONLY = frozenset({np.broadcast_to, np.diagonal, np.diag, sliding_window_view})
 # views where the elements lie in their order, copies where they do not
 IN_ORDER = frozenset({np.reshape, np.ravel})
 # the array itself where it has the dtype that is asked for
