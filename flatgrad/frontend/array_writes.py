@@ -19,9 +19,11 @@ from flatgrad.frontend.ufunc_calls import fill_of_new_array, safe_arguments
 from flatgrad.frontend.unsettled import raise_unknown
 from flatgrad.frontend.wording import described
 from flatgrad.frontend.writes import add, write
+from flatgrad.graph.containers import Slice
 from flatgrad.graph.size import equal, resolved
 from flatgrad.graph.values import Value, same_type
 from flatgrad.rules.creation import size_of_axis
+from flatgrad.rules.shapes import normal_axis
 
 # what reads the calls of functions that change their first argument, and of methods of arrays that change them
 WRITING_CALLS: dict[Any, Callable[..., None]] = {}
@@ -162,6 +164,28 @@ def _read_put(reader: Reader, syntax: cst.CSTNode, a: Value, ind: Any, v: Any) -
     write_flat(reader, a, ind, v, syntax)
 
 
+@_writes(np.put_along_axis)
+def _read_put_along_axis(
+    reader: Reader, syntax: cst.CSTNode, arr: Value, indices: Any, values: Any, axis: Any = -1
+) -> None:
+    if axis is None:
+        write_flat(reader, arr, indices, values, syntax)
+        return
+    places = reader.value(indices, syntax)
+    if places.rank != arr.rank:
+        reader.fail(f"indices of rank {places.rank} for an array of rank {arr.rank}", syntax, kind=ShapeError)
+    along = normal_axis(axis, arr.rank)
+    index: list[Any] = []
+    for k in range(arr.rank):
+        size = reader.builder.apply(size_of_axis, arr, k)
+        # along all other axes, each place in turn
+        others = tuple([Slice() if each == k else None for each in range(k, arr.rank)])
+        each = reader.apply(syntax, np.arange, size) if k != along else places
+        is_last = k == arr.rank - 1
+        index.append(each if k == along or is_last else reader.apply(syntax, operator.getitem, each, index=others))
+    write(reader, arr, tuple(index), values, syntax)
+
+
 @_writes(np.fill_diagonal)
 def _read_fill_diagonal(reader: Reader, syntax: cst.CSTNode, a: Value, val: Any) -> None:
     sizes = [resolved(size) for size in a.shape]
@@ -186,8 +210,13 @@ def _read_fill(reader: Reader, syntax: cst.CSTNode, a: Value, value: Any) -> Non
 
 
 @_writes_as_method("sort")
-def _read_sort(reader: Reader, syntax: cst.CSTNode, a: Value, axis: Any = -1, kind: Any = None) -> None:
-    write(reader, a, Ellipsis, reader.apply(syntax, np.sort, a, axis=axis, kind=kind), syntax)
+def _read_sort(reader: Reader, syntax: cst.CSTNode, a: Value, *args: Any, **kwargs: Any) -> None:
+    write(reader, a, Ellipsis, reader.apply(syntax, np.sort, a, *args, **kwargs), syntax)
+
+
+@_writes_as_method("partition")
+def _read_partition(reader: Reader, syntax: cst.CSTNode, a: Value, *args: Any, **kwargs: Any) -> None:
+    write(reader, a, Ellipsis, reader.apply(syntax, np.partition, a, *args, **kwargs), syntax)
 
 
 @_writes_as_method("resize")

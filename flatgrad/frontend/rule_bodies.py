@@ -35,6 +35,7 @@ from flatgrad.frontend import (
     object_calls,
     operator_calls,
     patterns,
+    piecewise_calls,
     statements,
     subscripts,
     texts,
@@ -46,7 +47,8 @@ from flatgrad.frontend.source import NameUnknown, Source
 
 READERS = (
     branches, builtin_calls, calls, comprehensions, container_methods, contexts, draws, effects, exceptions,
-    expressions, iterator_calls, local_imports, loops, object_calls, operator_calls, patterns, statements, subscripts, texts,
+    expressions, iterator_calls, local_imports, loops, object_calls, operator_calls, patterns, piecewise_calls, statements,
+    subscripts, texts,
 )  # fmt: skip
 
 

@@ -62,6 +62,44 @@ PROGRAMS = {
         SQUARE,
     ),
     "sorted in place": ("y = x.copy()\ny.sort()\nreturn np.sum(y * np.arange(len(y)))", VECTOR),
+    "parted in place": ("y = x.copy()\ny.partition(1)\nreturn np.sum(y[:2] * np.array([1.0, 2.0]))", VECTOR),
+    "written along an axis": (
+        "y = x.copy()\nnp.put_along_axis(y, np.argsort(x, axis=1)[:, :1], x[:, 1:2] ** 2, axis=1)\nreturn np.sum(y * x)",
+        SQUARE,
+    ),
+    "written along the first axis": (
+        "y = x.copy()\nnp.put_along_axis(y, np.argmax(x, axis=0, keepdims=True), 2.0 * x[:1], 0)\nreturn np.sum(y * x)",
+        SQUARE,
+    ),
+    "written along no axis": (
+        "y = x.copy()\nnp.put_along_axis(y, np.array([1, 5]), x[0, :2] ** 2, None)\nreturn np.sum(y * x)",
+        SQUARE,
+    ),
+    "pieces": (
+        "return np.sum(np.piecewise(x, [x < -0.5, x > 1], [lambda v: v**2, np.exp, 3.0]) * x)",
+        SQUARE,
+    ),
+    "pieces with a function for the rest": (
+        "def f(v, k):\n    return k * np.sin(v)\nreturn np.sum(np.piecewise(x, [x < 0], [lambda v, k: k * v**2, f], k=x[0]))",
+        VECTOR,
+    ),
+    "one condition by itself": ("return np.sum(np.piecewise(x, x < 0, [np.square, 0.0]) * x)", VECTOR),
+    "places of what holds": ("i, j = np.where(x > 0)\nreturn np.sum(x[i, j] ** 2 * x[j, i])", SQUARE),
+    "places along the only axis": ("(i,) = np.where(x > 0)\nreturn np.sum(x[i] ** 2) / len(i)", VECTOR),
+    "places along the first axis": ("return np.sum(x[np.nonzero(x[:, 0] > 0)[0]] ** 2)", SQUARE),
+    "the only part": ("return np.sum(np.split(x, 1)[0] ** 2)", VECTOR),
+    "places in a row": ("return np.sum(x[np.flatnonzero(x > 0)] ** 2)", VECTOR),
+    "several at once": ("return np.sum(x[np.ix_([0, 2], [2, 1])] ** 2)", SQUARE),
+    "the place of the greatest": ("i, j = np.unravel_index(np.argmax(x), x.shape)\nreturn x[i, j] ** 2", SQUARE),
+    "values and how often they come up": (
+        "values, counts = np.unique(x, return_counts=True)\nreturn np.sum(values**2 * counts)",
+        VECTOR,
+    ),
+    "kept columns": ("return np.sum(x.compress(x[0] > 0, axis=1) ** 2)", SQUARE),
+    "windows as long as another array": (
+        "from numpy.lib.stride_tricks import sliding_window_view\nreturn np.sum((sliding_window_view(x, len(x[1:])) @ x[1:]) ** 2)",
+        VECTOR,
+    ),
     "steps that a loop counts": ("return sum([np.sum(np.roll(x, k) * x) for k in range(1, 3)])", VECTOR),
 }
 
@@ -101,6 +139,13 @@ WRITTEN = {
         "return np.sum(np.average(x, axis=0, weights=x) ** 2)",
         "np.average(x, axis=0, weights=x)",
     ),
+    "an order along an axis": (
+        "return np.sum(np.take_along_axis(x, np.argsort(x, axis=0), axis=0)[0] ** 2)",
+        "grad_x = scattered(",
+    ),
+    "an open mesh": ("return np.sum(x[np.ix_([0, 2], [2, 1])] ** 2)", "grad_x[t0, t1] = 2 * grad_out * t2"),
+    "a quantile": ("return np.quantile(x[0], 0.3)", "+= grad_out * t"),
+    "a taken element": ("return np.sum(np.take(x[0], [0, 2]) ** 2)", "[[0, 2]] = 2 * grad_out * t"),
     "differences": ("return np.sum(np.diff(x, axis=0) ** 2)", "[:-1] -= grad_t0"),
     "running sums": ("return np.sum(np.cumsum(x, axis=0) ** 2)", "np.cumsum((2 * grad_out * t0)[::-1], axis=0)[::-1]"),
 }
@@ -123,6 +168,19 @@ REFUSED = {
     "a transposed matrix of einsum": (
         "y = x.copy()\nt = np.einsum('ij->ji', y)\ny[0] = 0\nreturn np.sum(t * x)",
         "whether this is the array that is changed",
+    ),
+    "a method of quantiles": ("return np.quantile(x, 0.5, method='best')", "method='best'; known are linear"),
+    "weights of quantiles": (
+        "return np.quantile(x, 0.5, weights=np.abs(x), method='inverted_cdf')",
+        "without the argument `weights`",
+    ),
+    "rows without repetition": ("return np.sum(np.unique(x, axis=0))", "np.unique along an axis has no rule"),
+    "sets of real numbers": ("return np.sum(np.setdiff1d(x, 1.0))", "sets of real numbers are not differentiated"),
+    "pieces of a number": ("return np.piecewise(x[0, 0], [True], [1.0])", "np.piecewise is read for arrays"),
+    "too many pieces": ("return np.piecewise(x, [x < 0], [1.0, 2.0, 3.0])", "got 1 conditions and 3 functions"),
+    "a write into windows": (
+        "y = x[0].copy()\nv = np.lib.stride_tricks.sliding_window_view(y, 2)\nv[0] = 1.0\nreturn np.sum(y)",
+        "a view that NumPy does not let a program change",
     ),
     "more orders beside an end": ("return np.sum(np.diff(x, n=2, prepend=0.0))", "prepend and append go with n=1 only"),
 }
