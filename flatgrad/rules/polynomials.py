@@ -14,8 +14,8 @@ from numpy.lib.stride_tricks import sliding_window_view
 from flatgrad.graph.size import Shape, Size, SizeMismatch, equal, minus, plus, resolved
 from flatgrad.registry import Sample, inline, real, rule
 from flatgrad.rules.creation import identity, size_of_number, unknown_size
-from flatgrad.rules.placing import placed
-from flatgrad.rules.shapes import shape_of
+from flatgrad.rules.placing import placed, shape_of_like
+from flatgrad.rules.shapes import dtype_of_first, shape_of
 
 
 def coefficient_count(p: Any) -> Size:
@@ -69,15 +69,31 @@ def grad_polyval(p, x, y, grad_y):
     return grad_p, grad_x
 
 
+def last_coefficients(p, like):
+    """Return the last coefficients of a polynomial, as many as another one has."""
+    return p[len(p) - len(like) :]
+
+
+@rule(
+    last_coefficients,
+    shape=shape_of_like,
+    dtype=dtype_of_first,
+    linear=True,
+    samples=[Sample(real(5), like=real(3)), Sample(real(3), like=real(3))],
+)
+def grad_last_coefficients(p, y, grad_y, *, like):
+    grad_p = np.concatenate((np.zeros(len(p) - len(like), dtype=grad_y.dtype), grad_y))
+    return grad_p
+
+
 BOTH = [Sample(real(3), real(3) + 1), Sample(real(4), real(2)), Sample(real(2), real(4)), Sample(real(3), 0.5)]
 
 
 @inline
 @rule(np.polyadd, shape=longer, linear=True, samples=BOTH)
 def grad_polyadd(a, b, y, grad_y):
-    # the powers stand at the end
-    grad_a = grad_y[len(grad_y) - np.size(a) :] if np.ndim(a) == 1 else grad_y[-1]
-    grad_b = grad_y[len(grad_y) - np.size(b) :] if np.ndim(b) == 1 else grad_y[-1]
+    grad_a = grad_y[-1] if np.ndim(a) == 0 else last_coefficients(grad_y, a)
+    grad_b = grad_y[-1] if np.ndim(b) == 0 else last_coefficients(grad_y, b)
     return grad_a, grad_b
 
 

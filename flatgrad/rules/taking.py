@@ -5,10 +5,12 @@ In: an array and places. Out: their records. Layer: rules, above `indexing`.
 
 from __future__ import annotations
 
+import operator
 from typing import Any
 
 import numpy as np
 
+from flatgrad.graph.containers import Slice
 from flatgrad.graph.size import Shape, SizeMismatch, broadcast, equal
 from flatgrad.graph.values import Value
 from flatgrad.registry import Sample, question, real, rule
@@ -71,13 +73,27 @@ def along_axis_shape(x: Any, *, indices: Any, axis: int | None = -1) -> Shape:
 
 @question
 def repeats_along(x: Any, indices: Any, axis: int) -> bool:
-    """Tell whether indices along an axis can name a place twice: those that are an order along it do not."""
-    node = indices.node if isinstance(indices, Value) else None
+    """Tell whether indices along an axis can name a place twice: those that are an order along it, or a part of one, do not."""
+    order = indices
+    while _is_slice(order):
+        order = order.node.inputs[0]
+    node = order.node if isinstance(order, Value) else None
     if node is None or node.function not in (np.argsort, np.argpartition):
         return True
-    order = node.arguments.get("axis", -1)
-    same = [equal(*sizes) for sizes in zip(shape_of(x), indices.shape, strict=True)]
-    return order is None or order % indices.rank != axis % indices.rank or not all(same)
+    along = node.arguments.get("axis", -1)
+    if along is None or along % indices.rank != axis % indices.rank:
+        return True
+    sizes = enumerate(zip(shape_of(x), indices.shape, strict=True))
+    return not all(equal(*each) for k, each in sizes if k != axis % indices.rank)
+
+
+def _is_slice(value: Any) -> bool:
+    """Tell whether a value is a part of an array with the same axes."""
+    if not isinstance(value, Value) or value.node is None or value.node.function is not operator.getitem:
+        return False
+    index = value.node.arguments["index"]
+    parts = index if isinstance(index, tuple) else (index,)
+    return all(isinstance(part, Slice) or part is Ellipsis for part in parts)
 
 
 @rule(
