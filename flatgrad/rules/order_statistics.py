@@ -212,7 +212,10 @@ QUANTILES = [
     Sample(real(6), 0.99, method="weibull"),
     *(Sample(real(6), 0.37, method=method) for method in CONTINUOUS),
     *(Sample(real(6), 0.37, method=method, wrt=("x",)) for method in METHODS if method not in CONTINUOUS),
-    *(Sample(real(3, 5), QUARTILES, method=method, axis=1, wrt=("x",)) for method in METHODS),
+    *(
+        Sample(real(3, 5), QUARTILES, method=method, axis=1, wrt=("x",))
+        for method in ("nearest", "midpoint", "weibull")
+    ),
     Sample(real(6), 0.5, method="averaged_inverted_cdf", wrt=("x",)),
 ]
 
