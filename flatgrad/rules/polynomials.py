@@ -1,4 +1,4 @@
-"""Polynomials by their coefficients, the highest power first: polyval, polyadd, polymul, polyder, polyint, vander.
+"""Polynomials by their coefficients, the highest power first: polyval, polyadd, polymul, poly, polyder, polyint, vander.
 
 In: these functions of NumPy. Out: their records. A value is linear in the coefficients: its gradient is made of powers.
 Layer: rules, above `windows`.
@@ -128,6 +128,24 @@ def grad_polymul(a, b, y, grad_y):
     grad_a = sliding_window_view(grad_whole, len(b)) @ b
     grad_b = sliding_window_view(grad_whole, len(a)) @ a
     return grad_a, grad_b
+
+
+def monic(roots: Any) -> Shape:
+    """A coefficient more than there are roots."""
+    if len(shape_of(roots)) != 1:
+        raise SizeMismatch("np.poly of a matrix has no rule; of a vector of roots it has one")
+    return (plus(shape_of(roots)[0], 1),)
+
+
+@rule(np.poly, shape=monic, samples=[Sample(real(3)), Sample(real(1)), Sample(np.array([0.5, 0.5, 0.0, -1.5]))])
+def grad_poly(roots, y, grad_y):
+    # to move a root changes y by what is left of it without its factor: y divided by x - root, by Horner's scheme
+    later = np.concatenate((grad_y[1:], np.zeros(len(roots) - 1, dtype=grad_y.dtype)))
+    of_powers = sliding_window_view(later, len(roots)) @ y[:-1]
+    grad_roots = -np.vander(roots, len(roots), increasing=True) @ of_powers
+    if grad_roots.dtype != roots.dtype:
+        grad_roots = grad_roots.astype(roots.dtype)
+    return grad_roots
 
 
 # Derivatives and integrals
