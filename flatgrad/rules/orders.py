@@ -1,4 +1,4 @@
-"""Elements of an array in another order along its axes: sort, partition, unique, flip, roll, rot90.
+"""Elements of an array in another order along its axes: sort, partition, flip, roll, rot90; unwrap.
 
 In: these functions of NumPy. Out: their records. Where elements are equal the gradients go by the stable order. Layer: rules,
 above `indexing`.
@@ -12,7 +12,6 @@ import numpy as np
 
 from flatgrad.graph.size import Shape, SizeMismatch, count
 from flatgrad.registry import Kink, Sample, real, rule
-from flatgrad.rules.creation import INT, identity, unknown_size
 from flatgrad.rules.placing import placed, scattered
 from flatgrad.rules.shapes import dtype_of_first, normal_axes, normal_axis, shape_of
 
@@ -124,54 +123,6 @@ def unwrapped(x: Any, **_: Any) -> Shape:
 def grad_unwrap(x, y, grad_y, *, discont=None, axis=-1, period=2 * np.pi):
     # whole periods are added
     grad_x = grad_y
-    return grad_x
-
-
-# Values without repetition
-
-
-def unique_shapes(x: Any, *, axis: Any = None, **returned: bool) -> Shape | list[Shape]:
-    """As many values as there are different ones, and what else is asked for of each or of each element."""
-    if axis is not None:
-        raise TypeError("np.unique along an axis has no rule; of all elements it has one")
-    size = unknown_size(("unique", identity(x)))
-    asked = [name for name in RETURNED if returned.get(name)]
-    shapes: list[Shape] = [shape_of(x) if name == "return_inverse" else (size,) for name in asked]
-    return [(size,), *shapes] if asked else (size,)
-
-
-def _unique_dtypes(x: Any, *, axis: Any = None, **returned: bool) -> np.dtype[Any] | list[np.dtype[Any]]:
-    asked = [INT for name in RETURNED if returned.get(name)]
-    return [dtype_of_first(x), *asked] if asked else dtype_of_first(x)
-
-
-RETURNED = ("return_index", "return_inverse", "return_counts")
-
-
-@rule(
-    np.unique,
-    shape=unique_shapes,
-    dtype=_unique_dtypes,
-    samples=[Sample(real(4)), Sample(real(2, 3))],
-    kinks=[
-        Kink(
-            "unique with ties",
-            "the first of the equal ones",
-            (np.array([2.0, 1.0, 1.0]),),
-            (np.array([1.0, 1.0, 0.0]),),
-            jax="the first of the equal ones",
-            torch="no derivative",
-        )
-    ],
-)
-def grad_unique(
-    x, y, grad_y, *, return_index=False, return_inverse=False, return_counts=False, axis=None, equal_nan=True
-):
-    grad_values = grad_y[0] if isinstance(grad_y, tuple) else grad_y
-    flat = x if x.ndim == 1 else np.ravel(x)
-    first = np.unique(flat, return_index=True)[1]
-    grad_flat = placed(grad_values, first, flat)
-    grad_x = grad_flat if x.ndim == 1 else np.reshape(grad_flat, np.shape(x))
     return grad_x
 
 
