@@ -62,9 +62,12 @@ def bound(
         raise ArgumentError(f"takes at most {len(own)} arguments")
     arguments = dict(zip(own, args, strict=False))
     positional = len(args)
-    renamed = dict(zip(_own_parameters(function) or (), own, strict=False))
-    for name, argument in kwargs.items():
-        name = renamed.get(name, name)
+    parameters = _own_parameters(function) or ()
+    renamed = dict(zip(parameters, own, strict=False))
+    by_name = {renamed.get(name, name): argument for name, argument in kwargs.items()}
+    # inputs that have other names here are written by their places
+    by_name = {name: by_name[name] for name in own if name in by_name and name not in parameters} | by_name
+    for name, argument in by_name.items():
         if name in arguments:
             raise ArgumentError(f"is given `{name}` twice")
         if positional == len(arguments) < len(record.inputs) and name == own[positional] and name in record.inputs:

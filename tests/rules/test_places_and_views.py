@@ -88,6 +88,10 @@ PROGRAMS = {
     "places along the only axis": ("(i,) = np.where(x > 0)\nreturn np.sum(x[i] ** 2) / len(i)", VECTOR),
     "places along the first axis": ("return np.sum(x[np.nonzero(x[:, 0] > 0)[0]] ** 2)", SQUARE),
     "the only part": ("return np.sum(np.split(x, 1)[0] ** 2)", VECTOR),
+    "inputs by their names, in another order": (
+        "return np.percentile(q=30.0, a=x) * np.sum(np.take(indices=[0, 2], a=x))",
+        VECTOR,
+    ),
     "places in a row": ("return np.sum(x[np.flatnonzero(x > 0)] ** 2)", VECTOR),
     "several at once": ("return np.sum(x[np.ix_([0, 2], [2, 1])] ** 2)", SQUARE),
     "the place of the greatest": ("i, j = np.unravel_index(np.argmax(x), x.shape)\nreturn x[i, j] ** 2", SQUARE),
