@@ -12,11 +12,11 @@ import numpy as np
 
 from flatgrad.graph.size import Shape, SizeMismatch, number_of
 from flatgrad.registry import Sample, inline, real, rule
+from flatgrad.rules.axes import grad_matrix_transpose, matrix_transposed
 from flatgrad.rules.diagonals import diagonal_shape, grad_diagonal, grad_trace
 from flatgrad.rules.linear_algebra import grad_outer, outer_shape
 from flatgrad.rules.matrix_products import cross_shape, dtype_of_both, grad_cross
 from flatgrad.rules.shapes import dtype_of_first, normal_axis, shape_of
-from flatgrad.rules.shaping import grad_matrix_transpose, matrix_transposed
 
 for grad in (grad_outer, grad_cross, grad_trace, grad_diagonal):
     inline(grad)
