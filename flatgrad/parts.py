@@ -20,7 +20,7 @@ from flatgrad.errors import SignatureError
 # a container in a container in ...: more than that is one that holds itself
 DEEPEST = 100
 # modules whose objects are no containers of numbers
-OTHER_MODULES = frozenset({"builtins", "numpy", "flatgrad", "functools", "types", "typing", "enum", "random"})
+OTHER_MODULES = frozenset({"builtins", "numpy", "scipy", "flatgrad", "functools", "types", "typing", "enum", "random"})
 # arrays whose operators mean something else
 OWN_ALGEBRA = (np.matrix, np.ma.MaskedArray)
 # in a pin, in the place of an axis: whether the elements of the array lie in their order in memory, without gaps

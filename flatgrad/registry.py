@@ -22,6 +22,7 @@ rule, and its gradient is one. So is one behind a star, whose arrays a call give
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import itertools
 import sys
@@ -33,6 +34,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from flatgrad.declarations import listeners
+from flatgrad.functions.libraries import home_in_scipy
 from flatgrad.graph.size import Shape
 
 Function = Callable[..., Any]
@@ -138,7 +140,10 @@ class Record:
 
 
 def name_of(function: Function) -> str:
-    """Return the name of a function in its module; that of a ufunc's method has two parts."""
+    """Return the name of a function in its module; that of a method has two parts."""
+    home = home_in_scipy(function)
+    if home is not None:
+        return home[1]
     name = str(getattr(function, "__name__", function))
     owner = getattr(function, "__self__", None)
     return f"{owner.__name__}.{name}" if isinstance(owner, np.ufunc) else name
@@ -146,6 +151,8 @@ def name_of(function: Function) -> str:
 
 _records: dict[Function, Record] = {}
 _declared_by_users: list[Record] = []
+# modules of rules for optional libraries, by the library's module: imported when a function of it is looked up
+_rules_of: dict[str, tuple[str, ...]] = {}
 
 
 def rule(
@@ -277,17 +284,27 @@ def declared_by_users() -> list[tuple[Any, ...]]:
     ]
 
 
+def declare_with(library: str, *modules: str) -> None:
+    """Have modules of rules imported when a function of the module `library` is looked up, and not before."""
+    _rules_of[library] = modules
+
+
 def lookup(function: Any) -> Record | None:
     """Return the record of a function, or None."""
     try:
-        return _records.get(function)
+        record = _records.get(function)
     except TypeError:
         return None
+    if record is None and (home := home_in_scipy(function)) is not None and home[0] in _rules_of:
+        for module in _rules_of[home[0]]:
+            importlib.import_module(module)
+        record = _records.get(function)
+    return record
 
 
 def records() -> tuple[Record, ...]:
     """Return every record once, in the order of declaration."""
-    return tuple(dict.fromkeys(_records.values()))
+    return tuple(dict.fromkeys(list(_records.values())))
 
 
 # Values to try operations on: fixed, spread out, none of them special.
@@ -334,6 +351,7 @@ __all__ = [
     "Sample",
     "Shape",
     "above_one",
+    "declare_with",
     "imaginary",
     "inline",
     "lookup",

@@ -12,6 +12,7 @@ import math
 import re
 import sys
 import textwrap
+import types
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
@@ -21,6 +22,7 @@ import numpy as np
 from flatgrad.emission.record_classes import home_of
 from flatgrad.errors import Problem, UnsupportedError
 from flatgrad.functions.fingerprint import global_names
+from flatgrad.functions.libraries import LIBRARIES, home_in_scipy
 from flatgrad.graph.values import Node, problem_at
 from flatgrad.registry import lookup, name_of
 from flatgrad.rules.program import EFFECTS
@@ -75,6 +77,10 @@ class Spelling:
             return f"{self.module('math')}.{name}"
         if module.split(".")[0] == "numpy":
             return f"{self.np()}.{numpy_name(function)}"
+        home = home_in_scipy(function)
+        if home is not None:
+            package, _, inner = home[0].rpartition(".")
+            return f"{self.member(package, inner)}.{home[1]}"
         return self._helper(function)
 
     def _scalar(self, function: Callable[..., Any], node: Node) -> str:
@@ -145,6 +151,8 @@ class Spelling:
                 local[used] = self.member("math", used)
             elif callable(found) and module_of(found).startswith("flatgrad.nn."):
                 local[used] = self._helper(found)
+            elif isinstance(found, types.ModuleType) and found.__name__.startswith("scipy."):
+                local[used] = self.member(*found.__name__.rsplit(".", 1))
         _check_outer_names(function, set(local))
         plain = definition.visit(_Unannotated(local))
         assert isinstance(plain, cst.FunctionDef)
@@ -176,11 +184,11 @@ def _check_outer_names(function: Callable[..., Any], known: set[str]) -> None:
 
 
 def import_lines(imports: Iterable[Import]) -> list[str]:
-    """Return import lines, sorted as ruff sorts them: the standard library, NumPy, the user's files, empty lines between."""
+    """Return import lines, sorted as ruff sorts them: the standard library, NumPy and SciPy, the user's files, empty lines between."""
     sections: list[list[Import]] = [[], [], []]
     for each in imports:
         root = each.module.partition(".")[0]
-        sections[1 if root == "numpy" else 0 if root in sys.stdlib_module_names else 2].append(each)
+        sections[1 if root in LIBRARIES else 0 if root in sys.stdlib_module_names else 2].append(each)
     lines: list[str] = []
     for section in filter(None, sections):
         lines += [""] * bool(lines) + _section(section)

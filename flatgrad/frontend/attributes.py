@@ -142,7 +142,7 @@ def _member_of_module(reader: Reader, owner: Any, name: str, found: Any, syntax:
     """Return what a module holds: the numbers of the user's own become constants of the emitted module."""
     is_known = isinstance(owner, types.ModuleType) and owner.__name__.partition(".")[0] in READ_MODULES
     if isinstance(found, int | float | complex):
-        if is_known:
+        if is_known and not owner.__name__.startswith("scipy."):
             return Constant(found, type_of(found), text=_spelled(owner, name))
         return reader.constant(found, name)
     if isinstance(found, np.ndarray | np.generic) and not is_known:

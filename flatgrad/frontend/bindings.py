@@ -267,7 +267,8 @@ class _Changes:
 
         Of the calls in functions, which may or may not run, only NumPy's are looked at: others would have to be followed.
         """
-        if any(keyword.arg in ("out", None) for keyword in call.keywords):
+        names = [keyword.arg for keyword in call.keywords]
+        if any(name in ("out", None) or name.startswith("overwrite_") for name in names):
             return True
         function = call.func
         if isinstance(function, ast.Attribute) and function.attr in ARRAY_METHODS | CONTAINER_METHODS:

@@ -25,6 +25,7 @@ from flatgrad.frontend.source import LAMBDA, Definition, Names, NameUnknown, def
 from flatgrad.frontend.statement_lines import statements_of
 from flatgrad.frontend.static import function_definition
 from flatgrad.frontend.static_objects import Partial, StaticCall, StaticClass, StaticFunction
+from flatgrad.functions.libraries import LIBRARIES
 from flatgrad.graph.containers import mapped
 from flatgrad.graph.values import Constant
 from flatgrad.infer import type_of, unwrapped
@@ -107,14 +108,14 @@ STANDARD_LIBRARY = os.path.dirname(os.__file__)
 
 
 def is_known(function: Any) -> bool:
-    """Tell whether a function is one of NumPy, flatgrad or the standard library: it has a rule, or has none.
+    """Tell whether a function is one of NumPy, SciPy, flatgrad or the standard library: it has a rule, or has none.
 
     Those of `flatgrad.nn` that have no rule are read as a user's are.
     """
     module = getattr(function, "__module__", None) or ""
     root = module.partition(".")[0]
     if root not in sys.stdlib_module_names:
-        return root == "numpy" or (root == "flatgrad" and not module.startswith("flatgrad.nn."))
+        return root in LIBRARIES or (root == "flatgrad" and not module.startswith("flatgrad.nn."))
     # a file of the user's may have the name of a module there
     code = getattr(function, "__code__", None)
     return root != "__main__" and (code is None or code.co_filename.startswith((STANDARD_LIBRARY, "<frozen")))

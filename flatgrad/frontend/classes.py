@@ -17,6 +17,7 @@ from typing import Any, cast
 from flatgrad.frontend.source import ForeignObject, NameUnknown
 from flatgrad.frontend.static_classes import MISSING, Field, FileClass, fields_of
 from flatgrad.frontend.static_objects import StaticClass
+from flatgrad.functions.libraries import LIBRARIES
 from flatgrad.parts import is_record_class
 
 STANDARD_LIBRARY = os.path.dirname(os.__file__)
@@ -39,7 +40,7 @@ def _is_of_the_user(kind: Any) -> bool:
         return False
     root = kind.__module__.partition(".")[0]
     if root not in sys.stdlib_module_names:
-        return root not in ("flatgrad", "numpy")
+        return root not in ("flatgrad", *LIBRARIES)
     # a file of the user's may have the name of a module there
     file = getattr(sys.modules.get(kind.__module__), "__file__", None)
     return file is not None and (not file.startswith(STANDARD_LIBRARY) or "site-packages" in file)

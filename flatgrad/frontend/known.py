@@ -21,6 +21,7 @@ from flatgrad.frontend.iterators import Deferred
 from flatgrad.frontend.memory import Ref
 from flatgrad.frontend.reader import Reader
 from flatgrad.frontend.unpacking import held
+from flatgrad.functions.libraries import LIBRARIES
 from flatgrad.graph.containers import List, Record, Slice, leaves, mapped
 from flatgrad.graph.size import SizeUnknown, resolved
 from flatgrad.graph.values import Constant, Node, Value, packed
@@ -65,7 +66,7 @@ def _has_own_methods(kind: Any) -> bool:
     return any(method.__module__.partition(".")[0] not in PURE_MODULES for method in methods)
 
 
-PURE_MODULES = frozenset({"flatgrad", "numpy", *sys.stdlib_module_names})
+PURE_MODULES = frozenset({"flatgrad", *LIBRARIES, *sys.stdlib_module_names})
 
 
 def plain_number(reader: Reader, found: Any, syntax: cst.CSTNode) -> Any:

@@ -12,8 +12,11 @@ import types
 
 import numpy as np
 
+from flatgrad.functions.libraries import LIBRARIES, home_in_scipy
+from flatgrad.registry import lookup
+
 # modules that are imported for what is in them; those of users and of other libraries never are
-READ_MODULES = ("flatgrad", "math", "numpy", "operator")
+READ_MODULES = ("flatgrad", "math", "operator", *LIBRARIES)
 # modules of the standard library whose calls are kept in the forward pass: imported for that, too
 KEPT_MODULES = ("contextlib", "logging", "sys", "time", "warnings")
 # modules whose objects stand in annotations and decorators, where the name is enough
@@ -99,6 +102,9 @@ def imported(dotted_name: str) -> object:
 def is_pure(function: object) -> bool:
     """Tell whether the value of a function depends on nothing but its arguments, and it changes none of them."""
     try:
-        return function in PURE_FUNCTIONS or (isinstance(function, type) and issubclass(function, np.generic))
+        if function in PURE_FUNCTIONS or (isinstance(function, type) and issubclass(function, np.generic)):
+            return True
     except TypeError:
         return False
+    # what of SciPy's is differentiated changes nothing, but for what it is told to overwrite
+    return home_in_scipy(function) is not None and (isinstance(function, np.ufunc) or lookup(function) is not None)

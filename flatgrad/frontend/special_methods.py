@@ -18,6 +18,7 @@ from flatgrad.frontend.placeholders import NOTHING
 from flatgrad.frontend.reader import Reader, is_list
 from flatgrad.frontend.static_classes import MISSING
 from flatgrad.frontend.static_objects import Partial
+from flatgrad.functions.libraries import home_in_scipy
 from flatgrad.graph.containers import Record, leaves, rebuilt
 from flatgrad.graph.values import Constant, Value
 from flatgrad.infer import unwrapped
@@ -66,7 +67,8 @@ def special_effect(reader: Reader, item: Any, name: str, args: Sequence[Any], sy
 
 def callable_of(reader: Reader, item: Any, syntax: cst.CSTNode) -> Any:
     """Return what a call of an item calls: of an object its `__call__`, of a method its function with the object."""
-    if isinstance(item, types.MethodType) and isinstance(item.__func__, types.FunctionType):
+    is_method = isinstance(item, types.MethodType) and isinstance(item.__func__, types.FunctionType)
+    if is_method and home_in_scipy(item) is None:
         return Partial(item.__func__, (item.__self__,), {})
     found = special(reader, item, "__call__", syntax)
     return item if found is None else found

@@ -235,7 +235,11 @@ class StaticNames:
             return ForeignObject(dotted)
         if root not in (*READ_MODULES, *KEPT_MODULES, *FOLLOWED_MODULES):
             return self._of_the_project(name, binding)
-        found = imported(dotted)
+        try:
+            found = imported(dotted)
+        except ModuleNotFoundError as error:
+            message = f"`{name}` comes from {binding.module}, and {error.name} is not installed"
+            raise NameUnknown(message, f"install {error.name}") from None
         if found is None:
             raise NameUnknown(f"there is no `{dotted}` (line {self._line(binding.node)})")
         return found

@@ -12,6 +12,7 @@ import numpy as np
 
 from flatgrad.frontend.placeholders import Bound
 from flatgrad.frontend.static_objects import StaticCall
+from flatgrad.functions.libraries import home_in_scipy
 from flatgrad.graph.containers import Dict, List, Record
 from flatgrad.graph.values import Value
 from flatgrad.parts import Opaque
@@ -26,6 +27,9 @@ OPERATOR_SYMBOLS = {
 
 def called(function: Callable[..., Any]) -> str:
     """Return a function's name as the user writes it."""
+    home = home_in_scipy(function)
+    if home is not None:
+        return f"`{'.'.join(home)}`"
     module = getattr(function, "__module__", None) or ""
     name = getattr(function, "__name__", str(function))
     symbol = OPERATOR_SYMBOLS.get(name) if module == "_operator" else None

@@ -20,6 +20,7 @@ import numpy as np
 
 from flatgrad.functions.class_parts import COMPUTED, functions_of, installation, member_of
 from flatgrad.functions.codes import COMPARED, nested
+from flatgrad.functions.libraries import LIBRARIES, home_in_scipy
 from flatgrad.hashing import hashed
 
 Token = Any
@@ -27,7 +28,7 @@ Token = Any
 # modules whose contents are told by their versions
 KNOWN_MODULES = (
     "abc", "builtins", "collections", "contextlib", "copy", "dataclasses", "enum", "flatgrad", "functools", "itertools",
-    "logging", "math", "numpy", "operator", "sys", "time", "types", "typing", "warnings",
+    "logging", "math", "operator", "sys", "time", "types", "typing", "warnings", *LIBRARIES,
 )  # fmt: skip
 PLAIN = (bool, int, float, complex, str, bytes, type(None), type(Ellipsis), range)
 NUMBERS_AND_TEXT = (int, float, complex, str, bytes)
@@ -244,6 +245,9 @@ class Walk:
     def _known(self, value: Any) -> Token:
         if isinstance(value, types.ModuleType):
             return ("module", value.__name__)
+        home = home_in_scipy(value)
+        if home is not None:
+            return ("known", *home, sys.modules["scipy"].__version__)
         # np.add.reduce is not np.multiply.reduce
         bound = getattr(value, "__self__", None)
         is_bound = bound is not None and not isinstance(bound, types.ModuleType)

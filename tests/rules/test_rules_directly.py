@@ -17,14 +17,17 @@ import pytest
 
 import flatgrad.rules
 from flatgrad.binding import bound, spread
+from flatgrad.functions.libraries import home_in_scipy
 from flatgrad.graph.containers import List, Slice, leaves, mapped
 from flatgrad.graph.size import Expression
 from flatgrad.graph.values import FLOAT, Type, Value
 from flatgrad.infer import answer_of
 from flatgrad.registry import Sample, imaginary, name_of, positive, records
+from flatgrad.rules.scipy_functions import declare_installed
 
-for module in pkgutil.walk_packages(flatgrad.rules.__path__, "flatgrad.rules."):
+for module in pkgutil.iter_modules(flatgrad.rules.__path__, "flatgrad.rules."):
     importlib.import_module(module.name)
+declare_installed()
 
 RECORDS = records()
 DIFFERENTIATED = [record for record in RECORDS if record.gradient is not None]
@@ -42,9 +45,11 @@ def lists(structure):
 
 
 def full_name(function):
+def full_name(function):
     if isinstance(getattr(function, "__self__", None), np.ufunc):
         return f"numpy.{name_of(function)}"
-    return f"{getattr(function, '__module__', 'ndarray')}.{function.__name__}"
+    home = home_in_scipy(function) or (getattr(function, "__module__", "ndarray"), name_of(function))
+    return ".".join(map(str, home))
 
 
 def takes(function, sample):

@@ -18,11 +18,14 @@ import flatgrad.rules
 from flatgrad import nn
 from flatgrad.api import emit, value_and_grad
 from flatgrad.decorator import flatgrad as decorate
+from flatgrad.functions.libraries import home_in_scipy
 from flatgrad.graph.containers import leaves
 from flatgrad.registry import name_of, positive, records
+from flatgrad.rules.scipy_functions import declare_installed
 
-for module in pkgutil.walk_packages(flatgrad.rules.__path__, "flatgrad.rules."):
+for module in pkgutil.iter_modules(flatgrad.rules.__path__, "flatgrad.rules."):
     importlib.import_module(module.name)
+declare_installed()
 
 DIFFERENTIATED = [record for record in records() if record.gradient is not None]
 OPERATORS = {
@@ -44,8 +47,15 @@ def tuples(structure):
 def module_of(function):
     if isinstance(getattr(function, "__self__", None), np.ufunc):
         return "numpy"
-    module = getattr(function, "__module__", None) or "ndarray"
+    home = home_in_scipy(function)
+    module = home[0] if home is not None else getattr(function, "__module__", None) or "ndarray"
     return "flatgrad.nn" if module.startswith("flatgrad.nn.") else module
+
+
+def head_of(function):
+    """Return the imports of a file that calls a function."""
+    module = module_of(function)
+    return HEAD.replace("\n\n\n", f"\nfrom scipy import {module[6:]}\n\n\n") if module.startswith("scipy.") else HEAD
 
 
 def takes(function, sample):
@@ -91,7 +101,8 @@ class Written:
         args += [value if nameless and key not in named else f"{key}={value}" for key, value in attributes.items()]
         if module == "ndarray" or as_method:
             return f"{args[0]}.{name}({', '.join(args[1:])})"
-        prefix = PREFIXES[module] if module in PREFIXES else f"{module.replace('numpy', 'np', 1)}."
+        known = PREFIXES.get(module)
+        prefix = known if known is not None else f"{module.replace('numpy', 'np', 1).removeprefix('scipy.')}."
         return f"{prefix}{name}({', '.join(args)})"
 
     def option(self, item, name):
@@ -140,7 +151,7 @@ def defined(text):
 def function_of(written, as_method=False, added_up=False):
     """Return the function that makes the call; of several results the real ones are returned as a tuple, or added up."""
     call = written.call(as_method)
-    head = f"{HEAD}def f({', '.join(written.arguments)}):\n"
+    head = f"{head_of(written.function)}def f({', '.join(written.arguments)}):\n"
     function = defined(f"{head}    return {call}\n")
     y = function(*written.arguments.values())
     if is_complex(y):

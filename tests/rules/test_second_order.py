@@ -16,6 +16,7 @@ import pytest
 import flatgrad.rules
 from flatgrad.builder import Builder
 from flatgrad.differentiation.differentiate import differentiate
+from flatgrad.functions.libraries import home_in_scipy
 from flatgrad.graph.containers import List, Slice
 from flatgrad.graph.values import Constant, Graph, Value
 from flatgrad.graph.verify import verify
@@ -23,9 +24,11 @@ from flatgrad.infer import type_of
 from flatgrad.interpret import interpret
 from flatgrad.passes.ordered import PASSES
 from flatgrad.registry import name_of, positive, records
+from flatgrad.rules.scipy_functions import declare_installed
 
-for module in pkgutil.walk_packages(flatgrad.rules.__path__, "flatgrad.rules."):
+for module in pkgutil.iter_modules(flatgrad.rules.__path__, "flatgrad.rules."):
     importlib.import_module(module.name)
+declare_installed()
 
 STEP, RTOL, ATOL = 1e-6, 2e-5, 2e-6
 
@@ -41,6 +44,11 @@ def has_complex(sample):
     """Tell whether there are complex numbers in a sample: second derivatives are asked for of real ones only."""
     parts = (*sample.args, *sample.attributes.values())
     return any(isinstance(part, complex | np.ndarray) and np.iscomplexobj(part) for part in parts)
+
+
+def full_name(function):
+    home = home_in_scipy(function) or (getattr(function, "__module__", "ndarray"), name_of(function))
+    return ".".join(map(str, home))
 
 
 class Operation:
@@ -113,9 +121,7 @@ class Operation:
 
 
 CASES = [
-    pytest.param(
-        record, function, sample, id=f"{getattr(function, '__module__', 'ndarray')}.{name_of(function)}({sample})"
-    )
+    pytest.param(record, function, sample, id=f"{full_name(function)}({sample})")
     for record in records()
     if record.gradient is not None
     for function in record.functions
