@@ -103,6 +103,7 @@ class Record:
     view: bool
     dynamic: frozenset[str]
     results: tuple[str, ...]
+    unknown: tuple[str, ...]
 
     @property
     def name(self) -> str:
@@ -168,6 +169,7 @@ def rule(
     view: bool = False,
     dynamic: Sequence[str] = (),
     results: Sequence[str] = (),
+    unknown: Sequence[str] = (),
 ) -> Callable[[F], F]:
     """Declare the decorated function as the derivative of `functions`, which are names for one operation.
 
@@ -181,6 +183,7 @@ def rule(
       is right for complex numbers too (as `linear` where not given). `view`: whether the result may share memory with an
       argument. `dynamic` names the arguments beside the inputs that may be whole numbers of the program: those that no rule
       decides anything by. `results` are the names of the results, where they are a named tuple.
+    - `unknown`: the inputs that the function has a derivative by, and the rule has not. To ask for it is an error.
 
     The gradient of a complex z = a + bi is dL/da - i dL/db. With this sign the rule of a holomorphic function is the one
     for real numbers: ``grad_x = grad_y * f'(x)``.
@@ -202,6 +205,7 @@ def rule(
                 view=view,
                 dynamic=frozenset(dynamic),
                 results=tuple(results),
+                unknown=tuple(unknown),
             )
         )
         return gradient
@@ -235,6 +239,7 @@ def no_gradient(
                 view=view,
                 dynamic=frozenset(),
                 results=(),
+                unknown=(),
             )
         )
 
@@ -280,6 +285,7 @@ def declared_by_users() -> list[tuple[Any, ...]]:
     return [
         (record.functions, record.gradient, record.shape, record.dtype, record.scalar)
         + (record.elementwise, record.linear, record.holomorphic, record.view, record.dynamic, record.results)
+        + (record.unknown,)
         for record in _declared_by_users
     ]
 

@@ -133,7 +133,7 @@ def derived_from(node: Node) -> tuple[Any, Mapping[str, Any]]:
 
 
 def inputs_of(record: Record, arguments: Mapping[str, Any]) -> Iterator[Any]:
-    """Return what an operation passes a gradient on to."""
+    """Return what an operation passes a gradient on to, or has to."""
     assert record.gradient is not None
-    for name in inputs_with_gradient(record.gradient):
+    for name in (*inputs_with_gradient(record.gradient), *record.unknown):
         yield from leaves(arguments.get(name))

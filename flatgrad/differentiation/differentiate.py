@@ -27,6 +27,7 @@ from flatgrad.differentiation.unbroadcast import broadcast_axes, cast, is_smalle
 from flatgrad.errors import Problem, UnsupportedError
 from flatgrad.frontend.rule_bodies import inputs_with_gradient, read_rule
 from flatgrad.frontend.views import is_basic, is_read_only
+from flatgrad.frontend.wording import called
 from flatgrad.graph.containers import leaves
 from flatgrad.graph.regions import branch, call, edited, loop
 from flatgrad.graph.size import SizeUnknown
@@ -166,6 +167,7 @@ class Backward:
         assert record is not None and record.gradient is not None
         _refuse_whole_numbers(node, self.gradients)
         _refuse_complex(node, record)
+        _refuse_unknown(node, record, arguments, sources)
         several = len(node.outputs) > 1 or node.in_list
         grad_y: Any = tuple([self._gradient_or_zeros(output) for output in node.outputs])
         y: Any = node.outputs
@@ -354,6 +356,13 @@ def _refuse_complex(node: Node, record: Record) -> None:
     if not record.holomorphic and any(value.dtype.kind == "c" for value in (*node.inputs, *node.outputs)):
         message = f"the gradient of {record.name} has a rule for real numbers only, not for complex ones"
         raise UnsupportedError(problem_at(node.location, message, "take .real, .imag or np.abs before"))
+
+
+def _refuse_unknown(node: Node, record: Record, arguments: Mapping[str, Any], sources: Mapping[Value, None]) -> None:
+    for name in record.unknown:
+        if any(leaf in sources for leaf in leaves(arguments.get(name))):
+            message = f"the gradient of {called(node.function)} by `{name}` is not known"
+            raise UnsupportedError(problem_at(node.location, message, f"leave `{name}` out of wrt, or write a number"))
 
 
 def _note_place(error: SizeUnknown, node: Node) -> None:
