@@ -45,7 +45,6 @@ def lists(structure):
 
 
 def full_name(function):
-def full_name(function):
     if isinstance(getattr(function, "__self__", None), np.ufunc):
         return f"numpy.{name_of(function)}"
     home = home_in_scipy(function) or (getattr(function, "__module__", "ndarray"), name_of(function))

@@ -46,7 +46,7 @@ def grad_exp10(x, y, grad_y):
 
 @rule(special.exprel, shape=same, samples=[*REAL, Sample(np.array([0.0, 1e-9, -1e-3, 9.0, -40.0]))])
 def grad_exprel(x, y, grad_y):
-    grad_x = grad_y * special.hyp1f1(2, 3, np.clip(x, np.finfo(y.dtype).min, 1e3)) / 2
+    grad_x = grad_y * special.hyp1f1(2, 3, np.clip(x, float(np.finfo(y.dtype).min), 1e3)) / 2
     return grad_x
 
 
@@ -117,7 +117,7 @@ def grad_radian(degrees, minutes, seconds, y, grad_y):
 def grad_boxcox(x, lmbda, y, grad_y):
     log_x = np.log(x)
     grad_x = grad_y * x ** (lmbda - 1)
-    grad_lmbda = grad_y * log_x**2 * special.hyp1f1(2, 3, np.clip(lmbda * log_x, np.finfo(y.dtype).min, 1e3)) / 2
+    grad_lmbda = grad_y * log_x**2 * special.hyp1f1(2, 3, np.clip(lmbda * log_x, float(np.finfo(y.dtype).min), 1e3)) / 2
     return grad_x, grad_lmbda
 
 
@@ -125,7 +125,7 @@ def grad_boxcox(x, lmbda, y, grad_y):
 def grad_boxcox1p(x, lmbda, y, grad_y):
     log_x = np.log1p(x)
     grad_x = grad_y * np.exp((lmbda - 1) * log_x)
-    grad_lmbda = grad_y * log_x**2 * special.hyp1f1(2, 3, np.clip(lmbda * log_x, np.finfo(y.dtype).min, 1e3)) / 2
+    grad_lmbda = grad_y * log_x**2 * special.hyp1f1(2, 3, np.clip(lmbda * log_x, float(np.finfo(y.dtype).min), 1e3)) / 2
     return grad_x, grad_lmbda
 
 
@@ -134,7 +134,7 @@ def grad_inv_boxcox(x, lmbda, y, grad_y):
     # of the transformation back: dy / dx is one over the derivative of boxcox at y
     log_y = np.log(y)
     grad_x = grad_y * y ** (1 - lmbda)
-    grad_lmbda = -grad_x * log_y**2 * special.hyp1f1(2, 3, np.clip(lmbda * log_y, np.finfo(y.dtype).min, 1e3)) / 2
+    grad_lmbda = -grad_x * log_y**2 * special.hyp1f1(2, 3, np.clip(lmbda * log_y, float(np.finfo(y.dtype).min), 1e3)) / 2
     return grad_x, grad_lmbda
 
 
@@ -142,5 +142,5 @@ def grad_inv_boxcox(x, lmbda, y, grad_y):
 def grad_inv_boxcox1p(x, lmbda, y, grad_y):
     log_y = np.log1p(y)
     grad_x = grad_y * np.exp((1 - lmbda) * log_y)
-    grad_lmbda = -grad_x * log_y**2 * special.hyp1f1(2, 3, np.clip(lmbda * log_y, np.finfo(y.dtype).min, 1e3)) / 2
+    grad_lmbda = -grad_x * log_y**2 * special.hyp1f1(2, 3, np.clip(lmbda * log_y, float(np.finfo(y.dtype).min), 1e3)) / 2
     return grad_x, grad_lmbda
