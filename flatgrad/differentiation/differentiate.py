@@ -362,7 +362,8 @@ def _refuse_unknown(node: Node, record: Record, arguments: Mapping[str, Any], so
     for name in record.unknown:
         if any(leaf in sources for leaf in leaves(arguments.get(name))):
             message = f"the gradient of {called(node.function)} by `{name}` is not known"
-            raise UnsupportedError(problem_at(node.location, message, f"leave `{name}` out of wrt, or write a number"))
+            hint = f"leave what `{name}` is computed from out of wrt, or write a number"
+            raise UnsupportedError(problem_at(node.location, message, hint))
 
 
 def _note_place(error: SizeUnknown, node: Node) -> None:

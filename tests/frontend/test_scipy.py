@@ -168,3 +168,27 @@ def test_what_changes_nothing():
     assert is_pure(special.expit) and is_pure(special.ellipk)
     assert not is_pure(stats.norm.rvs) and not is_pure(stats.zscore)
     assert lookup(stats.norm.rvs) is None
+
+
+def test_an_order_has_no_gradient_and_may_be_anything_else(define):
+    """The derivative of a Bessel function by its order is not known: that is said, where it is asked for, and not 0."""
+    f = define("def f(nu, x):\n    return sc.jv(nu, x)\n", sc=special)
+    with pytest.raises(FlatgradError, match=r":7:12: the gradient of `scipy.special.jv` by `v` is not known"):
+        grad(f)(1.5, 2.0)
+    assert grad(f, wrt="x")(1.5, 2.0) == pytest.approx(special.jvp(1.5, 2.0))
+    orders = np.array([0, 1, 4])
+    np.testing.assert_allclose(grad(f, wrt="x")(2, 2.0), special.jvp(2, 2.0))
+    g = define("def g(nu, x):\n    return np.sum(sc.jv(nu, x))\nf = g\n", sc=special)
+    gradients = grad(g)(orders, np.array([0.5, 2.0, 7.0]))
+    assert gradients.nu is None
+    np.testing.assert_allclose(gradients.x, special.jvp(orders, np.array([0.5, 2.0, 7.0])))
+
+
+def test_logsumexp_of_large_numbers_shares_the_gradient(define):
+    """The result has no digits left for the log of 2, and the gradients sum to 1 all the same."""
+    f = define("def f(a):\n    return sc.logsumexp(a)\n", sc=special)
+    np.testing.assert_array_equal(grad(f)(np.array([1e16, 1e16])).a, [0.5, 0.5])
+    masked = define("def f(a):\n    return sc.logsumexp(a, b=np.array([1.0, 0.0]))\n", sc=special)
+    np.testing.assert_array_equal(grad(masked)(np.array([1.0, 2000.0])).a, [1.0, 0.0])
+    with pytest.raises(FlatgradError, match="return_sign=True has no rule"):
+        grad(define("def f(a):\n    return sc.logsumexp(a, return_sign=True)[0]\n", sc=special))(np.ones(2))

@@ -25,7 +25,7 @@ ZERO, MINUS_INF, INF = np.array([0.0]), np.array([-np.inf]), np.array([np.inf])
     special.xlogy,
     shape=elementwise,
     samples=[*PAIRS, Sample(np.array([0.0, -1.5]), positive(2))],
-    kinks=[Kink("xlogy(0, 0)", "-inf and 0", (ZERO, ZERO), (MINUS_INF, ZERO), jax="-inf and nan", torch="0")],
+    kinks=[Kink("xlogy(0, 0)", "-inf and 0", (ZERO, ZERO), (MINUS_INF, ZERO), jax="-inf and nan", torch="0 and nan")],
 )
 def grad_xlogy(a, b, y, grad_y):
     # 1 stands for 0 where both are 0
@@ -39,7 +39,9 @@ def grad_xlogy(a, b, y, grad_y):
     special.xlog1py,
     shape=elementwise,
     samples=[*PAIRS, Sample(np.array([0.0, -1.5]), within_one(2))],
-    kinks=[Kink("xlog1py(0, -1)", "-inf and 0", (ZERO, ZERO - 1), (MINUS_INF, ZERO), jax="-inf and nan")],
+    kinks=[
+        Kink("xlog1py(0, -1)", "-inf and 0", (ZERO, ZERO - 1), (MINUS_INF, ZERO), jax="-inf and nan", torch="0 and nan")
+    ],
 )
 def grad_xlog1py(a, b, y, grad_y):
     # 1 stands for 0 where both are 0
@@ -78,7 +80,7 @@ def grad_rel_entr(a, b, y, grad_y):
     special.kl_div,
     shape=elementwise,
     samples=PAIRS,
-    kinks=[Kink("kl_div(0, 0)", "-inf and 0", (ZERO, ZERO), (MINUS_INF, ZERO), jax="0")],
+    kinks=[Kink("kl_div(0, 0)", "-inf and 0", (ZERO, ZERO), (MINUS_INF, ZERO), jax="-1 and 1")],
 )
 def grad_kl_div(a, b, y, grad_y):
     # 1 stands for 0 where both are 0

@@ -93,7 +93,7 @@ def grad_log_ndtr(x, y, grad_y):
     special.ndtri,
     shape=same,
     samples=PROBABILITIES,
-    kinks=[Kink("ndtri(0)", "inf, as the formula says", *AT_ZERO, jax="inf", torch="inf")],
+    kinks=[Kink("ndtri(0)", "inf, as the formula says", *AT_ZERO, jax="0", torch="inf")],
 )
 def grad_ndtri(x, y, grad_y):
     grad_x = grad_y * math.sqrt(2 * math.pi) * np.exp(y * y / 2)

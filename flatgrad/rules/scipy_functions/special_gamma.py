@@ -165,7 +165,7 @@ def of_real_numbers(n: Any, *, exact: bool = False, extend: str = "zero") -> Sha
     shape=of_real_numbers,
     elementwise=True,
     samples=POSITIVE,
-    kinks=[Kink("factorial left of 0", "0", (np.array([-1.0, -2.5]),), (np.zeros(2),))],
+    kinks=[Kink("factorial left of 0", "0", (np.array([-1.0, -2.5]),), (np.zeros(2),), jax="nan and 0")],
 )
 def grad_factorial(n, y, grad_y, *, exact=False, extend="zero"):
     grad_n = grad_y * y * special.digamma(np.maximum(n, 0) + 1)

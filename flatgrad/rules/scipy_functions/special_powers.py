@@ -134,7 +134,9 @@ def grad_inv_boxcox(x, lmbda, y, grad_y):
     # of the transformation back: dy / dx is one over the derivative of boxcox at y
     log_y = np.log(y)
     grad_x = grad_y * y ** (1 - lmbda)
-    grad_lmbda = -grad_x * log_y**2 * special.hyp1f1(2, 3, np.clip(lmbda * log_y, float(np.finfo(y.dtype).min), 1e3)) / 2
+    grad_lmbda = (
+        -grad_x * log_y**2 * special.hyp1f1(2, 3, np.clip(lmbda * log_y, float(np.finfo(y.dtype).min), 1e3)) / 2
+    )
     return grad_x, grad_lmbda
 
 
@@ -142,5 +144,7 @@ def grad_inv_boxcox(x, lmbda, y, grad_y):
 def grad_inv_boxcox1p(x, lmbda, y, grad_y):
     log_y = np.log1p(y)
     grad_x = grad_y * np.exp((1 - lmbda) * log_y)
-    grad_lmbda = -grad_x * log_y**2 * special.hyp1f1(2, 3, np.clip(lmbda * log_y, float(np.finfo(y.dtype).min), 1e3)) / 2
+    grad_lmbda = (
+        -grad_x * log_y**2 * special.hyp1f1(2, 3, np.clip(lmbda * log_y, float(np.finfo(y.dtype).min), 1e3)) / 2
+    )
     return grad_x, grad_lmbda
