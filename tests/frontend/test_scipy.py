@@ -178,10 +178,9 @@ def test_an_order_has_no_gradient_and_may_be_anything_else(define):
     assert grad(f, wrt="x")(1.5, 2.0) == pytest.approx(special.jvp(1.5, 2.0))
     orders = np.array([0, 1, 4])
     np.testing.assert_allclose(grad(f, wrt="x")(2, 2.0), special.jvp(2, 2.0))
-    g = define("def g(nu, x):\n    return np.sum(sc.jv(nu, x))\nf = g\n", sc=special)
-    gradients = grad(g)(orders, np.array([0.5, 2.0, 7.0]))
-    assert gradients.nu is None
-    np.testing.assert_allclose(gradients.x, special.jvp(orders, np.array([0.5, 2.0, 7.0])))
+    f = define("def f(nu, x):\n    return np.sum(sc.jv(nu, x))\n", sc=special)
+    x = np.array([0.5, 2.0, 7.0])
+    np.testing.assert_allclose(grad(f)(orders, x).x, special.jvp(orders, x))
 
 
 def test_logsumexp_of_large_numbers_shares_the_gradient(define):
