@@ -33,6 +33,8 @@ class StaticNeeded(Exception):
 
 def _without_defaults(record: Record, arguments: dict[str, Any], positional: int) -> dict[str, Any]:
     """Leave out what a rule passes on by name and what is so anyhow, so that the call is the one that users write."""
+    if record.gradient is None:
+        return arguments
     defaults = {p.name: p.default for p in record.parameters if p.default is None or isinstance(p.default, bool)}
     return {
         name: argument

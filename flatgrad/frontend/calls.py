@@ -309,7 +309,9 @@ def _is_for_an_array(record: Record, place: int, argument: Any) -> bool:
         return False
     # what a star stands for is the last input, and all behind it
     places = slice(last, None) if record.starred is not None and place >= last else slice(place, place + 1)
-    return not any(isinstance(arg, tuple | list) for sample in record.samples for arg in sample.args[places])
+    name = record.inputs[min(place, last)]
+    tried = [(*sample.args[places], sample.attributes.get(name)) for sample in record.samples]
+    return not any(isinstance(arg, tuple | list) for args in tried for arg in args)
 
 
 def _of_the_same_module(reader: Reader, function: Any, args: list[Any]) -> Any:

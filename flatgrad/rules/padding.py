@@ -60,8 +60,10 @@ def pad_widths(x: Any, pad_width: Any) -> Pairs:
     return _pairs(items, rank, "pad_width")
 
 
-def padded(x: Any, pad_width: Any, *_: Any, mode: Any = "constant", **options: Any) -> Shape:
+def padded(x: Any, pad_width: Any, constant_values: Any = 0, *, mode: Any = "constant", **options: Any) -> Shape:
     """The axes get longer by what is put before and behind them."""
+    if isinstance(constant_values, Value) and constant_values.rank:
+        raise TypeError("constant_values as an array has no rule; write a number, or tuples of them")
     if mode not in MODES:
         raise TypeError(f"mode={mode!r} has no rule; these have one: {', '.join(MODES)}")
     for name in options:

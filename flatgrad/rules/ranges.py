@@ -86,7 +86,7 @@ def spaced(
     return [shape, between] if retstep else shape
 
 
-def spaced_powers(start: Any, stop: Any, base: Any = 10.0, *, num: Any = 50, axis: int = 0, **_: Any) -> Shape:
+def spaced_powers(start: Any, stop: Any, num: Any = 50, base: Any = 10.0, *, axis: int = 0, **_: Any) -> Shape:
     """The same, for powers of one number."""
     if shape_of(base):
         raise TypeError("base has to be a number")

@@ -186,7 +186,6 @@ REFUSED = {
         "y = x[0].copy()\nv = np.lib.stride_tricks.sliding_window_view(y, 2)\nv[0] = 1.0\nreturn np.sum(y)",
         "a view that NumPy does not let a program change",
     ),
-    "more orders beside an end": ("return np.sum(np.diff(x, n=2, prepend=0.0))", "prepend and append go with n=1 only"),
 }
 
 
