@@ -10,7 +10,8 @@ from typing import Any
 import libcst as cst
 import numpy as np
 
-from flatgrad.frontend.calls import call, calls
+from flatgrad.frontend.call_tables import calls
+from flatgrad.frontend.calls import call
 from flatgrad.frontend.classes import is_subclass
 from flatgrad.frontend.containers import is_plain, known_key, mapping_of, new_dict, new_list, same_item
 from flatgrad.frontend.expressions import operation

@@ -13,7 +13,7 @@ import libcst as cst
 import numpy as np
 
 from flatgrad.frontend.builtin_calls import NOT_GIVEN, arguments_of, ordered
-from flatgrad.frontend.calls import METHODS, CallReader, calls
+from flatgrad.frontend.call_tables import METHODS, CallReader, calls
 from flatgrad.frontend.containers import (
     change_dict,
     change_list,

@@ -11,7 +11,8 @@ from typing import Any
 import libcst as cst
 
 from flatgrad.frontend.builtin_calls import NOT_GIVEN, arguments_of
-from flatgrad.frontend.calls import call, calls
+from flatgrad.frontend.call_tables import calls
+from flatgrad.frontend.calls import call
 from flatgrad.frontend.containers import known_key
 from flatgrad.frontend.expressions import operation
 from flatgrad.frontend.iterables import Iterable, of_item, raise_unknown, whole_number

@@ -113,7 +113,9 @@ def _made_from(value: Value, node: Node, whole: bool) -> Sequence[Asked] | None:
         return None
     is_sequence = function in (np.array, np.asarray) and isinstance(node.arguments["x"], tuple)
     is_method = function is np.copy and node.form == "method"
-    if function in MADE_IN_ORDER or is_sequence or is_method or is_made_anew(node):
+    is_diagonal = function is np.diag and is_made_anew(node)
+    is_moved = function is np.linspace and node.arguments.get("axis", 0) != 0
+    if (function in MADE_IN_ORDER and not is_moved) or is_sequence or is_method or is_diagonal:
         return []
     if function in PRODUCTS:
         return [] if all(x.rank <= 2 for x in node.inputs) else None

@@ -15,8 +15,8 @@ import numpy as np
 
 from flatgrad.frontend.attributes import attribute, known_attribute
 from flatgrad.frontend.builtin_calls import class_of_any
+from flatgrad.frontend.call_tables import METHODS, calls
 from flatgrad.frontend.callees import is_followed
-from flatgrad.frontend.calls import METHODS, calls
 from flatgrad.frontend.classes import fields, is_dataclass, is_tuple, is_users_class, name_of
 from flatgrad.frontend.construction import constructed, initialise_fields, namespace, replaced
 from flatgrad.frontend.containers import new_dict

@@ -9,7 +9,7 @@ import libcst as cst
 
 from flatgrad.frontend.attributes import attribute
 from flatgrad.frontend.builtin_calls import arguments_of
-from flatgrad.frontend.calls import CALLS, GETTERS, calls
+from flatgrad.frontend.call_tables import CALLS, GETTERS, calls
 from flatgrad.frontend.containers import contains
 from flatgrad.frontend.expressions import BINARY, operation
 from flatgrad.frontend.reader import Reader

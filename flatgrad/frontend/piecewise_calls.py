@@ -14,7 +14,8 @@ from typing import Any
 import libcst as cst
 import numpy as np
 
-from flatgrad.frontend.calls import call, calls
+from flatgrad.frontend.call_tables import calls
+from flatgrad.frontend.calls import call
 from flatgrad.frontend.expressions import operation
 from flatgrad.frontend.functions import is_applied
 from flatgrad.frontend.plain_numbers import is_number

@@ -20,6 +20,9 @@ CERTAIN = [
 # those that lie in another order, or may do so
 OTHERS = [
     "m.copy()[:, [0, 1]]", "np.einsum('ij,jk->ki', m.copy(), m.copy())", "m * 1", "m.T * 1", "np.copy(m.T)", "np.zeros_like(m)",
+    "np.linspace(m[0], m[1], 4, axis=-1)", "np.einsum('ij->ji', m.copy())", "np.pad(m.T, 1)", "np.flip(m, 0).copy()", "np.tile(m.T, 2)", "np.append(m.T, m.T, axis=0)",
+    "np.take(m.T, [0, 1], axis=0)", "np.repeat(m.T, 2, axis=1)", "np.sort(m.T, axis=0)", "np.fft.fft(m.T).real", "np.block([[m.T]])",
+    "np.linalg.inv(m[:3, :3].T)", "np.tensordot(m, m.T, 1)", "np.roll(m.T, 1)", "np.cumsum(m.T, axis=0)", "np.delete(m.T, 0, axis=0)",
     "m.copy()[:, 1]", "m.copy()[:, 1:]", "np.asarray(m.T) * 2", "m.copy()[::-1]", "np.array(m.T)", "np.matmul(np.stack([m, m]), m)",
 ]  # fmt: skip
 FORMS = ["v = z.reshape(-1)", "v = z.ravel()", "v = np.ravel(z)", "v = np.reshape(z, (-1,))"]
