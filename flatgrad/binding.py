@@ -38,6 +38,17 @@ def _renamed(own: tuple[str, ...], record: Record) -> tuple[str, ...]:
     return tuple([name if name in known else next(inputs, name) for name in own])
 
 
+def name_in_record(function: Callable[..., Any], record: Record, given: int | str) -> str | None:
+    """Return the name that a record has for the argument at a place, or of a name; None where it has none."""
+    own = _own_parameters(function)
+    names = tuple(p.name for p in record.parameters) if own is None else _renamed(own, record)
+    if isinstance(given, str):
+        return dict(zip(own or (), names, strict=False)).get(given, given)
+    if record.starred is not None and given >= names.index(record.starred):
+        return record.starred
+    return names[given] if given < len(names) else None
+
+
 def bound(
     function: Callable[..., Any], record: Record, args: Sequence[Any], kwargs: Mapping[str, Any]
 ) -> tuple[dict[str, Any], int]:

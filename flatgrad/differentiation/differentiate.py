@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Mapping, Sequence, Set
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,17 +22,16 @@ from flatgrad.differentiation.branches import visit_branch
 from flatgrad.differentiation.calls import complete_calls, join_calls, visit_call, visit_edited
 from flatgrad.differentiation.loops import visit_loop
 from flatgrad.differentiation.masks import MaskedGradients, plain
+from flatgrad.differentiation.refusals import note_place, refuse_complex, refuse_unknown, refuse_whole_numbers
 from flatgrad.differentiation.unbroadcast import broadcast_axes, cast, is_smaller, summed_over
-from flatgrad.errors import Problem, UnsupportedError
 from flatgrad.frontend.rule_bodies import inputs_with_gradient, read_rule
 from flatgrad.frontend.views import is_basic, is_read_only
-from flatgrad.frontend.wording import called
 from flatgrad.graph.containers import leaves
 from flatgrad.graph.regions import branch, call, edited, loop
 from flatgrad.graph.size import SizeUnknown
-from flatgrad.graph.values import FLOAT, Constant, Graph, Node, Value, problem_at
+from flatgrad.graph.values import FLOAT, Constant, Graph, Node, Value
 from flatgrad.infer import makes_number
-from flatgrad.registry import Record, lookup
+from flatgrad.registry import lookup
 from flatgrad.rules.placing import placed, placed_together
 from flatgrad.rules.program import named
 from flatgrad.rules.writing import added, assigned
@@ -117,7 +115,7 @@ class Backward:
             try:
                 self._visit(node, sources)
             except SizeUnknown as error:
-                _note_place(error, node)
+                note_place(error, node)
                 raise
         self.builder.forward = None
 
@@ -165,9 +163,9 @@ class Backward:
         function, arguments = derived_from(node)
         record = lookup(function)
         assert record is not None and record.gradient is not None
-        _refuse_whole_numbers(node, self.gradients)
-        _refuse_complex(node, record)
-        _refuse_unknown(node, record, arguments, sources)
+        refuse_whole_numbers(node, self.gradients)
+        refuse_complex(node, record)
+        refuse_unknown(node, record, arguments, sources)
         several = len(node.outputs) > 1 or node.in_list
         grad_y: Any = tuple([self._gradient_or_zeros(output) for output in node.outputs])
         y: Any = node.outputs
@@ -340,44 +338,6 @@ class Backward:
         node = self.builder.node(named, {"x": gradient}, [gradient.type])
         self.masks.unite([gradient], node.output)
         return node.output
-
-
-def _refuse_whole_numbers(node: Node, gradients: Mapping[Value, Value]) -> None:
-    for output in node.outputs:
-        if output in gradients and not output.type.is_differentiable:
-            message = f"the gradient passes through whole numbers here ({output.type})"
-            hint = "convert to floats first, x.astype(float), or leave the whole number out of wrt"
-            place = node.location
-            raise UnsupportedError(problem_at(place, message, hint))
-
-
-def _refuse_complex(node: Node, record: Record) -> None:
-    """Raise for a complex number where the rule is right for real numbers only."""
-    if not record.holomorphic and any(value.dtype.kind == "c" for value in (*node.inputs, *node.outputs)):
-        message = f"the gradient of {record.name} has a rule for real numbers only, not for complex ones"
-        raise UnsupportedError(problem_at(node.location, message, "take .real, .imag or np.abs before"))
-
-
-def _refuse_unknown(node: Node, record: Record, arguments: Mapping[str, Any], sources: Mapping[Value, None]) -> None:
-    for name in record.unknown:
-        if any(leaf in sources for leaf in leaves(arguments.get(name))):
-            message = f"the gradient of {called(node.function)} by `{name}` is not known"
-            hint = f"leave what `{name}` is computed from out of wrt, or write a number"
-            raise UnsupportedError(problem_at(node.location, message, hint))
-
-
-def _note_place(error: SizeUnknown, node: Node) -> None:
-    """Note where an error comes from that the caller may be able to mend by giving numbers.
-
-    That is a place of the user's code, not the line of a rule.
-    """
-    problem: Problem | None = getattr(error, "problem", None)
-    if node.location is not None and (problem is None or problem.file.startswith(_OWN_CODE)):
-        hint = "give numbers for the sizes: shapes='x=(10,)'"
-        error.problem = node.location.problem(f"the gradient {error}", hint)  # type: ignore[attr-defined]
-
-
-_OWN_CODE = str(Path(__file__).parents[1])
 
 
 def _call_of_placed(part: Value, value: Value) -> dict[str, Any] | None:

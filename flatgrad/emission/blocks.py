@@ -9,9 +9,10 @@ import operator
 from collections.abc import Sequence
 from typing import Any
 
-from flatgrad.emission.expressions import AND, ATOM, OR, Printer
+from flatgrad.emission.expressions import Printer
 from flatgrad.emission.headers import Headers
 from flatgrad.emission.keeping import Region, Regions
+from flatgrad.emission.literals import AND, ATOM, OR
 from flatgrad.emission.names import Names
 from flatgrad.emission.structured_calls import Passed
 from flatgrad.emission.tapes import Tapes

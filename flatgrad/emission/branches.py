@@ -9,8 +9,8 @@ import operator
 from collections.abc import Sequence
 
 from flatgrad.emission.blocks import Blocks
-from flatgrad.emission.expressions import AND, COMPARED, CONDITIONAL, NOT, OR, Text
 from flatgrad.emission.lines import is_expression
+from flatgrad.emission.literals import AND, COMPARED, CONDITIONAL, NOT, OR, Text
 from flatgrad.emission.marks import is_handler
 from flatgrad.emission.writer import Line, indented
 from flatgrad.graph.regions import BACKWARD, branch, is_undefined, received

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from flatgrad.emission.expressions import ATOM, Printer, Text
+from flatgrad.emission.expressions import Printer
 from flatgrad.emission.keeping import Regions
+from flatgrad.emission.literals import ATOM, Text
 from flatgrad.emission.loops import Loops
 from flatgrad.emission.names import Names
 from flatgrad.emission.structured_calls import Passed, Place, Returned, structures_in

@@ -9,9 +9,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from flatgrad.emission.checkpoints import Checkpoints
-from flatgrad.emission.expressions import Printer, quoted
+from flatgrad.emission.expressions import Printer
 from flatgrad.emission.keeping import Region, Regions, is_backward
 from flatgrad.emission.layout import laid_out
+from flatgrad.emission.literals import quoted
 from flatgrad.emission.names import Names
 from flatgrad.emission.shapes_text import shapes_text, wrapped
 from flatgrad.emission.spelling import Spelling

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from flatgrad.emission.expressions import ATOM, PRODUCT, SUM, Printer
+from flatgrad.emission.expressions import Printer
 from flatgrad.emission.keeping import FROM_THE_END, IN_REVERSE, Region, counts_turns, mode_of
+from flatgrad.emission.literals import ATOM, PRODUCT, SUM
 from flatgrad.emission.names import Names
 from flatgrad.emission.tapes import Tapes, shifted
 from flatgrad.graph.regions import LoopParts

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from flatgrad.emission.expressions import ATOM, CONDITIONAL, PRODUCT, SPECIAL, SUM, Printer, Text, formatted_text
+from flatgrad.emission.expressions import SPECIAL, Printer
+from flatgrad.emission.literals import ATOM, CONDITIONAL, PRODUCT, SUM, Text, formatted_text
 from flatgrad.graph.values import Node
 from flatgrad.rules.program import (
     concatenated,

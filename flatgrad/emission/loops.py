@@ -10,10 +10,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from flatgrad.emission.branches import Branches
-from flatgrad.emission.expressions import NOT
 from flatgrad.emission.interfaces import interface_of
 from flatgrad.emission.keeping import Region, shape_of_sum
 from flatgrad.emission.lines import is_expression, is_inside
+from flatgrad.emission.literals import NOT
 from flatgrad.emission.tape_arrays import shape_of_tape, sizes_at_hand, writes_into_arrays
 from flatgrad.emission.writer import Line, indented
 from flatgrad.graph.regions import BACKWARD, LoopParts, branch, is_undefined, loop, received

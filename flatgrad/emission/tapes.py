@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from flatgrad.emission.expressions import ATOM, Printer
+from flatgrad.emission.expressions import Printer
 from flatgrad.emission.keeping import (
     FROM_THE_END,
     IN_REVERSE,
@@ -22,6 +22,7 @@ from flatgrad.emission.keeping import (
     mode_of,
     pairs_of,
 )
+from flatgrad.emission.literals import ATOM
 from flatgrad.emission.names import Names
 from flatgrad.emission.variables import Variables
 from flatgrad.graph.regions import branch, loop

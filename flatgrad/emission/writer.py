@@ -12,10 +12,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from flatgrad.emission.expressions import ATOM, INFIX, Printer, Text
+from flatgrad.emission.expressions import INFIX, Printer
 from flatgrad.emission.keeping import Regions
 from flatgrad.emission.kept_text import head_of_except, head_of_with
 from flatgrad.emission.lines import PLACING
+from flatgrad.emission.literals import ATOM, Text
 from flatgrad.emission.marks import Block, head_of_part
 from flatgrad.emission.names import Names
 from flatgrad.graph.containers import List

@@ -12,6 +12,7 @@ from typing import Any
 import libcst as cst
 import numpy as np
 
+from flatgrad.binding import name_in_record
 from flatgrad.frontend.array_writes import WRITING_CALLS, into_out, is_given_out, read_writing_call
 from flatgrad.frontend.call_tables import CALLS, is_one_of, is_read_here
 from flatgrad.frontend.callees import ImportReader
@@ -99,16 +100,7 @@ def _of_plain_items(reader: Reader, function: Any, args: list[Any], kwargs: dict
     if reader.inlined:
         function = _of_the_same_module(reader, function, args)
     else:
-        args = [
-            of_items(reader, np.array, [arg], {}, syntax) if _is_for_an_array(record, place, arg) else arg
-            for place, arg in enumerate(args)
-        ]
-        kwargs = {
-            name: of_items(reader, np.array, [arg], {}, syntax)
-            if name in record.inputs and _is_for_an_array(record, record.inputs.index(name), arg)
-            else arg
-            for name, arg in kwargs.items()
-        }
+        args, kwargs = _with_arrays(reader, function, record, args, kwargs, syntax)
     return reader.apply(syntax, function, *args, **kwargs)
 
 
@@ -129,16 +121,32 @@ def _read_here(reader: Reader, function: Any, args: list[Any], kwargs: dict[str,
     return CALLS[function](reader, args, kwargs, syntax)
 
 
-def _is_for_an_array(record: Record, place: int, argument: Any) -> bool:
-    """Tell whether an argument is a list of numbers that NumPy makes an array of: ``np.sum([a, b])``."""
-    last = len(record.inputs) - 1
-    if not isinstance(argument, tuple) or (place > last and record.starred is None):
+def _with_arrays(
+    reader: Reader, function: Any, record: Record, args: list[Any], kwargs: dict[str, Any], syntax: cst.CSTNode
+) -> tuple[list[Any], dict[str, Any]]:
+    """Return the arguments of a call with arrays for the lists of numbers that NumPy makes arrays of: ``np.sum([a, b])``."""
+
+    def converted(given: int | str, argument: Any) -> Any:
+        is_list = isinstance(argument, tuple) and _takes_arrays_only(function, record, given)
+        return of_items(reader, np.array, [argument], {}, syntax) if is_list else argument
+
+    return (
+        [converted(place, argument) for place, argument in enumerate(args)],
+        {name: converted(name, argument) for name, argument in kwargs.items()},
+    )
+
+
+def _takes_arrays_only(function: Any, record: Record, given: int | str) -> bool:
+    """Tell whether an argument is one that is differentiated, and that no sample gives as a list or tuple."""
+    name = name_in_record(function, record, given)
+    if name not in record.inputs:
         return False
-    # what a star stands for is the last input, and all behind it
-    places = slice(last, None) if record.starred is not None and place >= last else slice(place, place + 1)
-    name = record.inputs[min(place, last)]
-    tried = [(*sample.args[places], sample.attributes.get(name)) for sample in record.samples]
-    return not any(isinstance(arg, tuple | list) for args in tried for arg in args)
+    for sample in record.samples:
+        by_place: dict[int | str, Any] = dict(enumerate(sample.args))
+        for place, argument in (by_place | sample.attributes).items():
+            if isinstance(argument, tuple | list) and name_in_record(record.functions[0], record, place) == name:
+                return False
+    return True
 
 
 def _of_the_same_module(reader: Reader, function: Any, args: list[Any]) -> Any:

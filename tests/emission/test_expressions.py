@@ -14,7 +14,8 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from flatgrad import api
-from flatgrad.emission.expressions import formatted_text, is_simple, quoted
+from flatgrad.emission.expressions import is_simple
+from flatgrad.emission.literals import formatted_text, quoted
 from flatgrad.errors import FlatgradError
 
 RUFF = shutil.which("ruff", path=str(Path(sys.executable).parent))
