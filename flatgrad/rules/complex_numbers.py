@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from flatgrad.graph.size import Shape
+from flatgrad.graph.size import Shape, SizeMismatch
 from flatgrad.registry import Kink, Sample, imaginary, no_gradient, real, rule
-from flatgrad.rules.shapes import same
+from flatgrad.rules.shapes import same, shape_of
 
 PLANE = [Sample(imaginary(2, 3)), Sample(imaginary(3), second=False)]
 
@@ -69,6 +69,42 @@ def grad_complex(a, b=None, y=None, grad_y=None):
 
 @rule(np.complex128, shape=same, linear=True, samples=[Sample(real(3)), Sample(imaginary(2, 3))])
 def grad_complex128(x, y, grad_y):
+    grad_x = grad_y
+    return grad_x
+
+
+def sorted_rows(x: Any) -> Shape:
+    """The shape of x, whose rows are sorted."""
+    if not shape_of(x):
+        raise SizeMismatch("a number can't be sorted")
+    return shape_of(x)
+
+
+@rule(
+    np.sort_complex,
+    shape=sorted_rows,
+    linear=True,
+    samples=[Sample(imaginary(4)), Sample(real(5)), Sample(imaginary(2, 3))],
+)
+def grad_sort_complex(x, y, grad_y):
+    back = np.argsort(np.argsort(x, kind="stable"))
+    grad_x = grad_y[back] if x.ndim == 1 else np.take_along_axis(grad_y, back, axis=-1)
+    if not np.iscomplexobj(x):
+        grad_x = grad_x.real
+    if grad_x.dtype != x.dtype:
+        grad_x = grad_x.astype(x.dtype)
+    return grad_x
+
+
+def kept_real(x: Any, **_: Any) -> Shape:
+    """The shape of x, whose numbers are real: of complex ones it is data whether they become real."""
+    if np.dtype(x.dtype).kind == "c":
+        raise TypeError("whether complex numbers become real is data; take .real")
+    return shape_of(x)
+
+
+@rule(np.real_if_close, shape=kept_real, linear=True, holomorphic=False, samples=[Sample(real(2, 3))])
+def grad_real_if_close(x, y, grad_y, *, tol=100):
     grad_x = grad_y
     return grad_x
 

@@ -92,6 +92,11 @@ PROGRAMS = {
         "return np.percentile(q=30.0, a=x) * np.sum(np.take(indices=[0, 2], a=x))",
         VECTOR,
     ),
+    "zeros at both ends": (
+        "y = np.trim_zeros(np.concatenate((np.zeros(2), x, [0.0])))\nreturn np.sum(y * y[::-1])",
+        VECTOR,
+    ),
+    "zeros in front": ("return np.sum(np.trim_zeros(np.maximum(x, 0), 'f') ** 2)", VECTOR),
     "places in a row": ("return np.sum(x[np.flatnonzero(x > 0)] ** 2)", VECTOR),
     "several at once": ("return np.sum(x[np.ix_([0, 2], [2, 1])] ** 2)", SQUARE),
     "the place of the greatest": ("i, j = np.unravel_index(np.argmax(x), x.shape)\nreturn x[i, j] ** 2", SQUARE),
