@@ -34,6 +34,7 @@ from flatgrad.registry import Sample, question, real, rule
 from flatgrad.rules.creation import extent, identity, unknown_size
 from flatgrad.rules.placing import placed
 from flatgrad.rules.shapes import dtype_of_first, shape_of
+from flatgrad.rules.stable_order import stable_order
 from flatgrad.rules.static import new_axes
 
 # The length of a slice
@@ -207,7 +208,7 @@ def _check(part: Any, sizes: Shape, axis: int) -> None:
 
 
 # functions whose results, where they are vectors, list places of an array, each of them once
-ORDERS = frozenset({np.argsort, np.argpartition, np.lexsort, np.flatnonzero})
+ORDERS = frozenset({np.argsort, np.argpartition, np.lexsort, np.flatnonzero, stable_order})
 # functions whose results, taken together, list places of an array, each of them once
 PLACES = frozenset({
     np.tril_indices, np.triu_indices, np.tril_indices_from, np.triu_indices_from, np.diag_indices, np.diag_indices_from,

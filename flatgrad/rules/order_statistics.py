@@ -16,6 +16,7 @@ from flatgrad.registry import Kink, Sample, inline, question, real, rule
 from flatgrad.rules.placing import placed, placed_along_axis, placed_together, scattered
 from flatgrad.rules.reductions import flat_axes, unflat_axes
 from flatgrad.rules.shapes import reduced, shape_of
+from flatgrad.rules.stable_order import stable_order
 
 TIES = Kink(
     "median with ties",
@@ -56,25 +57,25 @@ TIES = Kink(
 )
 def grad_median(x, y, grad_y, *, axis=None, keepdims=False):
     if x.ndim == 1:
-        order = np.argsort(x, kind="stable")
+        order = stable_order(x)
         # one or two of them
         middle = order[(len(x) - 1) // 2 : len(x) // 2 + 1]
         grad_x = placed(grad_y / len(middle), middle, x)
     elif axis is None:
         flat = np.ravel(x)
-        order = np.argsort(flat, kind="stable")
+        order = stable_order(flat)
         middle = order[(len(flat) - 1) // 2 : len(flat) // 2 + 1]
         share = (np.reshape(grad_y, ()) if keepdims else grad_y) / len(middle)
         grad_flat = placed(share, middle, flat)
         grad_x = np.reshape(grad_flat, np.shape(x))
     elif isinstance(axis, tuple):
         flat = flat_axes(x, axis)
-        order = np.argsort(flat, axis=-1, kind="stable")
+        order = stable_order(flat)
         middle = order[..., (np.shape(flat)[-1] - 1) // 2 : np.shape(flat)[-1] // 2 + 1]
         share = np.reshape(grad_y, (*np.shape(flat)[:-1], 1)) / np.shape(middle)[-1]
         grad_x = unflat_axes(scattered(share, middle, -1, flat), x, axis)
     else:
-        order = np.argsort(x, axis=axis, kind="stable")
+        order = stable_order(x, axis=axis)
         places = np.arange((np.shape(x)[axis] - 1) // 2, np.shape(x)[axis] // 2 + 1)
         middle = np.take(order, places, axis=axis)
         share = (grad_y if keepdims else np.expand_dims(grad_y, axis)) / len(places)
@@ -157,7 +158,7 @@ def between(q, count, method):
 @inline
 def grad_flat_quantile(flat, q, grad_y, count, method):
     """Return the gradients of a vector and of q, where the first `count` elements in the order count."""
-    order = np.argsort(flat, kind="stable")
+    order = stable_order(flat)
     lower, upper, fraction, slope = between(q, count, method)
     low = order[lower]
     if upper is None:
@@ -172,7 +173,7 @@ def grad_flat_quantile(flat, q, grad_y, count, method):
 @inline
 def grad_row_quantile(rows, q, grad_y, count, method):
     """Return the gradients of an array and of q along the last axis; `count` may differ from row to row."""
-    order = np.argsort(rows, axis=-1, kind="stable")
+    order = stable_order(rows)
     q_size = np.size(q)
     kept = np.shape(rows)[:-1]
     if np.ndim(q) == 0:

@@ -14,6 +14,7 @@ from flatgrad.graph.size import Shape, SizeMismatch, count
 from flatgrad.registry import Kink, Sample, real, rule
 from flatgrad.rules.placing import placed, scattered
 from flatgrad.rules.shapes import dtype_of_first, normal_axes, normal_axis, shape_of
+from flatgrad.rules.stable_order import stable_order
 
 # Sorting
 
@@ -48,13 +49,13 @@ SORTED = [Sample(real(5)), Sample(real(3, 4)), Sample(real(3, 4), axis=0), Sampl
 )
 def grad_sort(x, y, grad_y, *, axis=-1, kind=None, stable=None):
     if axis is None:
-        order = np.argsort(np.ravel(x), kind="stable")
+        order = stable_order(np.ravel(x))
         grad_x = np.reshape(placed(grad_y, order, np.ravel(x)), np.shape(x))
     elif x.ndim == 1:
-        order = np.argsort(x, kind="stable")
+        order = stable_order(x)
         grad_x = placed(grad_y, order, x)
     else:
-        order = np.argsort(x, axis=axis, kind="stable")
+        order = stable_order(x, axis=axis)
         grad_x = scattered(grad_y, order, axis, x)
     return grad_x
 
@@ -91,14 +92,14 @@ def grad_partition(x, y, grad_y, *, kth, axis=-1, kind="introselect"):
     # y has the elements of x in another order: what comes k-th in both by size is the same
     if axis is None:
         flat = np.ravel(x)
-        values = grad_y[np.argsort(y, kind="stable")]
-        grad_x = np.reshape(placed(values, np.argsort(flat, kind="stable"), flat), np.shape(x))
+        values = grad_y[stable_order(y)]
+        grad_x = np.reshape(placed(values, stable_order(flat), flat), np.shape(x))
     elif x.ndim == 1:
-        values = grad_y[np.argsort(y, kind="stable")]
-        grad_x = placed(values, np.argsort(x, kind="stable"), x)
+        values = grad_y[stable_order(y)]
+        grad_x = placed(values, stable_order(x), x)
     else:
-        values = np.take_along_axis(grad_y, np.argsort(y, axis=axis, kind="stable"), axis=axis)
-        grad_x = scattered(values, np.argsort(x, axis=axis, kind="stable"), axis, x)
+        values = np.take_along_axis(grad_y, stable_order(y, axis=axis), axis=axis)
+        grad_x = scattered(values, stable_order(x, axis=axis), axis, x)
     return grad_x
 
 

@@ -16,6 +16,7 @@ from flatgrad.graph.values import Value
 from flatgrad.registry import Sample, question, real, rule
 from flatgrad.rules.placing import placed, placed_along_axis, scattered
 from flatgrad.rules.shapes import dtype_of_first, normal_axis, shape_of
+from flatgrad.rules.stable_order import stable_order
 
 
 def take_shape(x: Any, *, indices: Any, axis: int | None = None, mode: str = "raise") -> Shape:
@@ -78,7 +79,7 @@ def repeats_along(x: Any, indices: Any, axis: int) -> bool:
     while _is_slice(order):
         order = order.node.inputs[0]
     node = order.node if isinstance(order, Value) else None
-    if node is None or node.function not in (np.argsort, np.argpartition):
+    if node is None or node.function not in (np.argsort, np.argpartition, stable_order):
         return True
     along = node.arguments.get("axis", -1)
     if along is None or along % indices.rank != axis % indices.rank:
