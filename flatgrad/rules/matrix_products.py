@@ -97,12 +97,15 @@ def powered(a: Any, *, n: Any) -> Shape:
 
 
 def between_powers(a, middle, n):
-    """Return the sum of a**k @ middle @ a**(n - 1 - k) for all k < n, by a power of [[a, middle], [0, a]]."""
-    upper = np.concatenate((a, middle), axis=-1)
-    lower = np.concatenate((np.zeros_like(a), a), axis=-1)
-    power = np.linalg.matrix_power(np.concatenate((upper, lower), axis=-2), n)
-    size = a.shape[-1]
-    return power[..., :size, size:]
+    """Return the sum of a**k @ middle @ a**(n - 1 - k) for all k < n: the change of a**n where a changes by middle."""
+    power, change = a, middle
+    for bit in f"{n:b}"[1:]:
+        change = power @ change + change @ power
+        power = power @ power
+        if bit == "1":
+            change = a @ change + middle @ power
+            power = a @ power
+    return change
 
 
 def between_shape(a: Any, middle: Any, *, n: int) -> Shape:
