@@ -57,10 +57,10 @@ def longer(a: Any, b: Any) -> Shape:
 def grad_polyval(p, x, y, grad_y):
     if np.ndim(x) == 0:
         grad_p = grad_y * np.vander(np.array([x]), len(p))[0]
-    elif np.ndim(x) == 1:
-        grad_p = grad_y @ np.vander(x, len(p))
     else:
-        grad_p = np.ravel(grad_y) @ np.vander(np.ravel(x), len(p))
+        # np.vander is slow for many x; of the rising powers that these are, one more makes room for no coefficients
+        powers = np.polynomial.polynomial.polyvander(np.ravel(x) if np.ndim(x) > 1 else x, len(p))
+        grad_p = ((np.ravel(grad_y) if np.ndim(x) > 1 else grad_y) @ powers)[-2::-1]
     if grad_p.dtype != p.dtype:
         grad_p = grad_p.astype(p.dtype)
     grad_x = grad_y * np.polyval(np.polyder(p), x)
