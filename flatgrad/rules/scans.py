@@ -54,6 +54,12 @@ def grad_cumsum(x, y, grad_y, *, axis=None, dtype=None):
 def recurrence(factors, terms, axis=0):
     """Return y with y[-1] = terms[-1] and y[k] = terms[k] + factors[k + 1] * y[k + 1] along an axis."""
     result = np.array(terms)
+    if result.ndim == 1:
+        # Python's numbers are faster than elements of an array
+        y, later = result.tolist(), factors[1:].tolist()
+        for k in reversed(range(len(later))):
+            y[k] += later[k] * y[k + 1]
+        return np.array(y, dtype=result.dtype)
     y, factors = np.moveaxis(result, axis, 0), np.moveaxis(factors, axis, 0)
     for k in reversed(range(len(y) - 1)):
         y[k] += factors[k + 1] * y[k + 1]
