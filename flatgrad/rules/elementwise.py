@@ -259,7 +259,8 @@ def sinc(x: float) -> float:
 def grad_sinc(x, y, grad_y):
     angle = math.pi * x
     # near 0 the two terms cancel, and the series takes over
-    series = angle * (angle**4 / -840 + angle**2 / 30 - 1 / 3)
+    square = angle * angle
+    series = angle * (square * (1 / 30 - square / 840) - 1 / 3)
     slope = (np.cos(angle) - y) / (angle + (angle == 0))
     grad_x = grad_y * math.pi * np.where(np.abs(angle) < 0.03, series, slope)
     return grad_x
