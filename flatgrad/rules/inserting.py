@@ -190,8 +190,8 @@ def grad_insert(x, obj, values, y, grad_y, *, axis=None):
     else:
         size = np.shape(x)[axis] if axis is not None else len(x) if x.ndim == 1 else np.size(x)
         more = np.shape(y)[0 if axis is None else axis] - size
-        # the numbers below 0 stand for the values
-        order = np.argsort(np.insert(np.arange(size), obj, np.arange(-more, 0)))
+        # the numbers below 0 stand for the values; what is nearly in order is sorted fastest by the stable sort
+        order = np.argsort(np.insert(np.arange(size), obj, np.arange(-more, 0)), kind="stable")
         grad_x = np.take(grad_y, order[more:], axis=axis)
         grad_values = np.take(grad_y, order[:more], axis=axis)
         if axis is not None and is_one_position(obj):

@@ -201,5 +201,6 @@ def extracted(condition: Any, x: Any) -> Shape:
 )
 def grad_extract(condition, x, y, grad_y):
     mask = condition if condition.dtype == np.bool_ else condition != 0
-    grad_x = placed(grad_y, mask, x)
+    # the numbers of the places are faster than the mask
+    grad_x = placed(grad_y, np.flatnonzero(mask) if x.ndim == 1 else mask, x)
     return grad_x
