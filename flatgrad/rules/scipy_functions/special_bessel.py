@@ -37,7 +37,9 @@ def grad_j0(x, y, grad_y):
 
 @rule(special.j1, shape=same, samples=REAL)
 def grad_j1(x, y, grad_y):
-    grad_x = grad_y * (special.j0(x) - special.jv(2, x)) / 2
+    # y / x is 1/2 at 0
+    ratio = np.where(np.abs(x) < 1e-9, 0.5, y / (x + (x == 0)))
+    grad_x = grad_y * (special.j0(x) - ratio)
     return grad_x
 
 
@@ -60,6 +62,11 @@ def grad_y1(x, y, grad_y):
 
 
 @rule(special.yn, shape=elementwise, samples=WHOLE_ORDER, unknown=["v"])
+def grad_yn(v, x, y, grad_y):
+    grad_x = grad_y * (special.yn(v - 1, x) - special.yn(v + 1, x)) / 2
+    return grad_x
+
+
 @rule(special.yv, shape=elementwise, samples=ANY_ORDER, unknown=["v"])
 def grad_yv(v, x, y, grad_y):
     grad_x = grad_y * (special.yv(v - 1, x) - special.yv(v + 1, x)) / 2
