@@ -53,12 +53,9 @@ SLOPES = {
     "cbrt": (POSITIVE, lambda x: 1 / (3 * mp.cbrt(x) ** 2), 8),
     "exp10": (ALL, lambda x: mp.mpf(10) ** x * mp.log(10), 4e3),
     "i0": (ALL, lambda x: mp.besseli(1, x) if abs(x) < 1e9 else mp.sign(x) * mp.inf, 64),
-    # SciPy's iv(2, x), k0 and k1 are nan for subnormal numbers
-    "i1": (
-        [x for x in ALL if not 0 < abs(x) < 1e-307],
-        lambda x: (mp.besseli(0, x) + mp.besseli(2, x)) / 2 if abs(x) < 1e3 else mp.inf,
-        64,
-    ),
+    "i1": (ALL, lambda x: (mp.besseli(0, x) + mp.besseli(2, x)) / 2 if abs(x) < 1e3 else mp.inf, 64),
+    "i1e": ([x for x in ALL if abs(x) < 100], lambda x: _i1e_slope(abs(x)), 4e3),
+    # SciPy's k0 and k1 are nan for subnormal numbers
     "k0": (POSITIVE[2:], lambda x: -mp.besselk(1, x), 64),
     "k1": (POSITIVE[2:], lambda x: -(mp.besselk(0, x) + mp.besselk(2, x)) / 2, 64),
     "j0": ([x for x in ALL if abs(x) < 1e3], lambda x: -mp.besselj(1, x), 4e4),
@@ -75,6 +72,10 @@ def _erfcx(x):
     if x < -1e3:
         return mp.inf
     return mp.exp(x**2) * (mp.erfc(x) if x > -100 else 2)
+
+
+def _i1e_slope(x):
+    return mp.exp(-x) * ((mp.besseli(0, x) + mp.besseli(2, x)) / 2 - mp.besseli(1, x))
 
 
 def _dawsn(x):

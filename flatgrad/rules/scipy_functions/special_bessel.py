@@ -84,7 +84,9 @@ def grad_i0(x, y, grad_y):
 
 @rule(special.i1, shape=same, samples=REAL)
 def grad_i1(x, y, grad_y):
-    grad_x = grad_y * (special.i0(x) + special.iv(2, x)) / 2
+    # y / x is 1/2 at 0; where i0 is inf, so is y
+    ratio = np.where(np.abs(x) < 1e-9, 0.5, np.where(np.isinf(y), 0, y) / (x + (x == 0)))
+    grad_x = grad_y * (special.i0(x) - ratio)
     return grad_x
 
 
@@ -107,8 +109,8 @@ def grad_i0e(x, y, grad_y):
 
 @rule(special.i1e, shape=same, samples=REAL)
 def grad_i1e(x, y, grad_y):
-    # y / x is 1/2 at 0
-    ratio = np.where(x == 0, 0.5, y / (x + (x == 0)))
+    # y / x is 1/2 at 0, and nearby numbers may be too small to divide
+    ratio = np.where(np.abs(x) < 1e-9, 0.5 - np.abs(x) / 2, y / (x + (x == 0)))
     grad_x = grad_y * (special.i0e(x) - ratio - np.sign(x) * y)
     return grad_x
 
