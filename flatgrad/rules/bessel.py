@@ -27,9 +27,9 @@ def grad_i0(x, y, grad_y):
     return grad_x
 
 
-@rule(i1, shape=same, samples=[*BOTH_SIDES, Sample(np.array([0.0, 0.5]))])
+@rule(i1, shape=same, samples=[*BOTH_SIDES, Sample(np.array([0.0, 1e-310, 0.5]))])
 def grad_i1(x, y, grad_y):
     """DLMF 10.29.1; `i1` is the midpoint rule for DLMF 10.32.3, which has all digits wherever i0(x) is finite."""
-    ratio = np.where(x == 0, 0.5, y / (x + (x == 0)))
+    ratio = np.where(np.abs(x) < 1e-9, 0.5, y / (x + (x == 0)))
     grad_x = grad_y * (np.i0(x) - ratio)
     return grad_x
