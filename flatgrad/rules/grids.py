@@ -55,16 +55,20 @@ def axes_across(place: int, count: int, indexing: str) -> int | tuple[int, ...]:
         Sample(real(3)),
         Sample(real(2), real(3), real(2), real(4)),
         Sample(real(2), real(3), sparse=True),
+        Sample(real(2, 2), real(3)),
+        Sample(real(3), real(2, 1, 2), real(1, 2), indexing="ij"),
+        Sample(real(2, 2)),
         Sample(real(2), real(3), real(4), sparse=True, indexing="ij"),
     ],
 )
 def grad_meshgrid(*axes, y, grad_y, indexing="xy", sparse=False, copy=True):
-    if len(axes) == 1:
-        grad_axes = grad_y
-    elif sparse:
-        grad_axes = tuple([np.reshape(grad_y[k], np.shape(axes[k])) for k in range(len(axes))])
+    if sparse or len(axes) == 1:
+        parts = grad_y
     else:
-        grad_axes = tuple([np.sum(grad_y[k], axis=axes_across(k, len(axes), indexing)) for k in range(len(axes))])
+        parts = [np.sum(grad_y[k], axis=axes_across(k, len(axes), indexing)) for k in range(len(axes))]
+    # the elements of an array with several axes are taken in a row
+    is_row = [np.ndim(x) == 1 and not (sparse and len(axes) > 1) for x in axes]
+    grad_axes = tuple([parts[k] if is_row[k] else np.reshape(parts[k], np.shape(axes[k])) for k in range(len(axes))])
     return grad_axes
 
 
