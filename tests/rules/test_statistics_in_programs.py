@@ -20,6 +20,14 @@ def test_lists_given_by_name_are_arrays(define):
     np.testing.assert_allclose(by_a, (0.3 - -0.7) / 2)
 
 
+@pytest.mark.parametrize("name", ["sum", "var", "nanstd", "max", "nanprod", "ptp"])
+def test_several_axes_may_be_given_by_place(define, name):
+    f = define(f"def f(x):\n    return np.sum(np.{name}(x, (0, -1)) ** 2)")
+    named = define(f"def f(x):\n    return np.sum(np.{name}(x, axis=(0, -1)) ** 2)")
+    x = np.stack((X, X[::-1] ** 2, X + 1))
+    np.testing.assert_array_equal(grad(f, wrt="x")(x), grad(named, wrt="x")(x))
+
+
 def test_sums_of_groups_meet_other_arrays(define):
     """How many groups there are is data; an array of as many fits."""
     f = define("def f(g, w, c):\n    return np.sum((np.bincount(g, weights=w, minlength=len(c)) - c) ** 2)")
