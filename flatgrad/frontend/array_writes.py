@@ -20,7 +20,7 @@ from flatgrad.frontend.unsettled import raise_unknown
 from flatgrad.frontend.wording import described
 from flatgrad.frontend.writes import add, write
 from flatgrad.graph.containers import Slice
-from flatgrad.graph.size import equal, resolved
+from flatgrad.graph.size import Shape, equal, is_one, resolved
 from flatgrad.graph.values import Value, same_type
 from flatgrad.rules.creation import size_of_axis
 from flatgrad.rules.shapes import normal_axis
@@ -145,13 +145,26 @@ def _read_copyto(
 @_writes(np.putmask)
 def _read_putmask(reader: Reader, syntax: cst.CSTNode, a: Value, mask: Any, values: Any) -> None:
     values = reader.value(values, syntax)
-    if values.rank and values.rank != a.rank:
+    if values.rank and (values.rank != a.rank or _is_repeated_within(values.shape, a.shape)):
         reader.fail("np.putmask repeats values of another shape", syntax, "write a[mask] = ...")
     write(reader, a, Ellipsis, reader.apply(syntax, np.where, mask, values, a), syntax)
 
 
+def _is_repeated_within(shape: Shape, target: Shape) -> bool:
+    """Tell whether broadcasting repeats elements of an array one by one, where np.putmask repeats all of them in a row."""
+    is_stretched = [
+        is_one(size) is not False and is_one(full) is not True for size, full in zip(shape, target, strict=True)
+    ]
+    first_kept = next((k for k, size in enumerate(shape) if is_one(size) is not True), len(shape))
+    return any(is_stretched[first_kept + 1 :])
+
+
 @_writes(np.place)
 def _read_place(reader: Reader, syntax: cst.CSTNode, arr: Value, mask: Any, vals: Any) -> None:
+    if isinstance(vals, tuple) and len(vals) == 1:
+        (vals,) = vals
+    if isinstance(vals, tuple):
+        vals = reader.apply(syntax, np.array, vals)
     values = reader.value(vals, syntax)
     if values.rank:
         reader.fail("np.place takes as many values as it needs", syntax, "write arr[mask] = ...")
