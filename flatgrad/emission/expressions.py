@@ -186,7 +186,8 @@ class Printer(Literals):
         owner = self.operand(node.inputs[0], ATOM)
         name = node.function.__name__
         arguments = list(node.call)[1:]
-        if name in ("reshape", "transpose") and arguments and isinstance(arguments[0][1], tuple):
+        # an empty tuple is written out
+        if name in ("reshape", "transpose") and arguments and isinstance(arguments[0][1], tuple) and arguments[0][1]:
             parts = [self.operand(node.filled(part), CONDITIONAL) for part in arguments[0][1]]
             options = [f"{key}={self.item(node.filled(structure))[0]}" for key, structure in arguments[1:]]
             return f"{owner}.{name}({', '.join(parts + options)})", ATOM

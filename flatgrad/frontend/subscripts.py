@@ -6,6 +6,7 @@ import operator
 from typing import Any
 
 import libcst as cst
+import numpy as np
 
 from flatgrad.frontend.array_writes import write_flat
 from flatgrad.frontend.attributes import Method
@@ -55,6 +56,10 @@ def item_of_any(reader: Reader, owner: Any, index: Any, syntax: cst.CSTNode) -> 
         if owner.type.is_list:
             return element_of_list(reader, owner, index, syntax)
         return reader.apply(syntax, operator.getitem, owner, index=index)
+    if owner is np.s_:
+        return index
+    if owner is np.index_exp:
+        return index if type(index) is tuple else (index,)
     operation = operation_of(owner)
     if operation is not None:
         return read_concatenator(reader, operation, index, syntax)
