@@ -23,6 +23,9 @@ def averaged(
     if weights is not None:
         sizes = shape_of(weights)
         axes = normal_axes(axis, len(shape))
+        if len(sizes) == len(shape) and len(axes) == len(shape) and list(axes) != sorted(axes):
+            # whether NumPy transposes the weights depends on the sizes
+            raise TypeError("axis has all axes, but not in order: sort it, or leave it out")
         if len(sizes) != len(shape) and (axis is None or len(sizes) != len(axes)):
             raise SizeMismatch(f"weights of rank {len(sizes)} for an array of rank {len(shape)}")
         for size, weight in zip(shape if len(sizes) == len(shape) else [shape[k] for k in axes], sizes, strict=True):

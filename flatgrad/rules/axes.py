@@ -72,6 +72,7 @@ def matrix_transposed(x: Any) -> Shape:
     linear=True,
     view=True,
     samples=[
+        Sample(real(3)),
         Sample(real(2, 3)),
         Sample(real(2, 3, 4)),
         Sample(real(2, 3, 4), axes=(1, 2, 0)),
@@ -79,7 +80,9 @@ def matrix_transposed(x: Any) -> Shape:
     ],
 )
 def grad_transpose(x, y, grad_y, *, axes=None):
-    if axes is None:
+    if x.ndim < 2:
+        grad_x = grad_y
+    elif axes is None:
         grad_x = grad_y.T
     else:
         order = [axis % x.ndim for axis in axes]

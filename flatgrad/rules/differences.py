@@ -23,6 +23,9 @@ def diff_shape(x: Any, *ends: Any, n: int = 1, axis: int = -1) -> Shape:
     if not shape:
         raise SizeMismatch("a difference of a number")
     axis = normal_axis(axis, len(shape))
+    if n == 0:
+        # nothing is put at the ends either
+        return shape
     size = shape[axis]
     for end in ends:
         size = plus(size, shape_of(end)[axis] if shape_of(end) else 1)
@@ -50,13 +53,18 @@ def diff_shape(x: Any, *ends: Any, n: int = 1, axis: int = -1) -> Shape:
         Sample(real(2, 3), n=3, prepend=real(2, 2)),
         Sample(real(3, 2), n=2, append=real(1, 2), axis=0),
         Sample(real(2, 3), n=0),
+        Sample(real(4), n=0, prepend=0, append=1.5, wrt=("x",)),
     ],
 )
 def grad_diff(x, prepend=None, append=None, y=None, grad_y=None, *, n=1, axis=-1):
     along = (slice(None),) * (axis % x.ndim)
     first, later = along + (slice(None, 1),), along + (slice(1, None),)
     earlier, last = along + (slice(None, -1),), along + (slice(-1, None),)
-    if n != 1 and prepend is None and append is None:
+    if n == 0:
+        grad_x = grad_y
+        grad_prepend = None if prepend is None else np.zeros_like(prepend)
+        grad_append = None if append is None else np.zeros_like(append)
+    elif n != 1 and prepend is None and append is None:
         # y is a sum of parts of x, times binomial coefficients of alternating signs
         ways = [math.prod(range(n - k + 1, n + 1)) // math.prod(range(1, k + 1)) for k in range(n + 1)]
         parts = tuple([(-1) ** (n - k) * ways[k] * grad_y for k in range(n + 1)])

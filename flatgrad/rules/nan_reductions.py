@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from flatgrad.registry import Kink, Sample, inline, rule
+from flatgrad.registry import Kink, Sample, inline, real, rule
 from flatgrad.rules.reductions import AXES, FROM_ABOVE, FROM_BELOW, MASKED, STARTED, WIDER, count_of, product_of_others
 from flatgrad.rules.scans import SCANS, recurrence, scanned
 from flatgrad.rules.shapes import reduced_from
@@ -174,7 +174,7 @@ def grad_nan_extreme(x, initial=None, y=None, grad_y=None, *, axis=None, keepdim
 @rule(
     np.nanprod,
     shape=reduced_from,
-    samples=[*AXES, *MASKED, *STARTED, *WIDER, *NANS],
+    samples=[*AXES, *MASKED, *STARTED, *WIDER, *NANS, Sample(real(), initial=1.5)],
     kinks=[_skipping("nanprod", [0.0, 3.0, 2.0])],
 )
 def grad_nanprod(x, initial=None, y=None, grad_y=None, *, axis=None, dtype=None, keepdims=False, where=True):
@@ -182,7 +182,8 @@ def grad_nanprod(x, initial=None, y=None, grad_y=None, *, axis=None, dtype=None,
         grad_y = np.expand_dims(grad_y, axis)
     kept = elements_kept(x, where)
     grad_product = grad_y if initial is None else grad_y * initial
-    grad_x = np.where(kept, grad_product * product_of_others(np.where(kept, x, 1), axis=axis), 0)
+    others = 1 if np.ndim(x) == 0 else product_of_others(np.where(kept, x, 1), axis=axis)
+    grad_x = np.where(kept, grad_product * others, 0)
     grad_initial = grad_y * np.nanprod(x, axis=axis, dtype=dtype, keepdims=axis is not None, where=where)
     return grad_x, grad_initial
 

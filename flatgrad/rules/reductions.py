@@ -232,7 +232,7 @@ FACTORS = [
     np.prod,
     holomorphic=True,
     shape=reduced_from,
-    samples=[*AXES, *MASKED, *STARTED, *WIDER, Sample(WITH_ZEROS, axis=1)],
+    samples=[*AXES, *MASKED, *STARTED, *WIDER, Sample(WITH_ZEROS, axis=1), Sample(real(), initial=1.5)],
     kinks=[
         Kink(
             "prod with a zero",
@@ -256,7 +256,9 @@ def grad_prod(x, initial=None, y=None, grad_y=None, *, axis=None, dtype=None, ke
     if axis is not None and not keepdims:
         grad_y = np.expand_dims(grad_y, axis)
     grad_product = grad_y if initial is None else grad_y * initial
-    if np.ndim(where) == 0:
+    if np.ndim(x) == 0:
+        grad_x = grad_product
+    elif np.ndim(where) == 0:
         grad_x = grad_product * product_of_others(x, axis=axis)
     else:
         grad_x = np.where(where, grad_product * product_of_others(np.where(where, x, 1), axis=axis), 0)

@@ -37,6 +37,22 @@ def by_differences(f, arguments, name):
 
 GROWN = "rows = []\nfor row in x:\n    rows.append(row**2)\nreturn np.sum(np.{}(rows) * y)"
 PROGRAMS = {
+    "an index that has a name": (
+        "part = np.s_[:, 1:]\nreturn np.sum(x[part] * y[np.index_exp[:, :2]])",
+        MATRIX,
+        MATRIX + 1,
+    ),
+    "columns that a slice takes out": (
+        "return np.sum(np.delete(x, np.s_[1:2], axis=1) * y[:, 1:])",
+        MATRIX,
+        MATRIX + 1,
+    ),
+    "a list of one value at a mask": (
+        "z = x.copy()\nnp.place(z, x > 0.5, [0.25])\nreturn np.sum(z * y)",
+        MATRIX,
+        MATRIX + 1,
+    ),
+    "the shape of a number": ("z = np.sum(x)\nreturn np.sum(z.reshape(z.shape).T * y)", MATRIX, MATRIX + 1),
     "rows of a list that grows, below one another": (GROWN.format("vstack"), MATRIX, MATRIX + 1),
     "rows of a list that grows, behind one another": (GROWN.format("hstack"), MATRIX, np.arange(6.0)),
     "rows of a list that grows, as columns": (GROWN.format("column_stack"), MATRIX, MATRIX.T + 1),
@@ -118,6 +134,10 @@ def test_gradient_reads_as_expected(body, part):
 
 
 REFUSED = {
+    "a column that np.putmask repeats in a row": (
+        "z = x.copy()\nnp.putmask(z, x > 0.5, y[:, :1])\nreturn np.sum(z)",
+        "np.putmask repeats values of another shape",
+    ),
     "a border without values": ("return np.sum(np.pad(x, 1, mode='empty'))", "mode='empty' has no rule"),
     "an option of another mode": ("return np.sum(np.pad(x, 1, mode='edge', stat_length=2))", "takes no stat_length"),
     "an array of widths": ("return np.sum(np.pad(x, y))", "has to be a number or a tuple"),

@@ -63,6 +63,7 @@ def test_a_slice_may_have_bounds_that_are_data(define):
     ("call", "words"),
     [
         ("np.sum(x, where=False)", "where="),
+        ("np.average(x, axis=(1, 0), weights=x.T)", "sort it"),
         ("np.var(x, ddof=1, correction=1)", "correction"),
         ("np.convolve(x[0], x[1], mode='some')", "mode='some'"),
         ("np.cumulative_sum(x)", "axis"),
