@@ -242,13 +242,10 @@ class Writer:
             whole = self._whole(node, target[0])
             if whole is not None:
                 return whole
-            text, sign = self.printer.item(values)[0], "="
-            if not (isinstance(index, tuple) and not isinstance(index, List) and len(index) == 1):
-                return f"{target[0]}[{self.printer.index(index)}] = {text}"
-        else:
-            text, sign = self._signed(values, index)
-            if index is Ellipsis:
-                return f"{target[0]} {sign} {text}"
+            return f"{target[0]}[{self.printer.index(_only_part(index))}] = {self.printer.item(values)[0]}"
+        text, sign = self._signed(values, index)
+        if index is Ellipsis:
+            return f"{target[0]} {sign} {text}"
         return self._added(target[0], index, text, sign)
 
     def _whole(self, node: Node, target: str) -> str | None:
@@ -267,8 +264,7 @@ class Writer:
         return None
 
     def _added(self, name: str, index: Any, values: str, sign: str) -> str:
-        if isinstance(index, tuple) and len(index) == 1 and not isinstance(index, List):
-            (index,) = index
+        index = _only_part(index)
         inside = self.printer.index(index)
         if not repeats(index):
             return f"{name}[{inside}] {sign} {values}"
@@ -361,6 +357,11 @@ def are_apart(indices: Sequence[Any]) -> bool:
     numbers = [index if isinstance(index, tuple) else (index,) for index in indices]
     plain = all(isinstance(part, int) and part >= 0 for index in numbers for part in index)
     return plain and len(set(numbers)) == len(numbers) and len({len(index) for index in numbers}) == 1
+
+
+def _only_part(index: Any) -> Any:
+    """Return the only part of an index that has one, without the tuple around it."""
+    return index[0] if isinstance(index, tuple) and len(index) == 1 and not isinstance(index, List) else index
 
 
 def comment_text(comment: str) -> str:

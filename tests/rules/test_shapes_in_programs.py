@@ -37,6 +37,16 @@ def by_differences(f, arguments, name):
 
 GROWN = "rows = []\nfor row in x:\n    rows.append(row**2)\nreturn np.sum(np.{}(rows) * y)"
 PROGRAMS = {
+    "an element of a row put along its axis": (
+        "z = x[0].copy()\nnp.put_along_axis(z, np.argmax(z, keepdims=True), 0.25, axis=-1)\nreturn np.sum(z * y[0])",
+        MATRIX,
+        MATRIX + 1,
+    ),
+    "an index of one part": (
+        "z = x.copy()\nk = np.array([1, 0, 1])\nz[(k,)] = x[k] * y[0]\nreturn np.sum(z * y)",
+        MATRIX,
+        MATRIX + 1,
+    ),
     "an index that has a name": (
         "part = np.s_[:, 1:]\nreturn np.sum(x[part] * y[np.index_exp[:, :2]])",
         MATRIX,
