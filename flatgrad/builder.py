@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from flatgrad.binding import bound
-from flatgrad.graph.containers import mapped, results_named
+from flatgrad.graph.containers import leaves, mapped, results_named
 from flatgrad.graph.regions import REGIONS
 from flatgrad.graph.values import Graph, Location, Node, Statement, Type, Value, packed
 from flatgrad.infer import infer
@@ -131,5 +131,7 @@ class Builder:
         for name, argument in arguments.items():
             if name in inputs or name in DYNAMIC_ATTRIBUTES or name in record.dynamic:
                 continue
-            if type(argument) is Value:
-                raise StaticNeeded(name, argument)
+            # numbers in a tuple may be sizes and places; a real number has a derivative, which would be lost
+            for leaf in leaves(argument):
+                if type(leaf) is Value and (leaf is argument or leaf.dtype.kind in "fc"):
+                    raise StaticNeeded(name, leaf)
