@@ -183,7 +183,16 @@ def _crossed(reader: Reader, ufunc: np.ufunc, args: list[Any], syntax: cst.CSTNo
     first, second = [
         reader.apply(syntax, np.array, arg) if isinstance(arg, tuple) else reader.value(arg, syntax) for arg in args
     ]
+    first, second = _as_array(reader, first, second, syntax), _as_array(reader, second, first, syntax)
     if first.rank and second.rank:
         start = Slice(None, None, None) if first.rank == 1 else Ellipsis
         first = reader.apply(syntax, operator.getitem, first, index=(start, *[None] * second.rank))
     return [first, second]
+
+
+def _as_array(reader: Reader, value: Value, other: Value, syntax: cst.CSTNode) -> Value:
+    """Return a Python number as the array that `outer` makes of it, where it would take on a lesser dtype otherwise."""
+    if not value.type.weak or other.type.weak or np.result_type(value.dtype, other.dtype) == other.dtype:
+        return value
+    array: Value = reader.apply(syntax, np.asarray, value)
+    return array

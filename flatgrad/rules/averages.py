@@ -11,6 +11,7 @@ import numpy as np
 
 from flatgrad.graph.size import Shape, SizeMismatch, unify
 from flatgrad.registry import Sample, positive, real, rule
+from flatgrad.rules.reductions import for_each_element
 from flatgrad.rules.shapes import normal_axes, reduced, shape_of
 from flatgrad.rules.static import axes_count
 
@@ -61,7 +62,7 @@ def grad_average(x, weights=None, y=None, grad_y=None, *, axis=None, returned=Fa
         average = np.expand_dims(average, axis)
         grad_average = np.expand_dims(grad_average, axis)
     if weights is None:
-        grad_x = np.full_like(x, grad_average / axes_count(x, axis))
+        grad_x = for_each_element(x, grad_average / axes_count(x, axis))
         grad_weights = None
     elif axis is None or np.ndim(weights) == np.ndim(x):
         total = np.sum(weights, axis=axis, keepdims=axis is not None)

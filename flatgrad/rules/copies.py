@@ -116,8 +116,7 @@ def grad_array(x, y, grad_y, *, dtype=None, copy=None, order="K", ndmin=0):
     if isinstance(x, tuple):
         grad_x: Any = tuple([grad_y[place] for place in places_in(x, rank)])
     else:
-        values = grad_y[(0,) * more_axes(x, rank)] if more_axes(x, rank) > 0 else grad_y
-        grad_x = values if dtype is None or x.dtype == values.dtype else values.astype(x.dtype)
+        grad_x = grad_y[(0,) * more_axes(x, rank)] if more_axes(x, rank) > 0 else grad_y
     return grad_x
 
 

@@ -40,12 +40,18 @@ STARTED = [
 WIDER = [Sample(real(2, 3), axis=0, dtype=np.float64)]
 
 
+@inline
+def for_each_element(x, gradient):
+    """Return a gradient for each element of x; a number has one only, which its own dtype, if whole, would cut."""
+    return np.full_like(x, gradient) if np.ndim(x) > 0 else gradient
+
+
 @rule(np.sum, shape=reduced_from, samples=[*AXES, *MASKED, *STARTED, *WIDER], linear=True)
 def grad_sum(x, initial=None, y=None, grad_y=None, *, axis=None, dtype=None, keepdims=False, where=True):
     grad_initial = grad_y
     if axis is not None and not keepdims:
         grad_y = np.expand_dims(grad_y, axis)
-    grad_x = np.full_like(x, grad_y) if np.ndim(where) == 0 else np.where(where, grad_y, 0)
+    grad_x = for_each_element(x, grad_y) if np.ndim(where) == 0 else np.where(where, grad_y, 0)
     return grad_x, grad_initial
 
 
@@ -62,7 +68,7 @@ def grad_mean(x, y, grad_y, *, axis=None, dtype=None, keepdims=False, where=True
     if axis is not None and not keepdims:
         grad_y = np.expand_dims(grad_y, axis)
     share = grad_y / count_of(x, axis, where)
-    grad_x = np.full_like(x, share) if np.ndim(where) == 0 else np.where(where, share, 0)
+    grad_x = for_each_element(x, share) if np.ndim(where) == 0 else np.where(where, share, 0)
     return grad_x
 
 
