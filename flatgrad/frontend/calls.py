@@ -10,6 +10,7 @@ import numpy as np
 
 from flatgrad.frontend.array_writes import WRITING_METHODS, into_out, is_given_out, read_writing_call
 from flatgrad.frontend.attributes import Method
+from flatgrad.frontend.bounds import bounds_by_place
 from flatgrad.frontend.call_tables import GETTERS, METHODS, is_read_here
 from flatgrad.frontend.classes import is_users_class
 from flatgrad.frontend.construction import constructed
@@ -168,6 +169,8 @@ def _call_method(
     if name in ("reshape", "transpose") and args and not _is_tuple(args[0]):
         # these two take the parts of their tuple one by one as well
         args = [tuple(args)]
+    if name == "clip":
+        args, kwargs = bounds_by_place(args, kwargs)
     # a method may take its arguments in an order of its own
     for owner in (np.ndarray, np):
         function: Any = getattr(owner, name, None)

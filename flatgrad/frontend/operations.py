@@ -14,6 +14,7 @@ import numpy as np
 
 from flatgrad.binding import name_in_record
 from flatgrad.frontend.array_writes import WRITING_CALLS, into_out, is_given_out, read_writing_call
+from flatgrad.frontend.bounds import bounds_by_place
 from flatgrad.frontend.call_tables import CALLS, is_one_of, is_read_here
 from flatgrad.frontend.callees import ImportReader
 from flatgrad.frontend.iterators import Deferred
@@ -22,7 +23,7 @@ from flatgrad.frontend.objects import CALL_READERS
 from flatgrad.frontend.reader import Reader
 from flatgrad.frontend.special_methods import without_objects
 from flatgrad.frontend.texts import filled_in, is_format, shown
-from flatgrad.frontend.ufunc_calls import call_ufunc_method, is_ufunc_method, plain_arguments
+from flatgrad.frontend.ufunc_calls import call_ufunc_method, is_filled_with_constant, is_ufunc_method, plain_arguments
 from flatgrad.frontend.views import is_own_array
 from flatgrad.frontend.wording import called
 from flatgrad.graph.containers import Slice, leaves
@@ -46,7 +47,7 @@ BUFFERS: frozenset[Any] = frozenset(
 def of_items(reader: Reader, function: Any, args: list[Any], kwargs: dict[str, Any], syntax: cst.CSTNode) -> Any:
     """Return what a function gives that is no user's, nor one of their objects'."""
     if function is is_constant:
-        return is_static(args[0])
+        return is_static(args[0]) or is_filled_with_constant(args[0])
     if function is np.where and len(args) == 1:
         # NumPy's short form of it
         function = np.nonzero
@@ -59,6 +60,9 @@ def of_items(reader: Reader, function: Any, args: list[Any], kwargs: dict[str, A
     if is_ufunc_method(function):
         by_plain = lambda function, args, kwargs: _of_plain_items(reader, function, args, kwargs, syntax)  # noqa: E731
         return call_ufunc_method(reader, function, args, kwargs, by_plain, syntax)
+    if function is np.clip and kwargs and args:
+        behind, kwargs = bounds_by_place(args[1:], kwargs)
+        args = [args[0], *behind]
     if isinstance(function, np.ufunc) and kwargs:
         args, kwargs = plain_arguments(reader, function, args, kwargs, syntax)
     return _of_plain_items(reader, function, args, kwargs, syntax)

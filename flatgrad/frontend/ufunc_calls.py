@@ -17,7 +17,7 @@ import numpy as np
 from flatgrad.frontend.reader import Reader
 from flatgrad.frontend.wording import called
 from flatgrad.graph.containers import Slice, leaves
-from flatgrad.graph.values import Value
+from flatgrad.graph.values import Constant, Node, Value
 from flatgrad.registry import Record, lookup
 from flatgrad.rules.ufunc_methods import AS_FUNCTIONS
 
@@ -121,9 +121,20 @@ def fill_of_new_array(reader: Reader, syntax: cst.CSTNode, out: Value) -> float 
     made = next((arg.value for arg in arguments if arg.keyword is not None and arg.keyword.value == "out"), None)
     if not isinstance(made, cst.Call) or out.node is None or reader.expression(made.func) is not out.node.function:
         return None
-    filled = FILLS.get(out.node.function)
-    number = out.node.arguments.get(filled) if isinstance(filled, str) else filled
+    number = _fill(out.node)
     return number if isinstance(number, int | float) and not isinstance(number, bool) else None
+
+
+def is_filled_with_constant(item: Any) -> bool:
+    """Tell whether an item is an array that was just filled with a number: np.zeros_like(x) is as constant as 0."""
+    number = _fill(item.node) if isinstance(item, Value) and item.node is not None else None
+    return isinstance(number, Constant | int | float)
+
+
+def _fill(node: Node) -> Any:
+    """Return what an operation fills a new array with; None if it is another one."""
+    filled = FILLS.get(node.function)
+    return node.arguments.get(filled) if isinstance(filled, str) else filled
 
 
 @lru_cache(maxsize=256)

@@ -34,7 +34,7 @@ def test_a_number_has_its_gradient(define, expression, number, style):
 
 
 @pytest.mark.parametrize(
-    "arguments", [(0.7, np.float32([1.5, 0.3])), (np.float32([1.5, 0.3]), 0.7), (2, np.float32(0.7))]
+    "arguments", [(0.7, np.float32([1.5, 0.3])), (np.float32([1.5, 0.3]), 0.7), (2.0, np.float32(0.7))]
 )
 def test_outer_makes_arrays_of_numbers(define, arguments):
     """A number does not take on the dtype of the array there, as it does elsewhere."""
