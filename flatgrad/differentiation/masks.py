@@ -19,6 +19,8 @@ from flatgrad.graph.containers import mapped
 from flatgrad.graph.size import is_one
 from flatgrad.graph.values import Constant, Node, Value
 from flatgrad.registry import Record
+from flatgrad.rules.placing import placed
+from flatgrad.rules.writing import assigned
 
 # conditions of np.where, each with the side that counts
 Masks = tuple[tuple[Value, bool], ...]
@@ -40,7 +42,7 @@ class MaskedGradients:
             side = name == record.inputs[1]
             self._masks[gradient] = (*masks, (arguments[record.inputs[0]], side))
             return gradient
-        own = _own_mask(gradient) if record.elementwise or record.reduces else ()
+        own = _own_mask(gradient)
         if masks:
             masks = self._moved(record, name, arguments, masks, grad_y)
             if masks and gradient is not grad_y and not record.linear and not _scales_by_constant(node):
@@ -118,13 +120,25 @@ class MaskedGradients:
 
 
 def _own_mask(gradient: Value) -> Masks:
-    """Return the mask that a rule ends with: np.where with 0 on one side."""
-    if gradient.node is None or gradient.node.function is not np.where:
+    """Return the mask that a rule ends with: np.where with 0 on one side, or what is put at an index of truth values."""
+    if gradient.node is None:
         return ()
-    condition, taken, other = gradient.node.arguments.values()
+    arguments = gradient.node.arguments
+    if gradient.node.function is placed and _is_condition(arguments["index"], gradient):
+        return ((arguments["index"], True),)
+    if gradient.node.function is assigned and _is_condition(arguments["index"], gradient):
+        return ((arguments["index"], False),) if arguments["values"] == 0 else ()
+    if gradient.node.function is not np.where:
+        return ()
+    condition, taken, other = arguments.values()
     if not isinstance(condition, Value) or (taken == 0) is (other == 0):
         return ()
     return ((condition, other == 0),)
+
+
+def _is_condition(index: Any, gradient: Value) -> bool:
+    """Tell whether an index says of each element whether it is meant."""
+    return isinstance(index, Value) and index.dtype.kind == "b" and index.rank == gradient.rank
 
 
 def plain(structure: Any, is_input: bool) -> Any:

@@ -383,7 +383,6 @@ def times_sigmoid(x: Any, *, s: Any) -> Any:
 @rule(
     times_sigmoid,
     shape=same,
-    elementwise=False,
     dtype=_dtype_of_first,
     samples=[Sample(np.log([1.0, 3.0, 1 / 7]), s=np.array([0.5, 0.75, 0.125], dtype=np.float32), second=False)],
 )

@@ -154,20 +154,20 @@ def grad_nan_extreme(x, initial=None, y=None, grad_y=None, *, axis=None, keepdim
         y = np.expand_dims(y, axis)
         grad_y = np.expand_dims(grad_y, axis)
     # nan is not equal to anything
-    chosen = np.full_like(x, x == y if np.ndim(where) == 0 else (x == y) & where)
-    ties = np.sum(chosen, axis=axis, keepdims=axis is not None)
+    chosen = x == y if np.ndim(where) == 0 else (x == y) & where
+    ties = np.sum(np.full_like(x, chosen), axis=axis, keepdims=axis is not None)
     # 1 stands for no element
-    share = chosen / (ties + (ties == 0))
+    count = ties + (ties == 0)
     if initial is None:
         grad_initial = None
-        grad_x = grad_y * share
+        grad_x = np.where(chosen, grad_y / count, 0)
     elif is_constant(initial):
         grad_initial = grad_y * (y == initial)
-        grad_x = grad_y * (y != initial) * share
+        grad_x = np.where(chosen, grad_y * (y != initial) / count, 0)
     else:
         # half to each where an element and the initial number are equal
         grad_initial = np.where(ties > 0, grad_y / 2, grad_y) * (y == initial)
-        grad_x = (grad_y - grad_initial) * share
+        grad_x = np.where(chosen, (grad_y - grad_initial) / count, 0)
     return grad_x, grad_initial
 
 
