@@ -81,7 +81,11 @@ def bound(
     for name, argument in by_name.items():
         if name in arguments:
             raise ArgumentError(f"is given `{name}` twice")
-        if positional == len(arguments) < len(record.inputs) and name == own[positional] and name in record.inputs:
+        if (
+            positional == len(arguments) < min(len(record.inputs), len(own))
+            and name == own[positional]
+            and name in record.inputs
+        ):
             positional += 1
         arguments[name] = argument
     if known is not None:
