@@ -10,27 +10,11 @@ from typing import Any
 import numpy as np
 from scipy import integrate
 
-from flatgrad.graph.size import Shape, SizeMismatch, minus, unify
+from flatgrad.graph.size import Shape, minus
 from flatgrad.registry import Sample, inline, no_gradient, positive, real, rule
+from flatgrad.rules.differences import area_shape
 from flatgrad.rules.placing import placed_together
 from flatgrad.rules.shapes import normal_axis, shape_of
-
-
-def area_shape(values: Any, x: Any = None, dx: Any = None, *, axis: int = -1) -> Shape:
-    """The axis goes; the places are a row of as many, or have the shape of the values."""
-    shape = shape_of(values)
-    if not shape:
-        raise SizeMismatch("the integral of a number")
-    axis = normal_axis(axis, len(shape))
-    if dx is not None and shape_of(dx):
-        raise SizeMismatch("dx has to be a number; steps that differ are given by x")
-    if x is not None:
-        places = shape_of(x)
-        if len(places) != len(shape) and len(places) != 1:
-            raise SizeMismatch(f"places of rank {len(places)} for values of rank {len(shape)}")
-        for place, size in zip(places, shape if len(places) == len(shape) else (shape[axis],), strict=True):
-            unify(size, place)
-    return shape[:axis] + shape[axis + 1 :]
 
 
 def areas_shape(values: Any, x: Any = None, dx: Any = None, *, axis: int = -1, initial: float | None = None) -> Shape:
@@ -103,8 +87,11 @@ def grad_cumulative_trapezoid(values, x=None, dx=None, y=None, grad_y=None, *, a
     if initial is not None:
         grad_y = grad_y[along + (slice(1, None),)]
     # each area is in all sums from its own on
-    back = along + (slice(None, None, -1),)
-    grad_areas = np.cumsum(grad_y[back], axis=axis)[back]
+    if values.ndim == 1:
+        grad_areas = np.cumsum(grad_y[::-1])[::-1]
+    else:
+        back = along + (slice(None, None, -1),)
+        grad_areas = np.cumsum(grad_y[back], axis=axis)[back]
     grad_values, grad_x, grad_dx = from_areas(grad_areas, values, x, dx, axis)
     return grad_values, grad_x, grad_dx
 

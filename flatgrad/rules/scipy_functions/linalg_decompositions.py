@@ -1,4 +1,4 @@
-"""Factorisations and norms of `scipy.linalg`: eigh, eigvalsh, svd, svdvals, qr, norm.
+"""Factorisations and norms of `scipy.linalg`: eigh, eigvalsh, svd, svdvals, qr, lstsq, norm.
 
 In: nothing. Out: records in the registry. Layer: rules. The gradients are those of NumPy's functions, whose rules are read here.
 """
@@ -12,6 +12,7 @@ from scipy import linalg
 
 from flatgrad.graph.size import Shape, is_natural, minus, number_of
 from flatgrad.registry import Kink, Sample, inline, real, rule
+from flatgrad.rules import least_squares
 from flatgrad.rules.decompositions import (
     grad_qr,
     grad_svd,
@@ -20,12 +21,14 @@ from flatgrad.rules.decompositions import (
     singular_values,
     singular_vectors,
 )
+from flatgrad.rules.least_squares import grad_lstsq
 from flatgrad.rules.norms import AT_ZERO, VECTORS, grad_norm, normed, uneven
 from flatgrad.rules.shapes import shape_of
 from flatgrad.rules.solving import square
 from flatgrad.rules.spectra import grad_eigh, grad_eigvalsh
+from flatgrad.rules.static import is_zero
 
-for _rule in (grad_eigh, grad_eigvalsh, grad_norm, grad_qr, grad_svd, grad_svdvals):
+for _rule in (grad_eigh, grad_eigvalsh, grad_lstsq, grad_norm, grad_qr, grad_svd, grad_svdvals):
     inline(_rule)
 
 TALL, WIDE, SQUARE = real(4, 3), real(3, 4), real(3, 3)
@@ -165,3 +168,47 @@ def norm_shape(
 def grad_scipy_norm(a, y, grad_y, *, ord=None, axis=None, keepdims=False, check_finite=True):
     grad_a = grad_norm(a, y, grad_y, ord=ord, axis=axis, keepdims=keepdims)
     return grad_a
+
+
+# Least squares
+
+
+def solved_in_squares(
+    a: Any, b: Any, *, cond: float | None = None, check_finite: bool = True, lapack_driver: str | None = None
+) -> list[Shape]:
+    """The solutions, the sums of squares that are left, the rank, the singular values."""
+    if lapack_driver not in (None, "gelsd", "gelss"):
+        raise TypeError(f"scipy.linalg.lstsq with lapack_driver={lapack_driver!r} has no rule")
+    solutions, squares, rank, values = least_squares.solved_in_squares(a, b)
+    if len(shape_of(b)) == 1 and number_of(minus(*shape_of(a))) > 0:
+        squares = ()
+    return [solutions, squares, rank, values]
+
+
+def dtypes_in_squares(a: Any, b: Any, **_: Any) -> list[np.dtype[Any]]:
+    """The rank is a whole number."""
+    return least_squares.dtypes_in_squares(a, b)
+
+
+@rule(
+    linalg.lstsq,
+    shape=solved_in_squares,
+    dtype=dtypes_in_squares,
+    samples=[
+        Sample(TALL, real(4)),
+        Sample(TALL, real(4, 2), cond=1e-10),
+        Sample(SQUARE, real(3, 2), check_finite=False),
+        Sample(WIDE, real(3)),
+        Sample(WIDE, real(3, 2), lapack_driver="gelss"),
+    ],
+)
+def grad_scipy_lstsq(a, b, y, grad_y, *, cond=None, check_finite=True, lapack_driver=None):
+    x, squares, rank, s = y
+    grad_x, grad_squares, grad_rank, grad_s = grad_y
+    if np.ndim(squares) == 0:
+        # NumPy has an array of one number
+        squares = np.expand_dims(squares, 0)
+        if not is_zero(grad_squares):
+            grad_squares = np.expand_dims(grad_squares, 0)
+    grad_a, grad_b = grad_lstsq(a, b, (x, squares, rank, s), (grad_x, grad_squares, grad_rank, grad_s), rcond=cond)
+    return grad_a, grad_b

@@ -15,9 +15,8 @@ from scipy import linalg
 
 from flatgrad.graph.size import Shape, SizeMismatch, unify
 from flatgrad.registry import Sample, inline, real, rule
-from flatgrad.rules.shapes import shape_of
+from flatgrad.rules.shapes import dtype_of_first, same, shape_of
 from flatgrad.rules.solving import square, well_conditioned
-from flatgrad.rules.spectra import real_spectrum
 
 
 def one_matrix(A: Any) -> Shape:
@@ -93,10 +92,31 @@ def grad_expm_frechet(A, E, y, grad_y, *, method=None, compute_expm=True, check_
     return grad_A, grad_E
 
 
+def real_root(root):
+    """Return the square root of a matrix, which has to be real to be differentiated."""
+    if np.iscomplexobj(root):
+        raise np.linalg.LinAlgError("the square root of a matrix with negative eigenvalues is not differentiated")
+    return root
+
+
+@rule(
+    real_root,
+    shape=same,
+    dtype=dtype_of_first,
+    elementwise=False,
+    linear=True,
+    holomorphic=False,
+    samples=[Sample(real(2, 3))],
+)
+def grad_real_root(root, y, grad_y):
+    grad_root = grad_y
+    return grad_root
+
+
 @rule(linalg.sqrtm, shape=one_matrix, samples=NEAR_IDENTITY)
 def grad_sqrtm(A, y, grad_y):
     """Return the solution of Y.T @ grad_A + grad_A @ Y.T = grad_y, from Y @ Y = A: Higham (2008), section 6.1."""
-    root = real_spectrum(y).T
+    root = real_root(y).T
     grad_A = linalg.solve_sylvester(root, root, grad_y)
     return grad_A
 

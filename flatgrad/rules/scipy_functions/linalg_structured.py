@@ -67,16 +67,19 @@ def products_of_columns(a: Any, b: Any) -> Shape:
     ],
 )
 def grad_block_diag(*arrs, y, grad_y):
-    rows = [np.shape(x)[0] if np.ndim(x) > 1 else 1 for x in arrs]
-    columns = [np.shape(x)[-1] if np.ndim(x) > 0 else 1 for x in arrs]
-    starts = [(sum(rows[:k]), sum(columns[:k])) for k in range(len(arrs))]
-    parts = [
-        grad_y[starts[k][0] : starts[k][0] + rows[k], starts[k][1] : starts[k][1] + columns[k]]
+    heights = [np.shape(x)[0] if np.ndim(x) > 1 else 1 for x in arrs]
+    widths = [np.shape(x)[-1] if np.ndim(x) > 0 else 1 for x in arrs]
+    below = [sum(heights[: k + 1]) for k in range(len(arrs))]
+    beside = [sum(widths[: k + 1]) for k in range(len(arrs))]
+    rows = [
+        slice(below[k - 1] if k > 0 else None, below[k]) if np.ndim(arrs[k]) > 1 else below[k] - 1
         for k in range(len(arrs))
     ]
-    grad_arrs = tuple(
-        [parts[k] if np.ndim(arrs[k]) > 1 else np.reshape(parts[k], np.shape(arrs[k])) for k in range(len(arrs))]
-    )
+    columns = [
+        slice(beside[k - 1] if k > 0 else None, beside[k]) if np.ndim(arrs[k]) > 0 else beside[k] - 1
+        for k in range(len(arrs))
+    ]
+    grad_arrs = tuple([grad_y[rows[k], columns[k]] for k in range(len(arrs))])
     return grad_arrs
 
 
