@@ -26,7 +26,9 @@ from flatgrad.rules.shapes import elementwise
     stats.expon.logpdf,
     shape=elementwise,
     samples=within(ABOVE_ZERO),
-    kinks=[Kink("expon.logpdf at loc", "as above", (np.zeros(1),), (np.array([-1.0]),), jax="as above")],
+    kinks=[
+        Kink("expon.logpdf at loc", "as above", (np.zeros(1),), (np.array([-1.0]),), jax="as above", torch="as above")
+    ],
 )
 def grad_expon_logpdf(x, loc=None, scale=None, y=None, grad_y=None):
     z = standardised(x, loc, scale)
@@ -77,7 +79,9 @@ def grad_expon_sf(x, loc=None, scale=None, y=None, grad_y=None):
 def grad_expon_logcdf(x, loc=None, scale=None, y=None, grad_y=None):
     z = standardised(x, loc, scale)
     grad_inside = np.where(z < 0, 0, grad_y)
-    grad_x, grad_loc, grad_scale = from_distribution(-np.exp(-z) / np.expm1(-z), z, scale, grad_inside)
+    # outside, |z| stands for z, whose exponential may be inf
+    size = np.abs(z)
+    grad_x, grad_loc, grad_scale = from_distribution(-np.exp(-size) / np.expm1(-size), z, scale, grad_inside)
     return grad_x, grad_loc, grad_scale
 
 
@@ -121,7 +125,13 @@ def grad_uniform_pdf(x, loc=None, scale=None, y=None, grad_y=None):
     shape=elementwise,
     samples=BETWEEN,
     kinks=[
-        Kink("uniform.cdf at its bounds", "as between them", (np.array([0.0, 1.0]),), (np.array([1.0, 1.0]),), jax="")
+        Kink(
+            "uniform.cdf at its bounds",
+            "as between them",
+            (np.array([0.0, 1.0]),),
+            (np.array([1.0, 1.0]),),
+            jax="as between them",
+        )
     ],
 )
 def grad_uniform_cdf(x, loc=None, scale=None, y=None, grad_y=None):
@@ -135,7 +145,13 @@ def grad_uniform_cdf(x, loc=None, scale=None, y=None, grad_y=None):
     shape=elementwise,
     samples=BETWEEN,
     kinks=[
-        Kink("uniform.sf at its bounds", "as between them", (np.array([0.0, 1.0]),), (np.array([-1.0, -1.0]),), jax="")
+        Kink(
+            "uniform.sf at its bounds",
+            "as between them",
+            (np.array([0.0, 1.0]),),
+            (np.array([-1.0, -1.0]),),
+            jax="as between them",
+        )
     ],
 )
 def grad_uniform_sf(x, loc=None, scale=None, y=None, grad_y=None):

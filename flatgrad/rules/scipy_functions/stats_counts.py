@@ -62,7 +62,11 @@ IMPOSSIBLE = [Sample(np.array([-1.0, 2.5, 2.0]), positive(3), wrt=("mu",))]
     stats.poisson.logpmf,
     shape=elementwise,
     samples=RATES,
-    kinks=[Kink("poisson.logpmf(0, 0)", "-1, as on the right", (0, np.zeros(1)), (None, -np.ones(1)), jax="nan")],
+    kinks=[
+        Kink(
+            "poisson.logpmf(0, 0)", "-1, as on the right", (0, np.zeros(1)), (None, -np.ones(1)), jax="nan", torch="nan"
+        )
+    ],
 )
 def grad_poisson_logpmf(k, mu, loc=None, y=None, grad_y=None):
     count = shifted(k, loc)

@@ -91,7 +91,7 @@ def laplace_hazard(z):
     stats.laplace.logpdf,
     shape=elementwise,
     samples=ANYWHERE,
-    kinks=[Kink("laplace.logpdf at loc", "0", (np.zeros(1),), (np.zeros(1),), jax="0")],
+    kinks=[Kink("laplace.logpdf at loc", "0", (np.zeros(1),), (np.zeros(1),), jax="-1", torch="0")],
 )
 def grad_laplace_logpdf(x, loc=None, scale=None, y=None, grad_y=None):
     z = standardised(x, loc, scale)
@@ -103,7 +103,7 @@ def grad_laplace_logpdf(x, loc=None, scale=None, y=None, grad_y=None):
     stats.laplace.pdf,
     shape=elementwise,
     samples=ANYWHERE,
-    kinks=[Kink("laplace.pdf at loc", "0", (np.zeros(1),), (np.zeros(1),), jax="0")],
+    kinks=[Kink("laplace.pdf at loc", "0", (np.zeros(1),), (np.zeros(1),), jax="-0.5")],
 )
 def grad_laplace_pdf(x, loc=None, scale=None, y=None, grad_y=None):
     z = standardised(x, loc, scale)
