@@ -19,8 +19,8 @@ from flatgrad.rules import fourier, fourier_planes
 from flatgrad.rules.shapes import dtype_of_first, normal_axis, shape_of
 from flatgrad.rules.writing import assigned
 
-# each transform of one axis, the file of its rule, its shape, its samples
-_FORMS = {
+# the file of each transform's rule, its shape, its samples
+_FORMS: dict[str, tuple[Any, Any, Any]] = {
     "fft": (fourier, fourier.transformed, fourier.LINES),
     "ifft": (fourier, fourier.transformed, fourier.LINES),
     "rfft": (fourier, fourier.transformed_to_half, fourier.REAL_LINES),

@@ -17,7 +17,6 @@ from flatgrad.rules.decompositions import (
     grad_qr,
     grad_svd,
     grad_svdvals,
-    orthogonal_and_triangular,
     singular_values,
     singular_vectors,
 )
@@ -118,8 +117,8 @@ def qr_shape(a: Any, *, lwork: int | None = None, mode: str = "full", check_fini
             f"scipy.linalg.qr with mode={mode!r} has a rule for matrices with no more rows than columns only; "
             "write mode='economic'"
         )
-    q, r = orthogonal_and_triangular(a)
-    return [r] if mode == "r" else [q, r]
+    (least,) = singular_values(a)
+    return [(least, columns)] if mode == "r" else [(rows, least), (least, columns)]
 
 
 @rule(

@@ -7,6 +7,8 @@ By the count and by loc, these functions have steps only: there is no gradient. 
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from scipy import special, stats
 
@@ -19,7 +21,7 @@ PROBABILITIES = positive(3) / 3
 
 
 @question
-def is_whole(count) -> bool:
+def is_whole(count: Any) -> bool:
     """Tell whether a number is certain to be a whole one."""
     dtype = count.dtype if isinstance(count, Value) else np.asarray(count).dtype
     return dtype.kind in "biu"
