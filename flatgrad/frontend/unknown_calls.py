@@ -22,6 +22,7 @@ from flatgrad.frontend.operations import is_pure
 from flatgrad.frontend.reader import Reader
 from flatgrad.frontend.ufunc_calls import is_ufunc_method
 from flatgrad.frontend.wording import called, described
+from flatgrad.functions.libraries import home_in_scipy
 from flatgrad.functions.plain import INNER
 from flatgrad.registry import lookup, records
 from flatgrad.rules.static import is_constant
@@ -44,6 +45,12 @@ INSTEAD: dict[Any, str] = {
     np.asmatrix: "use arrays of two axes, and @ for their product",
     np.bmat: "use np.block",
     collections.deque: "use a list: append(x), pop(), pop(0), insert(0, x)",
+}
+# what to do instead of calling something of these modules of SciPy's
+INSTEAD_IN = {
+    "scipy.interpolate": "np.interp is differentiated",
+    "scipy.optimize": "call it outside, with the gradient of the function that it is given: jac=True",
+    "scipy.sparse": "use arrays: x.toarray()",
 }
 
 
@@ -74,6 +81,11 @@ def require_known(reader: Reader, function: Any, syntax: cst.Call) -> None:
     hint = f"supported functions with such a name: {', '.join(sorted(near))}; " if near else ""
     if function in INSTEAD:
         reader.fail(f"{called(function)} is not read", syntax.func, INSTEAD[function])
+    home = home_in_scipy(function)
+    if home is not None and home[0] in INSTEAD_IN:
+        hint = f"{INSTEAD_IN[home[0]]}; "
+    elif home is not None and not hasattr(function, "__name__"):
+        hint = "call the distribution's function with its parameters: stats.norm.logpdf(x, loc, scale); "
     reader.fail(f"{called(function)} has no rule", syntax.func, hint + "flatgrad.registry.rule declares one")
 
 

@@ -24,9 +24,14 @@ def home_in_scipy(found: Any) -> tuple[str, str] | None:
     if isinstance(found, np.ufunc):
         return None if getattr(np, found.__name__, None) is found else _home_of_ufunc(found)
     module, name = getattr(found, "__module__", None), getattr(found, "__name__", None)
-    if not isinstance(module, str) or not module.startswith("scipy.") or not isinstance(name, str):
+    if not isinstance(module, str) or not module.startswith("scipy."):
         return None
     public = _public(module)
+    if name is None:
+        # an object that is called, as scipy.stats.norm is
+        name = next((each for each, held in _contents(public) if held is found), None)
+    if not isinstance(name, str):
+        return None
     if isinstance(found, types.MethodType):
         owner = next((each for each, held in _contents(public) if held is found.__self__), None)
         return None if owner is None else (public, f"{owner}.{name}")

@@ -127,6 +127,26 @@ def test_what_has_no_rule_is_refused_by_name(define, call, words):
     assert words in str(caught.value)
 
 
+HINTS = {
+    "stats.norm(0.5, 2.0).logpdf(y)": ("`scipy.stats.norm` has no rule", "stats.norm.logpdf(x, loc, scale)"),
+    "optimize.minimize(np.sum, y)": ("`scipy.optimize.minimize` has no rule", "jac=True"),
+    "interpolate.CubicSpline(y, y)(0.5)": ("`scipy.interpolate.CubicSpline`", "np.interp"),
+    "sparse.csr_matrix(x)": ("`scipy.sparse.csr_matrix`", "toarray"),
+}
+
+
+@pytest.mark.parametrize(("call", "words"), HINTS.items())
+def test_what_is_not_read_is_refused_with_a_hint(define, call, words):
+    f = define(
+        "import numpy as np\nfrom scipy import interpolate, optimize, sparse, stats\n\n\n"
+        f"def f(x, y):\n    return np.sum({call})\n"
+    )
+    with pytest.raises(FlatgradError) as caught:
+        emit(f, SYMMETRIC, LINE)
+    for each in words:
+        assert each in str(caught.value)
+
+
 def test_the_side_of_a_factor_has_to_be_known(define):
     f = define(HEAD + "def f(c, low, b):\n    return np.sum(linalg.cho_solve((c, low), b))\n")
     triangle = np.linalg.cholesky(SYMMETRIC)
