@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from scipy import signal
 
-from flatgrad.graph.size import Shape, Size, SizeMismatch, derived, minus, plus, times
+from flatgrad.graph.size import Shape, Size, SizeMismatch, derived, is_natural, minus, plus, times
 from flatgrad.registry import Sample, inline, real, rule
 from flatgrad.rules.shapes import normal_axis, shape_of
 from flatgrad.rules.writing import assigned
@@ -24,6 +24,11 @@ def _kept(n: Size, m: Size, mode: str) -> Size:
         return minus(plus(n, m), 1)
     if mode == "same":
         return n
+    for difference in (minus(n, m), minus(m, n)):
+        longer_by = plus(difference, 1)
+        if not isinstance(longer_by, int) and is_natural(longer_by):
+            # as the full result of signals that are not empty is, and one of them
+            return longer_by
     # the larger one, less the smaller one, and one
     longer = plus(m, derived(("at least 0",), minus(n, m), lambda difference: max(difference, 0)))
     return plus(minus(times(2, longer), plus(n, m)), 1)

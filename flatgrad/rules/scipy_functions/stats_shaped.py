@@ -23,7 +23,6 @@ SHAPED = [
     Sample(positive(), positive() + 1),
     Sample(positive(3), 1.75, -positive(2, 3), positive(3)),
     Sample(positive(2, 1), positive(3), loc=0.25, scale=positive(3)),
-    Sample(positive(3), 2.5, scale=1.5),
     Sample(np.array([-1.5, 0.5]), np.array([1.5, 2.5]), scale=np.array([1.5, 2.0])),
 ]
 ON_ALL = [
@@ -31,7 +30,6 @@ ON_ALL = [
     Sample(real(), positive() + 1),
     Sample(real(3), 1.75, -positive(2, 3), positive(3)),
     Sample(real(2, 1), positive(3), loc=0.25, scale=positive(3)),
-    Sample(real(3), 2.5, scale=1.5),
 ]
 TWO_SHAPES = [
     Sample(positive(2, 3) / 3, positive(3), positive(3) + 1),
