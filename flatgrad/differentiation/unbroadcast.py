@@ -78,8 +78,13 @@ def cast(builder: Builder, gradient: Value, wanted: Type) -> Value:
         # a real gradient of a complex number is as good as a complex one
         return result
     if wanted.weak:
-        if gradient.dtype != np.float64:
+        if gradient.dtype.kind == "c":
+            result = builder.apply(complex, gradient)
+        elif gradient.dtype != np.float64:
             result = builder.apply(float, gradient)
+    elif gradient.rank == 0 and wanted.dtype == np.float32 and gradient.dtype == np.float64:
+        # a number that stands for a float64 may be Python's own
+        result = builder.apply(np.float32, gradient)
     elif gradient.dtype != wanted.dtype and not gradient.type.weak:
         result = builder.apply(np.ndarray.astype, gradient, wanted.dtype, form="method")
     return result

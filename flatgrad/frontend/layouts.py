@@ -34,7 +34,7 @@ KEEPS_ORDER: frozenset[Function] = frozenset({
     operator.add, operator.sub, operator.mul, operator.truediv, operator.floordiv, operator.mod, operator.pow,
     operator.neg, operator.pos, operator.abs, operator.lt, operator.le, operator.gt, operator.ge, operator.eq,
     operator.ne, operator.and_, operator.or_, operator.xor, operator.invert, np.where, np.clip, np.copy, np.array,
-    np.asarray, np.float64, np.ndarray.astype, np.reshape, np.zeros_like, np.ones_like, np.full_like, np.empty_like,
+    np.asarray, np.float32, np.float64, np.ndarray.astype, np.reshape, np.zeros_like, np.ones_like, np.full_like, np.empty_like,
     np.stack, np.concatenate, np.vstack, np.hstack, assigned, added, named, stop_gradient,
 })  # fmt: skip
 

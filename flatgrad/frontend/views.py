@@ -44,7 +44,8 @@ READ_ONLY = frozenset({np.broadcast_to, np.diagonal, np.diag, sliding_window_vie
 # views where the elements lie in their order, copies where they do not
 IN_ORDER = frozenset({np.reshape, np.ravel})
 # the array itself where it has the dtype that is asked for
-UNLESS_CONVERTED = frozenset({np.asarray, np.float64})
+NUMBERS = frozenset({np.float32, np.float64})
+UNLESS_CONVERTED = frozenset({np.asarray, *NUMBERS})
 # copies, unless they are told otherwise
 CONVERSIONS = frozenset({np.ndarray.astype, np.astype})
 COPIES = frozenset({np.array, np.ndarray.flatten, np.diag})
@@ -71,7 +72,7 @@ def view_of(value: Value) -> View | None:
         return None
     if function in UNLESS_CONVERTED or is_unless_converted(node):
         is_same = node.call[0][1] == Slot(0) and same_array(value.type, source.type)
-        is_same = is_same and node.arguments.get("copy") is not True and (value.rank > 0 or function is not np.float64)
+        is_same = is_same and node.arguments.get("copy") is not True and (value.rank > 0 or function not in NUMBERS)
         return View(source, certain="order" not in node.arguments) if is_same else None
     if function in IN_ORDER:
         asks_for_order = node.arguments.get("order", "C") == "C" and node.arguments.get("copy") is None

@@ -174,6 +174,12 @@ def grad_float64(x, y, grad_y):
     return grad_x
 
 
+@rule(np.float32, shape=same, linear=True, view=True, samples=[Sample(real(3).astype(np.float32))])
+def grad_float32(x, y, grad_y):
+    grad_x = grad_y
+    return grad_x
+
+
 # Elements repeated along axes of length 1
 
 

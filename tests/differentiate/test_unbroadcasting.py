@@ -105,3 +105,24 @@ def test_one_function_serves_axes_of_length_one_and_others(define):
         for gradient, part, other in ((grad_a, a, b), (grad_b, b, a)):
             axes = tuple(axis for axis in range(2) if part.shape[axis] == 1)
             np.testing.assert_allclose(gradient, (spread * other).sum(axis=axes, keepdims=True), rtol=1e-13)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_python_numbers_in_complex_programs_lose_nothing(define, dtype):
+    """A Python number that becomes complex keeps the imaginary part of its gradient, in single precision too."""
+    f = define("def f(x, t):\n    return np.sum((np.exp(-0.5j * t * x) * x).imag)\n")
+    x = np.asarray(real(3), dtype)
+    _, (grad_x, grad_t) = value_and_grad(f)(x, 0.7)
+    assert grad_x.dtype == dtype and isinstance(grad_t, float)
+    rtol = 10 * float(np.finfo(dtype).eps)
+    np.testing.assert_allclose(grad_t, np.sum(-0.5 * x**2 * np.cos(0.35 * x)), rtol=rtol)
+    np.testing.assert_allclose(grad_x, -np.sin(0.35 * x) - 0.35 * x * np.cos(0.35 * x), rtol=rtol)
+
+
+def test_sum_of_a_loop_that_becomes_a_float64(define):
+    """The gradient of a sum that starts as a Python number is one, though the sum ends as a float64."""
+    f = define("def f(rows):\n    s = 0.0\n    for x in rows:\n        s += np.sum(x) + np.log(2 * np.pi)\n    return s\n")
+    rows = np.asarray(real(2, 3), np.float32)
+    _, (grad_rows,) = value_and_grad(f)(rows)
+    assert grad_rows.dtype == np.float32
+    np.testing.assert_array_equal(grad_rows, np.ones((2, 3)))
