@@ -28,6 +28,7 @@ from flatgrad.passes.simplify import simplify
 from flatgrad.passes.skip_unchanged import skip_unchanged
 from flatgrad.passes.spread_scalars import spread_scalars
 from flatgrad.passes.sum_in_branches import sum_in_branches
+from flatgrad.passes.turn_products import turn_products
 
 Pass = Callable[[Graph, Sequence[Value]], list[Value]]
 
@@ -58,6 +59,7 @@ COMPACT: tuple[Pass, ...] = (
     merge_steps,  # the gradient of a subexpression may stand inside an expression
     merge_masks,  # one np.where for each side of the user's
     spread_scalars,  # numbers instead of arrays filled with them
+    turn_products,  # no transposed product of a transposed array
     lead_with_minus,  # a minus may meet another one in what has been put together
     measure_parameters,  # sizes of arrays that have a name
     lead_with_constants,  # 2 * grad_y * x

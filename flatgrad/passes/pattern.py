@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+import numpy as np
+
 from flatgrad.binding import bound
 from flatgrad.registry import Record, lookup
 
@@ -26,7 +28,9 @@ BINARY: dict[type[ast.operator], Callable[..., Any]] = {
     ast.Mult: operator.mul,
     ast.Div: operator.truediv,
     ast.Pow: operator.pow,
+    ast.MatMult: operator.matmul,
 }
+PROPERTIES = {"T": np.transpose, "mT": np.matrix_transpose}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +42,12 @@ class Variable:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Operation:
-    """A call of any of the functions of one record, with patterns for its arguments."""
+    """A call of any of the functions of one record, with patterns for its arguments; `form` is how it is written."""
 
     function: Callable[..., Any]
     record: Record
     arguments: Mapping[str, Any]
+    form: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -110,7 +115,10 @@ class _Reader:
             case ast.Name(id=name):
                 return self.variables[name] if name in self.variables else self.names[name]
             case ast.Attribute(value=owner, attr=name):
-                return getattr(self.read(owner), name)
+                read = self.read(owner)
+                if isinstance(read, Variable | Operation):
+                    return _operation(PROPERTIES[name], read, form=f".{name}")
+                return getattr(read, name)
             case ast.UnaryOp(op=ast.USub(), operand=operand):
                 read = self.read(operand)
                 return -read if isinstance(read, int | float) else _operation(operator.neg, read)
@@ -124,8 +132,8 @@ class _Reader:
         raise AssertionError(f"{type(syntax).__name__} in a pattern")
 
 
-def _operation(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Operation:
+def _operation(function: Callable[..., Any], *args: Any, form: str = "", **kwargs: Any) -> Operation:
     record = lookup(function)
     assert record is not None, f"{function} has no record"
     arguments, _ = bound(function, record, args, kwargs)
-    return Operation(function, record, arguments)
+    return Operation(function, record, arguments, form)

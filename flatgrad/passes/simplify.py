@@ -77,7 +77,7 @@ def simplify(graph: Graph, results: Sequence[Value]) -> list[Value]:
 def apply_equations(graph: Graph, results: Sequence[Value], equations: tuple[str, ...]) -> list[Value]:
     """Apply equations to the backward pass until nothing changes."""
     table = read_equations(equations)
-    return rewrite(graph, results, lambda builder, node: _simpler(builder, node, table))
+    return rewrite(graph, results, lambda builder, node: simpler(builder, node, table))
 
 
 @cache
@@ -91,7 +91,8 @@ def read_equations(texts: tuple[str, ...]) -> dict[Record, list[Equation]]:
     return table
 
 
-def _simpler(builder: Builder, node: Node, table: Mapping[Record, list[Equation]]) -> Value | None:
+def simpler(builder: Builder, node: Node, table: Mapping[Record, list[Equation]]) -> Value | None:
+    """Return what an equation, or the folding of constants, makes of a node; None where nothing applies."""
     record = record_of(node.function, dict(node.call))
     if record is None:
         return None
@@ -133,12 +134,12 @@ def _written(
     arguments = {name: _written(builder, part, bindings, table) for name, part in pattern.arguments.items()}
     given = {name: argument for name, argument in arguments.items() if argument is not Absent}
     inputs = [given.pop(name) for name in pattern.record.inputs if name in given]
-    value: Value = builder.apply(pattern.function, *inputs, **given)
+    value: Value = builder.apply(pattern.function, *inputs, form=pattern.form, **given)
     node = builder.graph.nodes.pop()
-    simpler = _simpler(builder, node, table)
-    if simpler is None:
+    replacement = simpler(builder, node, table)
+    if replacement is None:
         builder.graph.nodes.append(node)
-    return value if simpler is None else simpler
+    return value if replacement is None else replacement
 
 
 def _folded(node: Node, record: Record) -> Constant | None:

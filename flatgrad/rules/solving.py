@@ -75,7 +75,7 @@ def grad_solve(a, b, y, grad_y):
         grad_a = -np.outer(grad_b, y)
     else:
         grad_b = np.linalg.solve(a.mT, grad_y)
-        grad_a = -grad_b @ y.mT
+        grad_a = -(grad_b @ y.mT)
     return grad_a, grad_b
 
 

@@ -121,7 +121,9 @@ def test_python_numbers_in_complex_programs_lose_nothing(define, dtype):
 
 def test_sum_of_a_loop_that_becomes_a_float64(define):
     """The gradient of a sum that starts as a Python number is one, though the sum ends as a float64."""
-    f = define("def f(rows):\n    s = 0.0\n    for x in rows:\n        s += np.sum(x) + np.log(2 * np.pi)\n    return s\n")
+    f = define(
+        "def f(rows):\n    s = 0.0\n    for x in rows:\n        s += np.sum(x) + np.log(2 * np.pi)\n    return s\n"
+    )
     rows = np.asarray(real(2, 3), np.float32)
     _, (grad_rows,) = value_and_grad(f)(rows)
     assert grad_rows.dtype == np.float32

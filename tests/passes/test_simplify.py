@@ -14,6 +14,8 @@ from flatgrad.passes.lead_with_minus import SUM_OF_NEGATED
 from flatgrad.passes.prune import prune
 from flatgrad.passes.rewriting import rewrite
 from flatgrad.passes.simplify import EQUATIONS, apply_equations, simplify
+from flatgrad.passes.turn_products import TURNED_PRODUCTS, turn_products
+from flatgrad.registry import real
 
 SPECIAL = [0.0, -0.0, 1.0, -1.0, 0.1, -2.5, 1e300, -1e300, 5e-324, -1e-310, math.inf, -math.inf, math.nan]
 SIDES = [(x, y) for x, y in itertools.product(SPECIAL, SPECIAL)]
@@ -280,3 +282,30 @@ def test_long_chains_are_simplified_in_one_sweep():
     changed = simplify(graph, [result])
     prune(graph, changed)
     assert changed == graph.parameters
+
+
+@pytest.mark.parametrize("equation", TURNED_PRODUCTS)
+def test_turned_products_are_the_same_sums(equation):
+    """A transposed product sums the same products, in whatever order."""
+    before = () if ".T" in equation else (2,)
+    x, y, z, w = real(*before, 5, 4), real(*before, 5, 3), real(*before, 6, 4), real(*before, 6, 3)
+    if "outer" in equation:
+        x, y = x[0], y[0]
+    left, right = (outcome(side, {"x": x, "y": y, "z": z, "w": w}) for side in equation.split(" = "))
+    np.testing.assert_allclose(left, right, rtol=1e-14)
+
+
+@pytest.mark.parametrize("read_again", [False, True])
+def test_a_transposed_product_is_turned_where_nothing_else_reads_it(read_again):
+    """It is not computed a second time for those who read it as it is."""
+    matrix = Type(np.dtype(np.float64), (3, 3))
+
+    def build(b, x, y):
+        product = b.apply(operator.matmul, b.apply(np.transpose, x, form=".T"), y)
+        turned = b.apply(np.transpose, product, form=".T")
+        return b.apply(operator.sub, product, turned) if read_again else turned
+
+    graph, result = backward_graph(build, matrix, matrix)
+    (result,) = turn_products(graph, [result])
+    prune(graph, [result])
+    assert named_functions(graph) == ["transpose", "matmul"] + ["transpose", "sub"] * read_again
