@@ -66,7 +66,7 @@ def joined_dtype(a: Type, b: Type) -> np.dtype[Any] | None:
     return np.result_type(*kinds)
 
 
-_PYTHON: dict[str, Any] = {"f": 1.0, "i": 1, "b": True}
+_PYTHON: dict[str, Any] = {"c": 1j, "f": 1.0, "i": 1, "b": True}
 
 
 Now = Callable[[Any], Any]

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from flatgrad.graph.size import Shape, SizeMismatch
-from flatgrad.registry import Kink, Sample, imaginary, no_gradient, real, rule
+from flatgrad.registry import Kink, Sample, imaginary, inline, no_gradient, real, rule
 from flatgrad.rules.shapes import same, shape_of
 
 PLANE = [Sample(imaginary(2, 3)), Sample(imaginary(3), second=False)]
@@ -53,6 +53,12 @@ def grad_angle(x, y, grad_y, *, deg=False):
     else:
         grad_x = np.zeros_like(x)
     return grad_x
+
+
+@inline
+def conjugated(x):
+    """Return the conjugate of an array; a real one is its own."""
+    return np.conj(x) if np.iscomplexobj(x) else x
 
 
 def one_number(*_: Any, **__: Any) -> Shape:

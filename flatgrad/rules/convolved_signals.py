@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from flatgrad.graph.size import Shape, Size, SizeMismatch, derived, minus, plus, times
-from flatgrad.registry import Sample, real, rule
+from flatgrad.registry import Sample, imaginary, real, rule
+from flatgrad.rules.complex_numbers import conjugated
 from flatgrad.rules.shapes import shape_of
 from flatgrad.rules.writing import assigned
 
@@ -62,19 +63,26 @@ MODES = [
 ]
 
 
-@rule(np.convolve, shape=convolution_shape, samples=MODES)
+COMPLEX = [
+    Sample(imaginary(5), imaginary(2)),
+    Sample(imaginary(2), imaginary(4), mode="same"),
+]
+
+
+@rule(np.convolve, shape=convolution_shape, holomorphic=True, samples=[*MODES, *COMPLEX])
 def grad_convolve(a, v, y, grad_y, *, mode="full"):
     if mode != "full":
         shorter = min(len(a), len(v))
         start = shorter - 1 if mode == "valid" else (shorter - 1) // 2
         none = np.zeros(len(a) + len(v) - 1, dtype=y.dtype)
         grad_y = assigned(none, grad_y, index=slice(start, start + len(y)))
-    grad_a = np.correlate(grad_y, v)
-    grad_v = np.correlate(grad_y, a)
+    # np.correlate conjugates what it shifts
+    grad_a = np.correlate(grad_y, conjugated(v))
+    grad_v = np.correlate(grad_y, conjugated(a))
     return grad_a, grad_v
 
 
-@rule(np.correlate, shape=correlation_shape, samples=MODES)
+@rule(np.correlate, shape=correlation_shape, holomorphic=True, samples=[*MODES, *COMPLEX])
 def grad_correlate(a, v, y, grad_y, *, mode="valid"):
     if mode != "full":
         shorter = min(len(a), len(v))
@@ -82,6 +90,8 @@ def grad_correlate(a, v, y, grad_y, *, mode="valid"):
         start = shorter - 1 if mode == "valid" else (len(v) - 1) // 2 if len(a) >= len(v) else len(a) // 2
         none = np.zeros(len(a) + len(v) - 1, dtype=y.dtype)
         grad_y = assigned(none, grad_y, index=slice(start, start + len(y)))
-    grad_a = np.convolve(grad_y, v, mode="valid")
-    grad_v = np.correlate(grad_y, a)[::-1]
+    grad_a = np.convolve(grad_y, conjugated(v), mode="valid")
+    grad_v = np.correlate(grad_y, conjugated(a))[::-1]
+    if np.iscomplexobj(v):
+        grad_v = np.conj(grad_v)
     return grad_a, grad_v

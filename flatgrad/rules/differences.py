@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from flatgrad.graph.size import Shape, SizeMismatch, count, minus, plus, unify
-from flatgrad.registry import Sample, positive, real, rule
+from flatgrad.registry import Sample, imaginary, positive, real, rule
 from flatgrad.rules.placing import placed_together
 from flatgrad.rules.shapes import normal_axis, shape_of
 
@@ -148,7 +148,11 @@ def area_shape(values: Any, x: Any = None, dx: Any = None, *, axis: int = -1) ->
 @rule(
     np.trapezoid,
     shape=area_shape,
+    holomorphic=True,
     samples=[
+        Sample(imaginary(4)),
+        Sample(imaginary(2, 3), x=real(3)),
+        Sample(real(4), imaginary(4)),
         Sample(real(4)),
         Sample(real(4), dx=0.3),
         Sample(real(2, 3), axis=0),
@@ -170,9 +174,13 @@ def grad_trapezoid(values, x=None, dx=None, y=None, grad_y=None, *, axis=-1):
         half = share * (steps if np.ndim(x) == values.ndim else np.expand_dims(steps, rest))
     else:
         half = share if dx is None else share * dx
+    if np.iscomplexobj(half) and not np.iscomplexobj(values):
+        half = half.real
     grad_values = placed_together((half, half), (later, earlier), values)
     grad_dx = grad_y * np.trapezoid(values, axis=axis)
     grad_steps = share * (values[later] + values[earlier])
+    if np.iscomplexobj(grad_steps) and not np.iscomplexobj(x):
+        grad_steps = grad_steps.real
     if x is None:
         grad_x = None
     elif np.ndim(x) == values.ndim:

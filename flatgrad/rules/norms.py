@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from flatgrad.graph.size import Shape, SizeMismatch
-from flatgrad.registry import Kink, Sample, inline, question, real, rule
+from flatgrad.registry import Kink, Sample, imaginary, inline, question, real, rule
+from flatgrad.rules.complex_numbers import conjugated
 from flatgrad.rules.shapes import normal_axes, reduced, shape_of
 from flatgrad.rules.solving import MATRICES, each_matrix, well_conditioned
 
@@ -63,20 +64,20 @@ def slope_of_vector_norm(x, y, ord, axis):
     """Return the derivative of the norms `y` of vectors; the axes of the vectors have length 1 in `y`."""
     if ord is None or ord == 2 or ord == "fro":
         # 1 stands for a norm of 0, where the gradient is 0
-        slope = x / (y + (y == 0))
+        slope = conjugated(x) / (y + (y == 0))
     elif ord == 0:
         slope = np.zeros_like(x)
     elif ord == 1:
-        slope = np.sign(x)
+        slope = np.sign(conjugated(x))
     elif abs(ord) == np.inf:
         chosen = np.full_like(x, np.abs(x) == y)
-        slope = np.sign(x) * chosen / np.sum(chosen, axis=axis, keepdims=True)
+        slope = np.sign(conjugated(x)) * chosen / np.sum(chosen, axis=axis, keepdims=True)
     else:
         size = np.abs(x)
         # 1 stands for an element or a norm of 0, where the gradient is 0
         size = size + (size == 0)
         ratio = size / (y + (y == 0)) if ord > 1 else y / size
-        slope = np.sign(x) * ratio ** abs(ord - 1)
+        slope = np.sign(conjugated(x)) * ratio ** abs(ord - 1)
     return slope
 
 
@@ -88,7 +89,9 @@ def slope_of_matrix_norm(x, y, ord, axis):
     if ord is None or ord == "fro":
         slope = slope_of_vector_norm(x, y, 2, axis)
     elif ord == "nuc" or abs(ord) == 2:
-        u, s, vh = np.linalg.svd(np.moveaxis(x, axis, (-2, -1)) if is_moved else x, full_matrices=False)
+        u, s, vh = np.linalg.svd(
+            np.moveaxis(conjugated(x), axis, (-2, -1)) if is_moved else conjugated(x), full_matrices=False
+        )
         if ord == "nuc":
             weights = np.sign(s)
         else:
@@ -102,7 +105,7 @@ def slope_of_matrix_norm(x, y, ord, axis):
     else:
         sums = np.sum(np.abs(x), axis=rows if abs(ord) == 1 else columns, keepdims=True)
         chosen = np.full_like(sums, sums == y)
-        slope = np.sign(x) * chosen / np.sum(chosen, axis=axis, keepdims=True)
+        slope = np.sign(conjugated(x)) * chosen / np.sum(chosen, axis=axis, keepdims=True)
     return slope
 
 
@@ -124,6 +127,8 @@ VECTORS = [
     Sample(real(4), ord=-1),
     Sample(real(2, 3), ord=-2.5, axis=0),
     Sample(real(4), ord=0),
+    *[Sample(imaginary(4), ord=order) for order in (2, 1, np.inf, 3)],
+    Sample(imaginary(2, 3), axis=1),
 ]
 ORDERS = ("fro", "nuc", 2, -2, 1, -1, np.inf, -np.inf)
 AT_ZERO = (np.array([0.0, 0.0]),), (np.zeros(2),)
@@ -133,6 +138,7 @@ ZERO_MATRIX = (np.zeros((2, 3)),), (np.zeros((2, 3)),)
 @rule(
     np.linalg.norm,
     shape=normed,
+    holomorphic=True,
     samples=[
         Sample(real(4)),
         Sample(real(2, 3)),
@@ -143,6 +149,7 @@ ZERO_MATRIX = (np.zeros((2, 3)),), (np.zeros((2, 3)),)
         Sample(real(2, 3), keepdims=True),
         *VECTORS,
         *[Sample(uneven(2, 3), ord=order) for order in ORDERS],
+        *[Sample(imaginary(2, 3), ord=order) for order in ("fro", "nuc", 2, 1)],
         *[Sample(uneven(2, 3, 4), ord=order, axis=(2, 0)) for order in ("nuc", 2, 1, -np.inf)],
         Sample(real(2, 3), ord=2, keepdims=True),
         Sample(uneven(2, 3, 2), ord=-1, axis=(1, 2), keepdims=True),
@@ -202,6 +209,7 @@ def grad_norm(x, y, grad_y, *, ord=None, axis=None, keepdims=False):
 @rule(
     np.linalg.vector_norm,
     shape=vector_normed,
+    holomorphic=True,
     samples=[
         Sample(real(2, 3)),
         Sample(real(2, 3), axis=-1),

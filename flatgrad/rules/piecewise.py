@@ -11,7 +11,7 @@ import math
 
 import numpy as np
 
-from flatgrad.registry import Kink, Sample, no_gradient, real, rule
+from flatgrad.registry import Kink, Sample, imaginary, no_gradient, real, rule
 from flatgrad.rules.shapes import elementwise, same
 from flatgrad.rules.static import is_constant
 
@@ -165,7 +165,9 @@ CHOICE = np.array([True, False, True])
 @rule(
     np.where,
     shape=elementwise,
+    holomorphic=True,
     samples=[
+        Sample(CHOICE, imaginary(2, 3), imaginary(3)),
         Sample(CHOICE, real(2, 3), real(3)),
         Sample(CHOICE, real(2, 1), 0.25),
         Sample(CHOICE, 0.0, real(3), wrt=("other",)),

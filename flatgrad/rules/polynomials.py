@@ -12,7 +12,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from flatgrad.graph.size import Shape, Size, SizeMismatch, equal, minus, plus, resolved
-from flatgrad.registry import Sample, inline, real, rule
+from flatgrad.registry import Sample, imaginary, inline, real, rule
 from flatgrad.rules.creation import identity, size_of_number, unknown_size
 from flatgrad.rules.placing import placed, shape_of_like
 from flatgrad.rules.shapes import dtype_of_first, shape_of
@@ -46,7 +46,9 @@ def longer(a: Any, b: Any) -> Shape:
 @rule(
     np.polyval,
     shape=valued,
+    holomorphic=True,
     samples=[
+        Sample(imaginary(3), imaginary(4)),
         Sample(real(4), real()),
         Sample(real(4), real(5)),
         Sample(real(3), real(2, 3)),
@@ -61,10 +63,10 @@ def grad_polyval(p, x, y, grad_y):
         # np.vander is slow for many x; of the rising powers that these are, one more makes room for no coefficients
         powers = np.polynomial.polynomial.polyvander(np.ravel(x) if np.ndim(x) > 1 else x, len(p))
         grad_p = ((np.ravel(grad_y) if np.ndim(x) > 1 else grad_y) @ powers)[-2::-1]
-    if grad_p.dtype != p.dtype:
+    if grad_p.dtype != p.dtype and not np.iscomplexobj(grad_p):
         grad_p = grad_p.astype(p.dtype)
     grad_x = grad_y * np.polyval(np.polyder(p), x)
-    if np.ndim(x) > 0 and grad_x.dtype != x.dtype:
+    if np.ndim(x) > 0 and grad_x.dtype != x.dtype and not np.iscomplexobj(grad_x):
         grad_x = grad_x.astype(x.dtype)
     return grad_p, grad_x
 

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from flatgrad.graph.size import Shape, broadcast, unify
-from flatgrad.registry import Kink, Sample, real, rule
+from flatgrad.registry import Kink, Sample, imaginary, real, rule
+from flatgrad.rules.complex_numbers import conjugated
 from flatgrad.rules.reductions import AXES, MASKED, WIDER, count_of
 from flatgrad.rules.shapes import reduced_from, shape_of
 
@@ -40,9 +41,14 @@ SPREADS = [
     Sample(real(2, 3), mean=real(2, 1), ddof=1),
     Sample(real(2, 4), axis=1, mean=real(2, 1), where=np.array([True, False, True, True]), ddof=1),
 ]
+COMPLEX = [
+    Sample(imaginary(4)),
+    Sample(imaginary(2, 3), axis=1, ddof=1),
+    Sample(imaginary(2, 3), axis=0, mean=imaginary(1, 3)),
+]
 
 
-@rule(np.var, shape=spread_over, samples=SPREADS)
+@rule(np.var, shape=spread_over, holomorphic=True, samples=[*SPREADS, *COMPLEX])
 def grad_var(
     x, mean=None, y=None, grad_y=None, *, axis=None, dtype=None, ddof=0, keepdims=False, where=True, correction=None
 ):
@@ -51,7 +57,7 @@ def grad_var(
     divisor = count_of(x, axis, where) - (ddof if correction is None else correction)
     if mean is None:
         mean = np.mean(x, axis=axis, dtype=dtype, keepdims=axis is not None, where=where)
-    grad_x = grad_y * 2 / divisor * (x - mean)
+    grad_x = grad_y * 2 / divisor * conjugated(x - mean)
     if np.ndim(where) > 0:
         grad_x = np.where(where, grad_x, 0)
     grad_mean = -grad_x
@@ -61,7 +67,8 @@ def grad_var(
 @rule(
     np.std,
     shape=spread_over,
-    samples=SPREADS,
+    holomorphic=True,
+    samples=[*SPREADS, *COMPLEX],
     kinks=[Kink("std of equal numbers", "0", (np.array([2.0, 2.0, 2.0]),), (np.zeros(3),), jax="nan", torch="0")],
 )
 def grad_std(
@@ -75,7 +82,7 @@ def grad_std(
         mean = np.mean(x, axis=axis, dtype=dtype, keepdims=axis is not None, where=where)
     # 1 stands for a spread of 0, where the gradient is 0
     spread = y + (y == 0)
-    grad_x = grad_y / (divisor * spread) * (x - mean)
+    grad_x = grad_y / (divisor * spread) * conjugated(x - mean)
     if np.ndim(where) > 0:
         grad_x = np.where(where, grad_x, 0)
     grad_mean = -grad_x
