@@ -1,4 +1,4 @@
-"""Discrete Fourier transforms over one axis: fft and its inverse, of real and of symmetric values; fftshift and frequencies.
+"""Discrete Fourier transforms over one axis: fft and its inverse, of real and of symmetric values; fftshift, frequencies and windows.
 
 In: these functions of NumPy. Out: their records. Layer: rules, above `complex_numbers`.
 
@@ -15,7 +15,7 @@ import numpy as np
 
 from flatgrad.graph.size import Shape, Size, SizeMismatch, derived, minus, times
 from flatgrad.graph.values import Value
-from flatgrad.registry import Sample, imaginary, positive, real, rule
+from flatgrad.registry import Sample, imaginary, no_gradient, positive, real, rule
 from flatgrad.rules.creation import size_of_number
 from flatgrad.rules.orders import flipped
 from flatgrad.rules.shapes import normal_axis, shape_of
@@ -259,3 +259,14 @@ SPACINGS = [Sample(5, positive()), Sample(4, d=positive())]
 def grad_fftfreq(n, d=1.0, y=None, grad_y=None):
     grad_d = -np.sum(grad_y * y) / d
     return grad_d
+
+
+# Windows
+
+
+def window(M: Any) -> Shape:  # noqa: N803 - NumPy's name
+    """A weight for each value of a window."""
+    return (size_of_number(M),)
+
+
+no_gradient(np.bartlett, np.blackman, np.hamming, np.hanning, shape=window, samples=[Sample(5)])
