@@ -30,7 +30,7 @@ BINARY: dict[type[ast.operator], Callable[..., Any]] = {
     ast.Pow: operator.pow,
     ast.MatMult: operator.matmul,
 }
-PROPERTIES = {"T": np.transpose, "mT": np.matrix_transpose}
+PROPERTIES: dict[str, Callable[..., Any]] = {"T": np.transpose, "mT": np.matrix_transpose}
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,6 +49,7 @@ EQUATIONS = (
     "np.transpose(np.transpose(x)) = x",
     "np.swapaxes(np.swapaxes(x, axis1, axis2), axis1, axis2) = x",
     "np.squeeze(np.sum(x, axis=axis, keepdims=True), axis=axis) = np.sum(x, axis=axis)",
+    "np.squeeze(-np.sum(x, axis=axis, keepdims=True), axis=axis) = -np.sum(x, axis=axis)",
     # one number for each channel of signals and of images
     "np.squeeze(np.sum(x, axis=(0, 2), keepdims=True)[0], axis=1) = np.sum(x, axis=(0, 2))",
     "np.squeeze(np.sum(x, axis=(0, 2, 3), keepdims=True)[0], axis=(1, 2)) = np.sum(x, axis=(0, 2, 3))",
