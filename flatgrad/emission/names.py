@@ -1,4 +1,4 @@
-"""Names for the values that have a line: the user's own, `t0`, `t1`, ... for the others, `grad_<name>` for gradients.
+"""Names for the values that have a line: the user's own, `grad_<name>` for gradients, those of a rule for its steps, or `t0`, `t1`, ...
 
 In: values in the order of their lines. Out: a name for each, none taken twice. Layer: above `lines`.
 """
@@ -49,7 +49,7 @@ class Names:
             elif value.name is not None:
                 wanted = self._free(value.name, wished=True)
             else:
-                wanted = self._primals.pop(value, "") or self._temporary()
+                wanted = self._primals.pop(value, "") or self._step(value)
             self.of[value] = wanted
             self.taken.add(wanted)
         return self.of[value]
@@ -91,8 +91,15 @@ class Names:
         if primal.name is not None:
             return primal.name
         if primal not in self._primals:
-            self._primals[primal] = self._temporary()
+            self._primals[primal] = self._step(primal)
         return self._primals[primal]
+
+    def _step(self, value: Value) -> str:
+        """Return the name that a rule has for its step; that of a gradient only where no variable has it."""
+        variable = (value.called or "").removeprefix("grad_")
+        if value.called is None or (variable != value.called and variable in self.wished | self.taken):
+            return self._temporary()
+        return self._free(value.called, wished=False)
 
     def _temporary(self) -> str:
         while True:

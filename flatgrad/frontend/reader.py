@@ -118,6 +118,8 @@ class Reader:
         self.inner_names: frozenset[str] = frozenset()
         # the names that the function assigns somewhere
         self.own_names: frozenset[str] = frozenset()
+        # the parameters of the rule that is being read
+        self.given: frozenset[str] = frozenset()
         self.definition: cst.FunctionDef | None = None
         self.problems: list[FlatgradError] = []
         self.spelled_out: set[Constant] = set()

@@ -131,6 +131,7 @@ def _read_inline(
     source, definition, names = _parsed(function)
     inner = Reader(reader.builder, names, source, inlined=True)
     inner.memory, inner.is_in_line = reader.memory, True
+    inner.given = frozenset(inspect.signature(function).parameters)
     arguments = inspect.signature(function).bind(*args, **kwargs)
     arguments.apply_defaults()
     return inner.function(definition, arguments.arguments)
@@ -157,6 +158,7 @@ def read_rule(
         if parameter.name.value not in arguments and parameter.default is not None:
             reader.variables[parameter.name.value] = reader.expression(parameter.default)
     reader.variables.update(arguments)
+    reader.given = frozenset(inspect.signature(rule).parameters)
     reader.start()
     reader.block(body)
     return {

@@ -137,7 +137,16 @@ def bind(reader: Reader, name: str, item: Any) -> None:
         elif isinstance(item, tuple) and not isinstance(item, Record):
             for position, part in enumerate(item):
                 name_part(reader, name, position, part)
+    elif isinstance(item, Value):
+        call_step(reader, name, item)
     reader.variables[name] = item
+
+
+def call_step(reader: Reader, name: str, item: Value) -> None:
+    """Note what a rule calls a step of the backward pass; its parameters stand for values that have names already."""
+    is_step = item.node is not None and item.node.forward is not None
+    if is_step and item.called is None and name not in reader.given:
+        item.called = name
 
 
 def name_part(reader: Reader, name: str, key: Any, item: Any) -> None:

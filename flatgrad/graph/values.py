@@ -103,10 +103,12 @@ class Value:
     that the counter of a loop, or a whole number of the caller's, is. `count` is how many truth values of a mask are true, once that
     was asked. `copy_of` is set on a copy that was made before its array is overwritten: that array.
     `primal` is set on a gradient: the value that it is the gradient of. `step_of` is that value, too, on a gradient that
-    has become a step of an expression, `part_of` on what is one of several parts of it.
+    has become a step of an expression, `part_of` on what is one of several parts of it. `called` is what a rule calls a step
+    of its own: the name that it gets where it has a line.
     """
 
     __slots__ = (
+        "called",
         "copy_of",
         "count",
         "counter",
@@ -139,6 +141,7 @@ class Value:
         self.counter: Size | None = None
         self.count: Size | None = None
         self.copy_of: Value | None = None
+        self.called: str | None = None
         self.serial = next(_serials)
 
     @property

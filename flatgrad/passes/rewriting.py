@@ -75,6 +75,8 @@ def standing_in(builder: Builder, value: Value, old: Value) -> Value:
     """
     if old.primal is None:
         value.step_of = value.step_of or old.step_of
+        if is_step(value):
+            value.called = value.called or old.called
         return value
     if isinstance(value, Constant) or not is_step(value):
         value = builder.node(named, {"x": value}, [value.type]).output

@@ -130,3 +130,20 @@ def test_names_are_given_once():
     given = [names.name(value) for value in (x, y, again, *unnamed, gradient)]
     assert given == ["x", "y", "x_2", "t1", "t2", "t3", "grad_y_2"]
     assert [names.name(value) for value in (x, y, again, *unnamed, gradient)] == given
+
+
+def test_steps_of_a_rule_have_its_names():
+    """What a rule calls its steps says more than `t0`."""
+    f = defined("def f(x):\n    return np.sum(np.corrcoef(x) ** 2)\n")
+    text = str(api.emit(f, np.arange(6.0).reshape(2, 3) ** 2))
+    assert "    unit = centered / length\n" in text
+    assert "t0 = unit" not in text
+
+
+def test_names_of_a_rule_give_way_to_those_of_the_user():
+    """The names of rules are taken as little as any others of ours."""
+    f = defined("def f(x, unit):\n    centered = x * unit\n    return np.sum(np.corrcoef(centered) ** 2)\n")
+    text = str(api.emit(f, np.arange(6.0).reshape(2, 3) ** 2, np.ones((2, 3))))
+    assert "    centered = x * unit\n" in text
+    assert "    unit_2 = centered_2 / length\n" in text
+    assert "    grad_unit = grad_centered * x\n" in text
