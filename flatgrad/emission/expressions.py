@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from flatgrad.emission.added_axes import added_axes
 from flatgrad.emission.literals import (
     AND,
     ATOM,
@@ -223,6 +224,13 @@ class Printer(Literals):
         arguments = node.arguments
         return f"{self.operand(node.inputs[0], ATOM)}[{self.index(arguments['index'])}]", ATOM
 
+    def _expanded(self, node: Node) -> Text:
+        array, axis = node.arguments.values()
+        if node.forward is None or not array.rank or array.type.is_list:
+            # as the user wrote it; numbers and lists take no index like this
+            return f"{self.spelling.of(node)}({self.arguments(node, 0)})", ATOM
+        return f"{self.operand(array, ATOM)}[{added_axes(array.rank, axis)}]", ATOM
+
     def index(self, index: Any) -> str:
         """Return the text between the brackets of a subscript."""
         if isinstance(index, tuple) and not isinstance(index, List) and index:
@@ -322,6 +330,7 @@ def is_simple(text: str) -> bool:
 
 SPECIAL: dict[Callable[..., Any], Callable[[Printer, Node], Text]] = {
     operator.getitem: Printer._subscript,
+    np.expand_dims: Printer._expanded,
     size_of_axis: Printer._size_of_axis,
     listed: Printer._listed,
     axes_count: Printer._axes_count,

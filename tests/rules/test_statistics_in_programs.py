@@ -79,10 +79,7 @@ def test_refused(define, call, words):
 def test_written_as_one_would(define):
     f = define("def f(x, m):\n    return np.mean(x, axis=1, where=m)")
     text = str(emit(f, X, X > 0))
-    assert (
-        "grad_x = np.where(m, np.expand_dims(grad_out, 1) / np.sum(np.full_like(x, m), axis=1, keepdims=True), 0)"
-        in text
-    )
+    assert "grad_x = np.where(m, grad_out[:, None] / np.sum(np.full_like(x, m), axis=1, keepdims=True), 0)" in text
     f = define("def f(x, k):\n    return np.convolve(x, k)")
     text = str(emit(f, X[0], X[1]))
     assert "grad_x = np.correlate(grad_out, k)\n    grad_k = np.correlate(grad_out, x)" in text

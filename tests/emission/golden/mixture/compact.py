@@ -23,8 +23,8 @@ def mixture_value_and_grad(x, logits, means, log_scales, *, grad_out=1.0):
     # out = -np.sum(log_likelihoods)
     grad_log_likelihoods = np.full_like(log_likelihoods, -grad_out)
     # log_likelihoods is the log-sum-exp of log_densities along axis 1
-    grad_log_densities = np.expand_dims(grad_log_likelihoods, 1) * np.exp(
-        log_densities - np.expand_dims(np.where(log_likelihoods == -np.inf, 0, log_likelihoods), 1)
+    grad_log_densities = grad_log_likelihoods[:, None] * np.exp(
+        log_densities - np.where(log_likelihoods == -np.inf, 0, log_likelihoods)[:, None]
     )
     # log_densities = log_weights - 0.5 * z**2 - log_scales
     grad_log_weights = np.sum(grad_log_densities, axis=0)

@@ -39,8 +39,8 @@ def mixture_value_and_grad(x, logits, means, log_scales, *, grad_out=1.0):
     # t14 = np.sum(log_likelihoods)
     grad_log_likelihoods = np.full_like(log_likelihoods, grad_t14)
     # log_likelihoods is the log-sum-exp of log_densities along axis 1
-    grad_log_densities = np.expand_dims(grad_log_likelihoods, 1) * np.exp(
-        log_densities - np.expand_dims(np.where(log_likelihoods == -np.inf, 0, log_likelihoods), 1)
+    grad_log_densities = grad_log_likelihoods[:, None] * np.exp(
+        log_densities - np.where(log_likelihoods == -np.inf, 0, log_likelihoods)[:, None]
     )
     # log_densities = t8 - log_scales
     grad_t8 = grad_log_densities
