@@ -118,7 +118,7 @@ class Reader:
         self.inner_names: frozenset[str] = frozenset()
         # the names that the function assigns somewhere
         self.own_names: frozenset[str] = frozenset()
-        # the parameters of the rule that is being read
+        # the parameters of the rule that is being read, and what their gradients are called
         self.given: frozenset[str] = frozenset()
         self.definition: cst.FunctionDef | None = None
         self.problems: list[FlatgradError] = []

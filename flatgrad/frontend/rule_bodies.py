@@ -158,7 +158,8 @@ def read_rule(
         if parameter.name.value not in arguments and parameter.default is not None:
             reader.variables[parameter.name.value] = reader.expression(parameter.default)
     reader.variables.update(arguments)
-    reader.given = frozenset(inspect.signature(rule).parameters)
+    parameters = inspect.signature(rule).parameters
+    reader.given = frozenset([*parameters, *(f"grad_{name}" for name in parameters)])
     reader.start()
     reader.block(body)
     return {

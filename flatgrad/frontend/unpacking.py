@@ -143,7 +143,7 @@ def bind(reader: Reader, name: str, item: Any) -> None:
 
 
 def call_step(reader: Reader, name: str, item: Value) -> None:
-    """Note what a rule calls a step of the backward pass; its parameters stand for values that have names already."""
+    """Note what a rule calls a step of the backward pass; its parameters and their gradients have names of the user's."""
     is_step = item.node is not None and item.node.forward is not None
     if is_step and item.called is None and name not in reader.given:
         item.called = name

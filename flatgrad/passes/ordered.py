@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 
 from flatgrad.graph.values import Graph, Value
 from flatgrad.passes.borrow_shapes import borrow_shapes
+from flatgrad.passes.drop_leading_axes import drop_leading_axes
 from flatgrad.passes.fold_copies import fold_copies
 from flatgrad.passes.fold_factors import fold_factors
 from flatgrad.passes.inline_passing import inline_passing
@@ -45,6 +46,7 @@ PASSES: tuple[Pass, ...] = (
     share,  # nothing is computed twice
     share_with_outside,  # nor in a body again
     simplify,  # no multiplication by 1, no double minus
+    drop_leading_axes,  # no axes that broadcasting adds anyhow
     sum_in_branches,  # no zeros on the side that has nothing to add
     skip_unchanged,  # no branch or loop that changes nothing
     share,  # what has become the same by now

@@ -38,7 +38,7 @@ def _spread(builder: Builder, node: Node) -> Value | None:
     if not filled:
         return None
     bare = arguments | {name: fill.arguments["fill_value"] for name, fill in filled.items()}
-    type = _type_of_call(record, node, bare)
+    type = type_of_call(record, node, bare)
     if type is None:
         return None
     if same_type(type, node.output.type):
@@ -67,7 +67,7 @@ def _filling(item: Any) -> Node | None:
     return node if is_fill else None
 
 
-def _type_of_call(record: Record, node: Node, arguments: Mapping[str, Any]) -> Type | None:
+def type_of_call(record: Record, node: Node, arguments: Mapping[str, Any]) -> Type | None:
     try:
         found = infer(record, node.function, dict(arguments), node.positional)
     except SizeUnknown:
