@@ -134,7 +134,8 @@ def grad_moveaxis(x, y, grad_y, *, source, destination):
     ],
 )
 def grad_rollaxis(x, y, grad_y, *, axis, start=0):
-    grad_x = np.moveaxis(grad_y, place_of_rolled(axis, start, y.ndim), axis)
+    place = place_of_rolled(axis, start, y.ndim)
+    grad_x = grad_y if place == axis % y.ndim else np.moveaxis(grad_y, place, axis)
     return grad_x
 
 
@@ -147,5 +148,5 @@ def grad_rollaxis(x, y, grad_y, *, axis, start=0):
     samples=[Sample(real(2, 3)), Sample(real(2, 3, 4))],
 )
 def grad_matrix_transpose(x, y, grad_y):
-    grad_x = np.swapaxes(grad_y, -1, -2)
+    grad_x = grad_y.mT
     return grad_x

@@ -102,7 +102,7 @@ def grad_cov(
     # what follows is for variables in rows, but for the usual case of columns
     in_columns = other is None and fweights is None and aweights is None and not rowvar and np.ndim(y) == 2
     if fweights is None and aweights is None:
-        centered = rows - np.mean(rows, axis=-1, keepdims=True)
+        centered = rows - (np.mean(rows) if rows.ndim == 1 else np.mean(rows, axis=-1, keepdims=True))
         weighted = centered
         divisor = np.shape(rows)[-1] - used
     else:
@@ -110,8 +110,8 @@ def grad_cov(
         total = np.sum(weights)
         centered = rows - np.average(rows, axis=-1, weights=weights, keepdims=True)
         weighted = centered * weights
-        share = used if aweights is None else used * np.sum(weights * aweights) / total
-        divisor = total - share
+        share = used if aweights is None or used == 0 else used * np.sum(weights * aweights) / total
+        divisor = total if used == 0 else total - share
     if np.ndim(y) == 0:
         grad_rows = grad_y * 2 / divisor * weighted
         grad_weights = grad_y / divisor * (centered if x.ndim == 1 else np.ravel(centered)) ** 2
@@ -123,8 +123,11 @@ def grad_cov(
         grad_aweights = None
     else:
         grad_divisor = -np.sum(grad_y * y) / divisor
-        grad_share = 1 - used * (2 * aweights * total - np.sum(weights * aweights)) / total**2
-        grad_aweights = grad_weights + grad_divisor * grad_share
+        if used == 0:
+            grad_aweights = grad_weights + grad_divisor
+        else:
+            grad_share = 1 - used * (2 * aweights * total - np.sum(weights * aweights)) / total**2
+            grad_aweights = grad_weights + grad_divisor * grad_share
         if fweights is not None:
             grad_aweights = fweights * grad_aweights
     if in_columns:

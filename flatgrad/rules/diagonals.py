@@ -121,7 +121,7 @@ def grad_diagonal(x, y, grad_y, *, offset=0, axis1=0, axis2=1):
         grad_x = np.diag(grad_y) if offset == 0 else np.diag(grad_y, k=offset if axis1 % 2 == 0 else -offset)
     else:
         places = np.arange(len(grad_y))
-        rows = places - offset if offset < 0 else places
+        rows = places + abs(offset) if offset < 0 else places
         columns = places + offset if offset > 0 else places
         grad_x = placed(grad_y, (rows, columns) if axis1 % 2 == 0 else (columns, rows), x)
     return grad_x

@@ -67,7 +67,8 @@ def grad_diff(x, prepend=None, append=None, y=None, grad_y=None, *, n=1, axis=-1
     elif n != 1 and prepend is None and append is None:
         # y is a sum of parts of x, times binomial coefficients of alternating signs
         ways = [math.prod(range(n - k + 1, n + 1)) // math.prod(range(1, k + 1)) for k in range(n + 1)]
-        parts = tuple([(-1) ** (n - k) * ways[k] * grad_y for k in range(n + 1)])
+        signed = [way if (n - k) % 2 == 0 else -way for k, way in enumerate(ways)]
+        parts = tuple([grad_y if way == 1 else -grad_y if way == -1 else way * grad_y for way in signed])
         places = tuple([along + (slice(k if k > 0 else None, k - n if k < n else None),) for k in range(n + 1)])
         grad_x = placed_together(parts, places, x)
         grad_prepend, grad_append = None, None
@@ -85,9 +86,11 @@ def grad_diff(x, prepend=None, append=None, y=None, grad_y=None, *, n=1, axis=-1
         grad_prepend, grad_append = -grad_y[first], grad_y[last]
     else:
         none = (np.zeros_like(x[first]),) * n
-        grad_whole = (-1) ** n * np.diff(np.concatenate(none + (grad_y,) + none, axis=axis), n=n, axis=axis)
+        place = axis % x.ndim
+        turned = np.diff(np.concatenate(none + (grad_y,) + none, axis=place), n=n, axis=axis)
         start = 0 if prepend is None else 1 if np.ndim(prepend) == 0 else np.shape(prepend)[axis]
-        three = np.split(grad_whole, [start, start + np.shape(x)[axis]], axis=axis)
+        stop = np.shape(x)[axis] if prepend is None else start + np.shape(x)[axis]
+        three = np.split(turned if n % 2 == 0 else -turned, [start, stop], axis=place)
         grad_prepend, grad_x, grad_append = three[0], three[1], three[2]
     if grad_x.dtype != y.dtype:
         grad_x = grad_x.astype(y.dtype)
@@ -116,14 +119,20 @@ def flat_diff_shape(x: Any, to_end: Any = None, to_begin: Any = None) -> Shape:
     ],
 )
 def grad_ediff1d(x, to_end=None, to_begin=None, y=None, grad_y=None):
-    start = 0 if to_begin is None else np.size(to_begin)
-    stop = start + np.size(x) - 1
+    start = None if to_begin is None else np.size(to_begin)
+    stop = np.size(x) - 1 if to_begin is None else start + np.size(x) - 1
     steps = grad_y if to_begin is None and to_end is None else grad_y[start:stop]
     flat = x if x.ndim == 1 else np.ravel(x)
     grad_flat = placed_together((steps, -steps), (slice(1, None), slice(None, -1)), flat)
     grad_x = grad_flat if x.ndim == 1 else np.reshape(grad_flat, np.shape(x))
-    grad_to_begin = None if to_begin is None else np.reshape(grad_y[:start], np.shape(to_begin))
-    grad_to_end = None if to_end is None else np.reshape(grad_y[stop:], np.shape(to_end))
+    if to_begin is None or np.ndim(to_begin) == 1:
+        grad_to_begin = None if to_begin is None else grad_y[:start]
+    else:
+        grad_to_begin = grad_y[0] if np.ndim(to_begin) == 0 else np.reshape(grad_y[:start], np.shape(to_begin))
+    if to_end is None or np.ndim(to_end) == 1:
+        grad_to_end = None if to_end is None else grad_y[stop:]
+    else:
+        grad_to_end = grad_y[-1] if np.ndim(to_end) == 0 else np.reshape(grad_y[stop:], np.shape(to_end))
     return grad_x, grad_to_end, grad_to_begin
 
 
@@ -167,7 +176,8 @@ def area_shape(values: Any, x: Any = None, dx: Any = None, *, axis: int = -1) ->
 def grad_trapezoid(values, x=None, dx=None, y=None, grad_y=None, *, axis=-1):
     along = (slice(None),) * (axis % values.ndim)
     later, earlier = along + (slice(1, None),), along + (slice(None, -1),)
-    rest = tuple([k for k in range(values.ndim) if k != axis % values.ndim])
+    others = tuple([k for k in range(values.ndim) if k != axis % values.ndim])
+    rest = others[0] if len(others) == 1 else others
     share = grad_y / 2 if values.ndim == 1 else np.expand_dims(grad_y / 2, axis)
     if x is not None:
         steps = np.diff(x) if np.ndim(x) == 1 else np.diff(x, axis=axis)

@@ -199,7 +199,7 @@ def grad_ihfft(x, y, grad_y, *, n=None, axis=-1, norm=None):
 
 @rule(np.fft.irfft, shape=transformed_to_whole, dtype=real_dtype, linear=True, dynamic=("n",), samples=HALF_LINES)
 def grad_irfft(x, y, grad_y, *, n=None, axis=-1, norm=None):
-    opposite: Any = "backward" if norm == "forward" else "ortho" if norm == "ortho" else "forward"
+    opposite: Any = None if norm == "forward" else "ortho" if norm == "ortho" else "forward"
     spectrum = np.conj(np.fft.rfft(grad_y, axis=axis, norm=opposite))
     grad_x = with_conjugates(spectrum, y, axis)
     if not same_shape(grad_x, x):

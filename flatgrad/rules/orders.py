@@ -215,5 +215,5 @@ def grad_roll(x, shift, y, grad_y, *, axis=None):
     samples=[Sample(real(2, 3)), Sample(real(2, 3), k=2), Sample(real(2, 3, 4), k=-1, axes=(1, 2))],
 )
 def grad_rot90(x, y, grad_y, *, k=1, axes=(0, 1)):
-    grad_x = np.rot90(grad_y, -k, axes)
+    grad_x = np.rot90(grad_y, -k, axes=axes)
     return grad_x
