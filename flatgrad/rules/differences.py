@@ -120,7 +120,7 @@ def flat_diff_shape(x: Any, to_end: Any = None, to_begin: Any = None) -> Shape:
 )
 def grad_ediff1d(x, to_end=None, to_begin=None, y=None, grad_y=None):
     start = None if to_begin is None else np.size(to_begin)
-    stop = np.size(x) - 1 if to_begin is None else start + np.size(x) - 1
+    stop = np.size(x) - 1 if to_begin is None else np.size(to_begin) + np.size(x) - 1
     steps = grad_y if to_begin is None and to_end is None else grad_y[start:stop]
     flat = x if x.ndim == 1 else np.ravel(x)
     grad_flat = placed_together((steps, -steps), (slice(1, None), slice(None, -1)), flat)

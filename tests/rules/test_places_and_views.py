@@ -153,7 +153,7 @@ WRITTEN = {
         "grad_x = scattered(",
     ),
     "an open mesh": ("return np.sum(x[np.ix_([0, 2], [2, 1])] ** 2)", "grad_x[t0, t1] = 2 * grad_out * t2"),
-    "a quantile": ("return np.quantile(x[0], 0.3)", "+= grad_out * t"),
+    "a quantile": ("return np.quantile(x[0], 0.3)", "+= grad_out * fraction"),
     "a taken element": ("return np.sum(np.take(x[0], [0, 2]) ** 2)", "[[0, 2]] = 2 * grad_out * t"),
     "differences": ("return np.sum(np.diff(x, axis=0) ** 2)", "[:-1] -= grad_t0"),
     "running sums": ("return np.sum(np.cumsum(x, axis=0) ** 2)", "np.cumsum((2 * grad_out * t0)[::-1], axis=0)[::-1]"),
