@@ -15,7 +15,7 @@ import numpy as np
 
 from flatgrad.graph.size import Shape, Size, SizeMismatch, derived, minus, times
 from flatgrad.graph.values import Value
-from flatgrad.registry import Sample, imaginary, no_gradient, positive, real, rule
+from flatgrad.registry import Sample, imaginary, positive, real, rule
 from flatgrad.rules.creation import size_of_number
 from flatgrad.rules.orders import flipped
 from flatgrad.rules.shapes import normal_axis, shape_of
@@ -262,11 +262,3 @@ def grad_fftfreq(n, d=1.0, y=None, grad_y=None):
 
 
 # Windows
-
-
-def window(M: Any) -> Shape:  # noqa: N803 - NumPy's name
-    """A weight for each value of a window."""
-    return (size_of_number(M),)
-
-
-no_gradient(np.bartlett, np.blackman, np.hamming, np.hanning, shape=window, samples=[Sample(5)])
