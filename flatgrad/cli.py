@@ -1,4 +1,4 @@
-"""The command line: ``flatgrad emit FILE.py[:FUNC]`` and ``flatgrad cache``.
+"""The command line: ``flatgrad emit FILE.py[:FUNC]``, ``flatgrad rules`` and ``flatgrad cache``.
 
 In: arguments. Out: a module on standard output or in a file, and the exit status: 0 done, 1 `--check` found a
 difference, 2 bad input. The user's file is read and never run. What only `emit` needs is imported when it runs.
@@ -17,9 +17,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from flatgrad.calling import cache
+from flatgrad.catalogue.command import add_rules
 from flatgrad.errors import FlatgradError, Problem
 from flatgrad.files import write_whole
 from flatgrad.options import STYLES, TARGETS
+from flatgrad.standard_output import OutputError, discard, show
 from flatgrad.version import __version__
 
 if TYPE_CHECKING:
@@ -38,10 +40,6 @@ SHAPES_HELP = """shapes, where annotations do not tell them:
   config.heads=4 config.act='tanh'      numbers and strings that are known when the code is written"""
 
 
-class OutputError(FlatgradError):
-    """The output file can't be written or read."""
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit status."""
     try:
@@ -53,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return BAD_INPUT
     except BrokenPipeError:
         # the reader has all that it wants
-        _discard_standard_output()
+        discard()
         return 0
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -66,6 +64,7 @@ def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--version", action="version", version=f"flatgrad {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     emit = _add_emit(commands)
+    add_rules(commands)
     _add_cache(commands)
     parsed = parser.parse_args(arguments)
     if parsed.run is _emitted and parsed.check and parsed.output is None:
@@ -114,12 +113,12 @@ def _cached(parsed: argparse.Namespace) -> int:
     """Show or clear the cache and return the exit status."""
     place = cache.folder()
     if parsed.action == "path":
-        _show(f"{place}\n")
+        show(f"{place}\n")
     elif parsed.action == "size":
         entries, size = cache.size()
-        _show(f"{_counted(entries)}, {_readable(size)} in {place}\n")
+        show(f"{_counted(entries)}, {_readable(size)} in {place}\n")
     else:
-        _show(f"removed {_counted(cache.clear())} from {place}\n")
+        show(f"removed {_counted(cache.clear())} from {place}\n")
     if cache.is_off():
         print("note: the cache is off: FLATGRAD_CACHE says so", file=sys.stderr)
     return 0
@@ -154,7 +153,7 @@ def _emitted(parsed: argparse.Namespace) -> int:
     elif parsed.output is not None:
         _write(parsed.output, text)
     else:
-        _show(text, coloured=True)
+        show(text, kind="source")
     for note in notes:
         print(f"note: {note}", file=sys.stderr)
     return status
@@ -251,34 +250,3 @@ def _write(output: str, text: str) -> None:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise OutputError(Problem(f"can't write the file: {reason}", file=output)) from None
-
-
-def _show(text: str, *, coloured: bool = False) -> None:
-    """Print text: source in colours on a terminal, and UTF-8 bytes elsewhere, which is how Python reads source."""
-    try:
-        _print(text, coloured)
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        _discard_standard_output()
-        raise OutputError(Problem(f"can't write: {error.strerror}", file="standard output")) from None
-
-
-def _print(text: str, coloured: bool) -> None:
-    if coloured and sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb":
-        from rich.console import Console
-        from rich.syntax import Syntax
-
-        syntax = Syntax("", "python", theme="ansi_dark", background_color="default")
-        # soft wrapping leaves long lines whole, so that they can be copied
-        Console(highlight=False).print(syntax.highlight(text), soft_wrap=True, end="")
-    else:
-        sys.stdout.flush()
-        # the name of a folder may have bytes that are no text
-        sys.stdout.buffer.write(text.encode(errors="surrogateescape"))
-    sys.stdout.flush()
-
-
-def _discard_standard_output() -> None:
-    """Keep what is still buffered from raising again when Python exits."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

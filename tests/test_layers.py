@@ -10,7 +10,7 @@ PACKAGE = Path(flatgrad.__file__).parent
 # from the bottom up; what stands in one line may not import from one another, but for the modules of one folder
 LAYERS = """
 errors garbage hashing version declarations files
-parts
+parts standard_output
 functions graph options
 markers nn checks
 registry
@@ -33,6 +33,7 @@ arguments
 calling
 decorator
 api
+catalogue
 cli
 __main__
 """

@@ -1,0 +1,62 @@
+"""How people name the operations: in full, and as they write them.
+
+In: a function that has a record. Out: text; None for what no user calls. Layer: bottom of `catalogue`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from flatgrad.emission.spelling import module_of, numpy_name
+from flatgrad.functions.libraries import home_in_scipy
+from flatgrad.registry import name_of
+
+SYMBOLS = {
+    "add": "+", "sub": "-", "mul": "*", "truediv": "/", "floordiv": "//", "mod": "%", "pow": "**", "matmul": "@",
+    "neg": "-x", "pos": "+x", "lt": "<", "le": "<=", "gt": ">", "ge": ">=", "eq": "==", "ne": "!=", "not_": "not",
+    "invert": "~", "and_": "&", "or_": "|", "xor": "^", "lshift": "<<", "rshift": ">>", "getitem": "x[...]",
+}  # fmt: skip
+METHODS = "numpy.ndarray"
+BUILTINS = "Python"
+# modules of flatgrad's that users import from
+OWN = ("flatgrad.nn", "flatgrad.markers")
+
+
+def full_name(function: Callable[..., Any]) -> str | None:
+    """Return the name by which a function is imported: ``numpy.linalg.norm``; that of an operator is its symbol."""
+    home = home_in_scipy(function)
+    if home is not None:
+        return ".".join(home)
+    if getattr(function, "__objclass__", None) is np.ndarray:
+        return f"{METHODS}.{function.__name__}"
+    module = module_of(function)
+    if module == "_operator":
+        return SYMBOLS[function.__name__]
+    if module.partition(".")[0] == "flatgrad":
+        return f"{module.replace('.markers', '')}.{function.__name__}" if module in OWN else None
+    if module.partition(".")[0] == "numpy":
+        return f"numpy.{numpy_name(function)}"
+    return name_of(function) if module in ("", "builtins") else f"{module}.{name_of(function)}"
+
+
+def module_name(full: str) -> str:
+    """Return the part of a full name that is a module, or where else the function is from."""
+    if full in SYMBOLS.values() or "." not in full:
+        return BUILTINS
+    parts = full.split(".")
+    # norm.logpdf, add.reduce
+    count = 2 if full.startswith("scipy.") or parts[1:2] in (["linalg"], ["fft"], ["ndarray"]) else 1
+    if parts[0] == "flatgrad":
+        count = len(parts) - 1
+    return ".".join(parts[: min(count, len(parts) - 1)]) if parts[0] in ("numpy", "scipy") else ".".join(parts[:-1])
+
+
+def written(full: str) -> str:
+    """Return a full name as people write it: ``np.linalg.norm``, ``x.flatten``, ``special.expit``, ``nn.relu``."""
+    for module, short in ((f"{METHODS}.", "x."), ("numpy.", "np."), ("scipy.", ""), ("flatgrad.", "")):
+        if full.startswith(module):
+            return short + full.removeprefix(module)
+    return full
