@@ -14,8 +14,10 @@ parts standard_output
 functions graph options
 markers nn checks
 registry
+shapes
 rules
 binding
+sampled
 infer
 builder
 frontend
@@ -34,6 +36,7 @@ calling
 decorator
 api
 catalogue
+checked_rules
 cli
 __main__
 """

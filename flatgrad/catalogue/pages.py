@@ -45,7 +45,7 @@ def _row(entry: Entry) -> list[str]:
     if not is_whole:
         gradient[-1] += " ..."
     names = _wrapped(entry.written, NAMES)
-    rows = []
+    rows: list[str] = []
     for name, text in itertools.zip_longest(names, gradient, fillvalue=""):
         place = source if not rows else ""
         rows.append(f"  {name:{NAMES}}  {text:{room}}  {place}".rstrip())

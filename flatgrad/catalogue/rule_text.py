@@ -118,7 +118,9 @@ def _documentation_end(definition: ast.FunctionDef) -> int:
 
 def _returned_names(returned: ast.stmt) -> list[str]:
     assert isinstance(returned, ast.Return)
-    parts: Sequence[ast.expr | None] = returned.value.elts if isinstance(returned.value, ast.Tuple) else [returned.value]
+    parts: Sequence[ast.expr | None] = (
+        returned.value.elts if isinstance(returned.value, ast.Tuple) else [returned.value]
+    )
     return [part.id for part in parts if isinstance(part, ast.Name)]
 
 

@@ -44,7 +44,9 @@ class Program:
             # of several results the real ones are returned
             names = [f"y{k}" for k in range(len(y))]
             real = [name for name, part in zip(names, y, strict=True) if np.asarray(part).dtype.kind == "f"]
-            self.text = self._text(f"{', '.join(names)} = {self.call}", f"return {', '.join(real)}")
+            self.text = self._text(
+                f"{''.join(f'{name}, ' for name in names)}= {self.call}", f"return {', '.join(real)}"
+            )
         elif np.iscomplexobj(y):
             self.text = self._text(f"y = {self.call}", "return y.real, y.imag")
 
@@ -122,6 +124,11 @@ def takes(function: Callable[..., Any], sample: Sample) -> bool:
     parts = (*sample.args, *sample.attributes.values())
     numbers_only = module_of(function) == "math" or function in (max, min, round)
     return not (numbers_only and any(isinstance(part, np.ndarray) for part in parts))
+
+
+def is_nameless(function: Callable[..., Any]) -> bool:
+    """Tell whether a function takes no argument by its name: an operator, a method of arrays."""
+    return module_of(function) == "_operator" or getattr(function, "__objclass__", None) is np.ndarray
 
 
 def emitted_code(record: Record) -> tuple[str, str]:
