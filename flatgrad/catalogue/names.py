@@ -5,6 +5,7 @@ In: a function that has a record. Out: text; None for what no user calls. Layer:
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +13,7 @@ import numpy as np
 
 from flatgrad.emission.spelling import module_of, numpy_name
 from flatgrad.functions.libraries import home_in_scipy
+from flatgrad.homes import home_of
 from flatgrad.registry import name_of
 
 SYMBOLS = {
@@ -27,7 +29,7 @@ OWN = ("flatgrad.nn", "flatgrad.markers")
 
 def full_name(function: Callable[..., Any]) -> str | None:
     """Return the name by which a function is imported: ``numpy.linalg.norm``; that of an operator is its symbol."""
-    home = home_in_scipy(function)
+    home = home_in_scipy(function) or home_of(function)
     if home is not None:
         return ".".join(home)
     if getattr(function, "__objclass__", None) is np.ndarray:
@@ -39,7 +41,9 @@ def full_name(function: Callable[..., Any]) -> str | None:
         return f"{module.replace('.markers', '')}.{function.__name__}" if module in OWN else None
     if module.partition(".")[0] == "numpy":
         return f"numpy.{numpy_name(function)}"
-    return name_of(function) if module in ("", "builtins") else f"{module}.{name_of(function)}"
+    # what no module holds under its name is known by that alone
+    is_there = getattr(sys.modules.get(module), name_of(function), None) is function and module != "__main__"
+    return f"{module}.{name_of(function)}" if is_there and module != "builtins" else name_of(function)
 
 
 def module_name(full: str) -> str:

@@ -14,6 +14,8 @@ from collections.abc import Sequence
 from flatgrad.registry import Function, Record
 
 MOST_LINES = 3
+# the folder that holds the package
+PACKAGES = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 
 def body_lines(record: Record) -> list[str]:
@@ -76,12 +78,13 @@ def documentation(record: Record) -> str:
 
 
 def place(record: Record) -> tuple[str, int]:
-    """Return the file and the line of a rule, the file as it is named inside of its package."""
+    """Return the file and the line of a rule: a file of flatgrad's from its package on, another one from here on."""
     assert record.gradient is not None
-    file = inspect.getsourcefile(record.gradient) or ""
-    package = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-    inside = os.path.relpath(file, package) if file.startswith(package + os.sep) else file
-    return inside, record.gradient.__code__.co_firstlineno
+    file = os.path.abspath(inspect.getsourcefile(record.gradient) or "")
+    for folder in (PACKAGES, os.getcwd()):
+        if file.startswith(folder + os.sep):
+            file = os.path.relpath(file, folder)
+    return file, record.gradient.__code__.co_firstlineno
 
 
 def signature(record: Record) -> str:

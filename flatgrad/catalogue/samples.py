@@ -6,6 +6,7 @@ In: a record. Out: the text of a function that makes the call, and the code that
 from __future__ import annotations
 
 import ast
+import builtins
 import math
 import operator
 import sys
@@ -76,11 +77,11 @@ class Program:
     def _seen(self, function: Callable[..., Any], full: str) -> str:
         """Return how the text names a function, and have it see that."""
         name = written(full)
-        if module_of(function) in ("numpy", "math", "builtins", "flatgrad.nn") or full.startswith("numpy."):
-            return name
-        root = name.partition(".")[0]
-        module = module_name(full)
-        self.scope[root] = sys.modules[module] if module in sys.modules and root != name else function
+        root, dot, _ = name.partition(".")
+        if root not in self.scope and not hasattr(builtins, root):
+            self.scope[root] = (
+                sys.modules[module_name(full) if full.startswith("scipy.") else root] if dot else function
+            )
         return name
 
     def _option(self, item: Any, name: str) -> str:
