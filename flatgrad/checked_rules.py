@@ -21,7 +21,7 @@ from flatgrad.errors import FlatgradError, UnsupportedError
 from flatgrad.graph.containers import List, leaves, mapped
 from flatgrad.graph.size import Expression, SizeMismatch
 from flatgrad.graph.values import FLOAT, Type, Value
-from flatgrad.registry import Kink, Record, Sample, lookup
+from flatgrad.registry import Kink, Record, Sample, lookup, name_of
 from flatgrad.sampled import Call, is_floating, narrowed, slopes, tuples, upstream, weighted
 
 RTOL, ATOL = 1e-6, 1e-7
@@ -53,7 +53,7 @@ def check_rule(function: Callable[..., Any]) -> RuleCheck:
     UnsupportedError for a function without a rule.
     """
     record = lookup(function)
-    name = getattr(function, "__name__", str(function))
+    name = name_of(function)
     if record is None or record.gradient is None:
         raise UnsupportedError(f"`{name}` has no rule", "flatgrad.rule declares one")
     samples = [sample for sample in record.samples if takes(function, sample)]
@@ -83,7 +83,7 @@ def _of_sample(record: Record, function: Callable[..., Any], sample: Sample, see
         actual = call.by_rule(gradients, name)
         for one, other in zip(actual, expected, strict=True):
             if other is not None:
-                seen[name] = seen.get(name, False) or bool(np.any(other))
+                seen[name] = seen.get(name, False) or bool(np.any(np.abs(other) > ATOL))
                 yield from _difference(name, one, other)
     yield from _narrow_problems(call, [name for name in names if name in gradients])
     if all(name in gradients for name in names):

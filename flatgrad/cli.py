@@ -17,7 +17,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from flatgrad.calling import cache
-from flatgrad.catalogue.command import add_rules
+from flatgrad.catalogue.command import RULES_HELP, add_rules
 from flatgrad.errors import FlatgradError, Problem
 from flatgrad.files import write_whole
 from flatgrad.options import STYLES, TARGETS
@@ -91,6 +91,7 @@ def _add_emit(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     )
     command.add_argument("--style", choices=STYLES, help="one gate a line, or the statements whole")
     command.add_argument("--target", choices=TARGETS, help="write NumPy, or math for Python floats")
+    command.add_argument("--rules", metavar="MODULE", action="append", default=[], help=RULES_HELP)
     command.add_argument("--check", action="store_true", help="write nothing; tell whether OUT is up to date")
     command.set_defaults(run=_emitted)
     return command
@@ -143,6 +144,10 @@ def _emitted(parsed: argparse.Namespace) -> int:
     from flatgrad.frontend.static import static_definition
 
     file, function = _file_and_function(parsed.file)
+    if parsed.rules:
+        from flatgrad.catalogue.modules import import_rules
+
+        import_rules(parsed.rules, file)
     definitions = static_definition(Source.read(file), function)
     if parsed.output is not None:
         _check_output(parsed.output, file)

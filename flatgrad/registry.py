@@ -36,6 +36,7 @@ import numpy as np
 from flatgrad.declarations import listeners
 from flatgrad.functions.libraries import home_in_scipy
 from flatgrad.graph.size import Shape
+from flatgrad.homes import found_function, home_of, note_home
 
 Function = Callable[..., Any]
 F = TypeVar("F", bound=Function)
@@ -142,7 +143,7 @@ class Record:
 
 def name_of(function: Function) -> str:
     """Return the name of a function in its module; that of a method has two parts."""
-    home = home_in_scipy(function)
+    home = home_in_scipy(function) or home_of(function)
     if home is not None:
         return home[1]
     name = str(getattr(function, "__name__", function))
@@ -157,7 +158,7 @@ _rules_of: dict[str, tuple[str, ...]] = {}
 
 
 def rule(
-    *functions: Function,
+    *functions: Function | str,
     shape: ShapeRule,
     samples: Sequence[Sample],
     dtype: DtypeRule | None = None,
@@ -173,6 +174,8 @@ def rule(
 ) -> Callable[[F], F]:
     """Declare the decorated function as the derivative of `functions`, which are names for one operation.
 
+    - Each of `functions` is a function, or the name to import it by: ``"vendor.smooth"``. An object that does not know its
+      own name, such as a functools.partial, is given by that.
     - `shape(*args, **attributes)` takes the arguments of the call, with a `Value` for each array, and returns the shape of
       the result, or a list of shapes where there are several results. `dtype` does the same for the dtype; without it the
       function is tried on arrays of ones.
@@ -192,7 +195,7 @@ def rule(
     def declare(gradient: F) -> F:
         _enter(
             Record(
-                functions=functions,
+                functions=tuple(map(found_function, functions)),
                 gradient=gradient,
                 shape=shape,
                 dtype=dtype,
@@ -214,7 +217,7 @@ def rule(
 
 
 def no_gradient(
-    *functions: Function,
+    *functions: Function | str,
     shape: ShapeRule,
     samples: Sequence[Sample] = (),
     dtype: DtypeRule | None = None,
@@ -222,11 +225,14 @@ def no_gradient(
     scalar: Function | str | None = None,
     view: bool = False,
 ) -> None:
-    """Declare operations whose results have no gradient: whole numbers, comparisons, shapes, constants."""
+    """Declare operations whose results have no gradient: whole numbers, comparisons, shapes, constants.
+
+    `functions` are such as those of `rule`, each an operation of its own.
+    """
     for function in functions:
         _enter(
             Record(
-                functions=(function,),
+                functions=(found_function(function),),
                 gradient=None,
                 shape=shape,
                 dtype=dtype,
@@ -250,11 +256,14 @@ def is_elementwise(shape: ShapeRule) -> bool:
 
 
 def _enter(record: Record) -> None:
-    for function in record.functions:
-        _records[function] = record
     # the caller of `rule` or `no_gradient`
     module = sys._getframe(2).f_globals.get("__name__", "")
-    if module.partition(".")[0] != "flatgrad":
+    is_users = module.partition(".")[0] != "flatgrad"
+    for function in record.functions:
+        if is_users:
+            note_home(function)
+        _records[function] = record
+    if is_users:
         _declared_by_users.append(record)
         for listener in listeners:
             listener()

@@ -10,7 +10,7 @@ import textwrap
 import pytest
 
 import flatgrad.rules  # noqa: F401 - declares the operations
-from flatgrad import registry
+from flatgrad import homes, registry
 from flatgrad.calling.lookup import forget_all
 
 # what a run of the tests writes is for the tests alone; those of the cache on disk turn it on
@@ -23,7 +23,10 @@ numbers = itertools.count()
 def rules_of_the_test_alone():
     """Forget the rules that a test declares: the next one knows those of flatgrad only."""
     records, declared = dict(registry._records), len(registry._declared_by_users)
+    known_homes = dict(homes._homes)
     yield
+    homes._homes.clear()
+    homes._homes.update(known_homes)
     if len(registry._declared_by_users) != declared:
         # rules of flatgrad's own that have been imported meanwhile stay
         of_users = registry._declared_by_users[declared:]

@@ -12,7 +12,7 @@ LAYERS = """
 errors garbage hashing version declarations files
 parts standard_output
 functions graph options
-markers nn checks
+markers nn checks homes
 registry
 shapes
 rules

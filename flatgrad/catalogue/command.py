@@ -9,6 +9,7 @@ import argparse
 
 from flatgrad.standard_output import show
 
+RULES_HELP = "a module of yours that declares rules: it is imported first; may be given more than once"
 DESCRIPTION = """Show the operations that have a derivative here, and what it is.
 
   flatgrad rules               all of them, by module
@@ -28,14 +29,17 @@ def add_rules(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     )
     command.add_argument("name", metavar="NAME", nargs="?", help="an operation, a module, or a part of a name")
     command.add_argument("--kinks", action="store_true", help="show what is chosen where there is no derivative")
+    command.add_argument("--rules", metavar="MODULE", action="append", default=[], help=RULES_HELP)
     command.set_defaults(run=_listed)
 
 
 def _listed(parsed: argparse.Namespace) -> int:
     """Show what was asked for and return the exit status."""
     from flatgrad.catalogue.entries import entries, kinks, matching, named
+    from flatgrad.catalogue.modules import import_rules
     from flatgrad.catalogue.pages import kink_table, page, table
 
+    import_rules(parsed.rules)
     found = entries()
     exact = named(parsed.name, found) if parsed.name is not None else []
     if parsed.name is not None:

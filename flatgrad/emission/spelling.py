@@ -19,11 +19,12 @@ from typing import Any, NamedTuple
 import libcst as cst
 import numpy as np
 
-from flatgrad.emission.record_classes import home_of
+from flatgrad.emission.record_classes import home_of as home_of_class
 from flatgrad.errors import Problem, UnsupportedError
 from flatgrad.functions.fingerprint import global_names
 from flatgrad.functions.libraries import LIBRARIES, home_in_scipy
 from flatgrad.graph.values import Node, problem_at
+from flatgrad.homes import home_of
 from flatgrad.registry import lookup, name_of
 from flatgrad.rules.program import EFFECTS
 
@@ -72,15 +73,19 @@ class Spelling:
         return self._array(function)
 
     def _array(self, function: Callable[..., Any]) -> str:
-        module, name = module_of(function), function.__name__
+        module = module_of(function)
         if module == "math":
-            return f"{self.module('math')}.{name}"
+            return f"{self.module('math')}.{function.__name__}"
         if module.split(".")[0] == "numpy":
             return f"{self.np()}.{numpy_name(function)}"
         home = home_in_scipy(function)
         if home is not None:
             package, _, inner = home[0].rpartition(".")
             return f"{self.member(package, inner)}.{home[1]}"
+        home = home_of(function)
+        if home is not None:
+            first, dot, rest = home[1].partition(".")
+            return self.member(home[0], first) + dot + rest
         return self._helper(function)
 
     def _scalar(self, function: Callable[..., Any], node: Node) -> str:
@@ -91,7 +96,8 @@ class Spelling:
         if isinstance(scalar, str):
             return scalar
         if scalar is None:
-            message, hint = f"np.{name_of(function)} has no form for Python floats", "use the target numpy"
+            name = f"np.{name_of(function)}" if module_of(function) == "numpy" else name_of(function)
+            message, hint = f"{name} has no form for Python floats", "use the target numpy"
             place = node.location or (node.forward.location if node.forward is not None else None)
             raise UnsupportedError(problem_at(place, message, hint))
         if scalar.__module__ == "math":
@@ -121,7 +127,7 @@ class Spelling:
         """Return the text of a class of the user's: that of an object at hand, or a name to import it by."""
         if kind in self.classes:
             return self.classes[kind]
-        home = home_of(kind)
+        home = home_of_class(kind)
         assert home is not None, kind
         return self.member(*home)
 
@@ -240,6 +246,9 @@ class _Unannotated(cst.CSTTransformer):
 
 def module_of(function: Callable[..., Any]) -> str:
     """Return the name of the module that a function is from; that of NumPy's own ufuncs is not always noted in them."""
+    home = home_of(function)
+    if home is not None:
+        return home[0]
     if getattr(np, function.__name__, None) is function or isinstance(getattr(function, "__self__", None), np.ufunc):
         return "numpy"
     return str(getattr(function, "__module__", None) or "")

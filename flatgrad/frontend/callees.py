@@ -132,9 +132,11 @@ def is_followed(function: Any) -> bool:
     """Tell whether a function is one of the user's, which is read where it is called."""
     if isinstance(function, LocalFunction | Partial | StaticFunction | StaticCall | StaticCustom | custom_vjp):
         return True
+    if isinstance(function, functools.partial | types.FunctionType) and lookup(function) is not None:
+        return False
     if isinstance(function, functools.partial) or is_decorated(function):
         return True
-    if not isinstance(function, types.FunctionType) or lookup(function) is not None:
+    if not isinstance(function, types.FunctionType):
         return False
     return not is_known(function)
 

@@ -179,9 +179,7 @@ def _call_method(
             if kwargs.get("out") is not None:
                 return into_out(reader, function, args, kwargs, apply, syntax)
             return apply(args, kwargs)
-    return reader.fail(
-        f"the method `{name}` has no rule", syntax.func, "flatgrad.registry.rule declares one for a function"
-    )
+    return reader.fail(f"the method `{name}` has no rule", syntax.func, "flatgrad.rule declares one for a function")
 
 
 def _apply_method(

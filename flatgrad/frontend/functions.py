@@ -34,6 +34,7 @@ from flatgrad.frontend.wording import described
 from flatgrad.graph.containers import leaves
 from flatgrad.graph.values import Graph
 from flatgrad.markers import custom_vjp
+from flatgrad.registry import lookup
 
 
 def is_applied(function: Any) -> bool:
@@ -104,7 +105,7 @@ def unbound(
     """Return the function that a functools.partial calls, and all that it calls it with; another function as it is."""
     bound_args: list[Any] = []
     bound_kwargs: dict[str, Any] = {}
-    while isinstance(function, functools.partial | Partial):
+    while isinstance(function, functools.partial | Partial) and lookup(function) is None:
         if isinstance(function, functools.partial):
             function = Partial(function.func, function.args, function.keywords)
         function = replace(function, args=tuple(map(reader.refreshed, function.args)))
@@ -117,8 +118,8 @@ def unbound(
 
 
 def innermost(function: Any) -> Any:
-    """Return the function that a functools.partial calls in the end; another function as it is."""
-    while isinstance(function, functools.partial | Partial):
+    """Return the function that a functools.partial without a rule calls in the end; another function as it is."""
+    while isinstance(function, functools.partial | Partial) and lookup(function) is None:
         function = function.func if isinstance(function, functools.partial) else function.function
     return function
 

@@ -99,7 +99,7 @@ def _of_plain_items(reader: Reader, function: Any, args: list[Any], kwargs: dict
     kwargs = dict(zip(kwargs, without_objects(reader, [*kwargs.values()], syntax), strict=True))
     record = lookup(function)
     if record is None:
-        hint = "flatgrad.registry.rule declares its gradient"
+        hint = "flatgrad.rule declares its gradient"
         reader.fail(f"{called(function)} of data can't be differentiated", syntax, hint)
     if reader.inlined:
         function = _of_the_same_module(reader, function, args)

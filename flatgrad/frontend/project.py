@@ -20,11 +20,17 @@ def module_path(file: str, module: str) -> str | None:
     level = len(module) - len(name)
     if level:
         return _below(os.path.join(folder, *[os.pardir] * (level - 1)), name)
-    for start in dict.fromkeys((_root(folder), folder)):
+    for start in import_folders(file):
         found = _below(start, name)
         if found is not None:
             return found
     return None
+
+
+def import_folders(file: str) -> tuple[str, ...]:
+    """Return the folders in which the modules are looked for that a file imports."""
+    folder = os.path.dirname(file)
+    return tuple(dict.fromkeys((_root(folder), folder)))
 
 
 def module_name(file: str) -> str:

@@ -21,6 +21,7 @@ from flatgrad.frontend.static_objects import Partial
 from flatgrad.functions.libraries import home_in_scipy
 from flatgrad.graph.containers import Record, leaves, rebuilt
 from flatgrad.graph.values import Constant, Value
+from flatgrad.homes import home_of
 from flatgrad.infer import unwrapped
 
 BINARY_METHODS: dict[Any, str] = {
@@ -67,6 +68,9 @@ def special_effect(reader: Reader, item: Any, name: str, args: Sequence[Any], sy
 
 def callable_of(reader: Reader, item: Any, syntax: cst.CSTNode) -> Any:
     """Return what a call of an item calls: of an object its `__call__`, of a method its function with the object."""
+    if home_of(item) is not None:
+        # what has a rule is not read
+        return item
     is_method = isinstance(item, types.MethodType) and isinstance(item.__func__, types.FunctionType)
     if is_method and home_in_scipy(item) is None:
         return Partial(item.__func__, (item.__self__,), {})

@@ -29,23 +29,27 @@ from flatgrad.frontend.source import (
 from flatgrad.frontend.static_classes import FileClass
 from flatgrad.frontend.static_enumerations import NAMED_TUPLES, enumeration, named_tuple
 from flatgrad.frontend.static_objects import Partial, StaticCall, StaticFunction, StaticModule
+from flatgrad.frontend.static_rules import refuse_rule, rules_in
 from flatgrad.frontend.trees import AnyDef
+from flatgrad.homes import declared_at, has_rules_under
 from flatgrad.rules.program import Made, Member
 
 AFTER_ALL = float("inf")
 LOGGER = "logging.getLogger"
+RULES_HINT = "a rule for it is known where --rules names the module that declares it"
 GENERATORS = ("numpy.random.default_rng", "numpy.random.RandomState")
 
 
 @dataclass(slots=True)
 class Project:
-    """The files of a project that have been read so far, by path.
+    """The files of a project that have been read so far, by path, and the functions that they have rules for.
 
     `running` is set while a part of one is read that runs when the file is imported: names that get another value then or
     later are not told there.
     """
 
     files: dict[str, StaticNames] = field(default_factory=dict)
+    rules: dict[str, tuple[str, int, str]] = field(default_factory=dict)
     running: bool = False
 
 
@@ -60,6 +64,7 @@ class StaticNames:
         self.bindings = Bindings(source)
         self.project = project or Project()
         self.project.files.setdefault(os.path.normpath(source.file), self)
+        self.project.rules |= rules_in(source, self.bindings)
         self._values: dict[Binding, Any] = {}
         self._pending: set[Binding] = set()
 
@@ -124,6 +129,9 @@ class StaticNames:
     def _value(self, name: str, binding: Binding) -> Any:
         if binding.module:
             return self._imported(name, binding)
+        declared = self._declared(module_name(self.source.file), name)
+        if declared is not None:
+            return declared
         if isinstance(binding.value, AnyDef):
             place = next(place for place in self.source.functions if place.node is binding.value)
             return StaticFunction(name, self.source, place.syntax, self)
@@ -248,14 +256,30 @@ class StaticNames:
         """Return what an import brings from another file of the project."""
         path = module_path(self.source.file, binding.module)
         if path is None:
-            message = f"`{name}` comes from {binding.module}, which flatgrad does not read"
-            raise NameUnknown(message, "define it in this file, or pass it as a parameter")
+            return self._of_a_library(name, binding)
         module = ProjectModule(binding.module.lstrip(".") or ".", path, self.project)
         if not binding.member:
             return module
         # what a package imports from itself is a file in it
         own = path == os.path.normpath(self.source.file)
         return module.inner(binding.member) if own else module.member(binding.member)
+
+    def _declared(self, module: str, name: str) -> object:
+        """Return a function that the user has a rule for; None for another one. Raises NameUnknown for an unknown rule."""
+        found = declared_at(module, name)
+        if found is None and (place := self.project.rules.get(f"{module}.{name}")) is not None:
+            raise refuse_rule(name, place)
+        return found
+
+    def _of_a_library(self, name: str, binding: Binding) -> object:
+        """Return what an import brings from a module that is not read: what has a rule of the user's, or holds such."""
+        module = LibraryModule(binding.module)
+        if has_rules_under(binding.module):
+            return module.member(binding.member) if binding.member else module
+        if binding.member and (declared := self._declared(binding.module, binding.member)) is not None:
+            return declared
+        message = f"`{name}` comes from {binding.module}, which flatgrad does not read"
+        raise NameUnknown(message, f"define it in this file, or pass it as a parameter; {RULES_HINT}")
 
     def _line(self, node: ast.AST) -> int:
         return self.source.span(node)[0]
@@ -268,6 +292,22 @@ def _start(node: ast.AST) -> tuple[int, int]:
 
 
 @dataclass(frozen=True)
+class LibraryModule(StaticModule):
+    """A module that is not read, with functions for which the user has declared rules."""
+
+    name: str
+
+    def member(self, name: str) -> object:
+        """Return a function with a rule, or a module that holds some. Raises NameUnknown."""
+        declared = declared_at(self.name, name)
+        if declared is not None:
+            return declared
+        if has_rules_under(f"{self.name}.{name}"):
+            return LibraryModule(f"{self.name}.{name}")
+        raise NameUnknown(f"`{self.name}.{name}` is not read, and has no rule", RULES_HINT)
+
+
+@dataclass(frozen=True)
 class ProjectModule(StaticModule):
     """A file of the user's project that another one imports, or the folder of a package without a file of its own."""
 
@@ -277,6 +317,12 @@ class ProjectModule(StaticModule):
 
     def member(self, name: str) -> object:
         """Return what a name stands for in the module. Raises NameUnknown, and SourceError for a file that can't be read."""
+        module = module_name(self.path)
+        declared = declared_at(module, name)
+        if declared is not None:
+            return declared
+        if (place := self.project.rules.get(f"{module}.{name}")) is not None:
+            raise refuse_rule(name, place)
         if not os.path.isdir(self.path):
             names = self.project.files.get(self.path) or StaticNames(Source.read(self.path), self.project)
             if name in names.bindings.by_name or names.bindings.unclear:

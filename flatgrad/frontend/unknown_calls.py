@@ -86,7 +86,7 @@ def require_known(reader: Reader, function: Any, syntax: cst.Call) -> None:
         hint = f"{INSTEAD_IN[home[0]]}; "
     elif home is not None and not hasattr(function, "__name__"):
         hint = "call the distribution's function with its parameters: stats.norm.logpdf(x, loc, scale); "
-    reader.fail(f"{called(function)} has no rule", syntax.func, hint + "flatgrad.registry.rule declares one")
+    reader.fail(f"{called(function)} has no rule", syntax.func, hint + "flatgrad.rule declares one")
 
 
 def _is_of_the_user(function: Any) -> bool:

@@ -26,7 +26,7 @@ def home_in_scipy(found: Any) -> tuple[str, str] | None:
     module, name = getattr(found, "__module__", None), getattr(found, "__name__", None)
     if not isinstance(module, str) or not module.startswith("scipy."):
         return None
-    public = _public(module)
+    public = public_module(module)
     if name is None:
         # an object that is called, as scipy.stats.norm is
         name = next((each for each, held in _contents(public) if held is found), None)
@@ -45,7 +45,7 @@ def _home_of_ufunc(function: np.ufunc) -> tuple[str, str] | None:
     return None
 
 
-def _public(module: str) -> str:
+def public_module(module: str) -> str:
     """Return the public module that shows what a private one defines: `scipy.special` for `scipy.special._basic`."""
     parts = module.split(".")
     private = next((k for k, part in enumerate(parts) if part.startswith("_")), len(parts))

@@ -259,6 +259,3 @@ SPACINGS = [Sample(5, positive()), Sample(4, d=positive())]
 def grad_fftfreq(n, d=1.0, y=None, grad_y=None):
     grad_d = -np.sum(grad_y * y) / d
     return grad_d
-
-
-# Windows
