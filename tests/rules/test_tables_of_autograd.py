@@ -1,0 +1,66 @@
+"""All that autograd differentiates has a rule here: its own tables are read.
+
+autograd keeps its vector-Jacobian products by function in one dict. What is in there and is no function of NumPy or SciPy
+is a part of how autograd itself works.
+"""
+
+import importlib
+
+import pytest
+
+from flatgrad.registry import lookup
+from flatgrad.rules.scipy_functions import declare_installed
+
+pytest.importorskip("autograd")
+scipy = pytest.importorskip("scipy")
+core = pytest.importorskip("autograd.core")
+signal = pytest.importorskip("scipy.signal")
+special = pytest.importorskip("scipy.special")
+
+declare_installed()
+MODULES = (
+    "numpy", "numpy.linalg", "numpy.fft", "numpy.random", "scipy.integrate", "scipy.linalg", "scipy.signal",
+    "scipy.special", "scipy.stats",
+)  # fmt: skip
+for module in MODULES:
+    importlib.import_module(f"autograd.{module}")
+
+# autograd writes these anew, under the name that they have in SciPy
+WRITTEN_ANEW = {"autograd.scipy.signal.convolve": signal.convolve}
+# has the derivative 0 wherever it has one
+CONSTANTS = {special.gammasgn}
+
+
+def full_name(function):
+    owner = getattr(function, "__self__", None)
+    module = getattr(function, "__module__", None) or ""
+    name = getattr(function, "__name__", str(function))
+    return f"{module}.{owner.name}.{name}" if hasattr(owner, "name") else f"{module}.{name}"
+
+
+def differentiated():
+    """Return the functions of NumPy and SciPy that autograd has a derivative for, by name."""
+    found = {}
+    for primitive in core.primitive_vjps:
+        function = getattr(primitive, "fun", primitive)
+        name = full_name(function)
+        function = WRITTEN_ANEW.get(name, function)
+        if not full_name(function).startswith("autograd."):
+            found[name.removeprefix(".")] = function
+    return found
+
+
+FUNCTIONS = differentiated()
+
+
+def test_the_tables_are_read():
+    """They have all of the families; a name that moved in autograd would be missed here."""
+    assert len(FUNCTIONS) > 180
+    assert {"numpy.tile", "tanh", "numpy.linalg.svd", "numpy.fft.rfft2", "logit"} <= set(FUNCTIONS)
+
+
+@pytest.mark.parametrize("name", sorted(FUNCTIONS))
+def test_function_of_autograd_has_a_rule(name):
+    record = lookup(FUNCTIONS[name])
+    assert record is not None, f"{name} has no rule"
+    assert (record.gradient is None) == (FUNCTIONS[name] in CONSTANTS), f"{name} has no gradient"
