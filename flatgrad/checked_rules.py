@@ -15,14 +15,16 @@ import numpy as np
 
 import flatgrad.rules  # noqa: F401 - the rule may call the operations
 from flatgrad.api import vjp
+from flatgrad.binding import spread
 from flatgrad.catalogue.samples import Program, is_nameless, takes
 from flatgrad.decorator import flatgrad as decorated
 from flatgrad.errors import FlatgradError, UnsupportedError
-from flatgrad.graph.containers import List, leaves, mapped
+from flatgrad.graph.containers import leaves, mapped
 from flatgrad.graph.size import Expression, SizeMismatch
-from flatgrad.graph.values import FLOAT, Type, Value
+from flatgrad.graph.values import FLOAT
+from flatgrad.infer import answer_of
 from flatgrad.registry import Kink, Record, Sample, lookup, name_of
-from flatgrad.sampled import Call, is_floating, narrowed, slopes, tuples, upstream, weighted
+from flatgrad.sampled import Call, as_value, is_floating, narrowed, slopes, tuples, upstream, weighted
 
 RTOL, ATOL = 1e-6, 1e-7
 
@@ -104,12 +106,11 @@ def _difference(name: str, actual: Any, expected: Any) -> Iterator[str]:
 def _shape_problems(call: Call, y: Any) -> Iterator[str]:
     """Yield what the shape rule gives, where that is not the shape of the result."""
     inputs = call.record.inputs
-    attributes = {name: value for name, value in call.arguments.items() if name not in inputs}
-    given = [_as_value(call.arguments[name]) for name in inputs if name in call.arguments]
-    if call.record.starred is not None:
-        given = [*given[:-1], *given[-1]]
+    leading = [name for name in inputs if name in call.arguments]
+    attributes = {name: as_value(value, None) for name, value in call.arguments.items() if name not in inputs}
+    given, _ = spread(call.function, {name: call.arguments[name] for name in leading}, len(leading))
     try:
-        said = call.record.shape(*given, **attributes)
+        said = answer_of(call.record.shape, call.record, leading, [as_value(each, FLOAT) for each in given], attributes)
     except (TypeError, ValueError, SizeMismatch) as error:
         yield f"the shape rule raises {type(error).__name__}: {error}"
         return
@@ -121,14 +122,6 @@ def _shape_problems(call: Call, y: Any) -> Iterator[str]:
     )
     if not same:
         yield f"the shape rule gives {said}, and the result has {made if isinstance(said, list) else made[0]}"
-
-
-def _as_value(argument: Any) -> Any:
-    if isinstance(argument, list | tuple):
-        return List(map(_as_value, argument))
-    if isinstance(argument, np.ndarray | np.generic):
-        return Value(Type(argument.dtype, argument.shape))
-    return Value(FLOAT) if isinstance(argument, float) else argument
 
 
 def _narrow_problems(call: Call, names: list[str]) -> Iterator[str]:

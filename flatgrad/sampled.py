@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 
 from flatgrad.binding import bound, spread
-from flatgrad.graph.containers import leaves, mapped
+from flatgrad.graph.containers import List, Slice, leaves, mapped
+from flatgrad.graph.values import Type, Value
 from flatgrad.registry import Function, Record, Sample, imaginary, positive
 
 STEP = 1e-6
@@ -42,6 +43,7 @@ class Call:
         self.arguments, self.positional = bound(function, record, args, attributes)
         if nameless:
             self.positional = len(self.arguments)
+        self.lists = {name for name in record.inputs if isinstance(self.arguments.get(name), list)}
         for name in record.inputs:
             if name in self.arguments:
                 self.arguments[name] = tuples(self.arguments[name])
@@ -55,7 +57,10 @@ class Call:
 
     def result(self, **changed: Any) -> Any:
         """Call the function, with some of the inputs changed."""
-        args, kwargs = spread(self.function, {**self.arguments, **changed}, self.positional)
+        arguments = {**self.arguments, **changed}
+        # np.block takes no tuples
+        arguments |= {name: lists(arguments[name]) for name in self.lists}
+        args, kwargs = spread(self.function, arguments, self.positional)
         return self.function(*args, **kwargs)
 
     def gradients(self, y: Any, grad_y: Any) -> dict[str, Any]:
@@ -85,8 +90,10 @@ class Call:
     def by_rule(self, gradients: Mapping[str, Any], name: str) -> list[Any]:
         """Return the gradients of the leaves of one input, as the rule gives them."""
         pairs = zip(leaves(tuples(gradients[name])), leaves(self.arguments[name]), strict=True)
-        # a real number that meets complex ones has the real part
-        return [summed_to(g if is_complex(leaf) else np.real(g), np.shape(leaf)) for g, leaf in pairs]
+        # a real number that meets complex ones has the real part; what is no number has no gradient
+        return [
+            None if g is None else summed_to(g if is_complex(leaf) else np.real(g), np.shape(leaf)) for g, leaf in pairs
+        ]
 
     def by_differences(self, name: str, grad_y: Any) -> list[Any]:
         """Return the gradients of the leaves of one input, by central differences; None for a leaf that has none."""
@@ -138,6 +145,11 @@ def tuples(structure: Any) -> Any:
     return tuple(map(tuples, structure)) if isinstance(structure, list | tuple) else structure
 
 
+def lists(structure: Any) -> Any:
+    """Return nested tuples as lists."""
+    return list(map(lists, structure)) if isinstance(structure, tuple) else structure
+
+
 def is_floating(leaf: Any) -> bool:
     """Tell whether a leaf of the arguments holds floats."""
     return isinstance(leaf, float) or (isinstance(leaf, np.ndarray | np.generic) and leaf.dtype.kind == "f")
@@ -146,6 +158,19 @@ def is_floating(leaf: Any) -> bool:
 def is_complex(leaf: Any) -> bool:
     """Tell whether a leaf of the arguments holds complex numbers."""
     return isinstance(leaf, complex) or (isinstance(leaf, np.ndarray | np.generic) and leaf.dtype.kind == "c")
+
+
+def as_value(argument: Any, number: Type | None) -> Any:
+    """Return an argument as shape rules get it: values for arrays, and for floats where `number` is their type."""
+    if isinstance(argument, list):
+        return List(as_value(part, number) for part in argument)
+    if isinstance(argument, tuple):
+        return tuple(as_value(part, number) for part in argument)
+    if isinstance(argument, slice):
+        return Slice(argument.start, argument.stop, argument.step)
+    if isinstance(argument, np.ndarray | np.generic):
+        return Value(Type(argument.dtype, argument.shape))
+    return Value(number) if number is not None and isinstance(argument, float) else argument
 
 
 def has_gradient(leaf: Any) -> bool:

@@ -5,25 +5,23 @@ Central differences are the oracle. Nothing here reads source or builds graphs, 
 
 from __future__ import annotations
 
-import ast
 import importlib
-import inspect
 import itertools
 import pkgutil
-import textwrap
 
 import numpy as np
 import pytest
 
 import flatgrad.rules
-from flatgrad.binding import bound, spread
+from flatgrad.binding import spread
 from flatgrad.functions.libraries import home_in_scipy
-from flatgrad.graph.containers import List, Slice, leaves, mapped
+from flatgrad.graph.containers import leaves, mapped
 from flatgrad.graph.size import Expression
-from flatgrad.graph.values import FLOAT, Type, Value
+from flatgrad.graph.values import FLOAT
 from flatgrad.infer import answer_of
-from flatgrad.registry import Sample, imaginary, name_of, positive, records
+from flatgrad.registry import Sample, name_of, records
 from flatgrad.rules.scipy_functions import declare_installed
+from flatgrad.sampled import Call, as_value, is_floating, narrowed, tuples, upstream
 
 for module in pkgutil.iter_modules(flatgrad.rules.__path__, "flatgrad.rules."):
     importlib.import_module(module.name)
@@ -31,17 +29,7 @@ declare_installed()
 
 RECORDS = records()
 DIFFERENTIATED = [record for record in RECORDS if record.gradient is not None]
-STEP, RTOL, ATOL = 1e-6, 1e-6, 1e-7
-
-
-def tuples(structure):
-    """Return nested lists as tuples."""
-    return tuple(map(tuples, structure)) if isinstance(structure, list | tuple) else structure
-
-
-def lists(structure):
-    """Return nested tuples as lists."""
-    return list(map(lists, structure)) if isinstance(structure, tuple) else structure
+RTOL, ATOL = 1e-6, 1e-7
 
 
 def full_name(function):
@@ -84,7 +72,7 @@ def takes_complex_numbers(record, function, sample):
     try:
         with np.errstate(all="ignore"):
             turned = in_the_plane(sample)
-            Call(record, function, turned.args, turned.attributes).result()
+            call_of(record, function, turned.args, turned.attributes).result()
     except (TypeError, np.exceptions.ComplexWarning):
         return False
     return True
@@ -121,71 +109,10 @@ SCALAR_FUNCTIONS = [
 ]
 
 
-class Call:
-    """A call of an operation, with its inputs by name: lists of arrays are tuples, as rules get them."""
-
-    def __init__(self, record, function, args, attributes):
-        self.record, self.function = record, function
-        self.arguments, self.positional = bound(function, record, args, attributes)
-        if full_name(function).startswith(("_operator.", "ndarray.")):
-            # operators and methods of arrays take no names
-            self.positional = len(self.arguments)
-        self.lists = {name for name in record.inputs if isinstance(self.arguments.get(name), list)}
-        for name in record.inputs:
-            if name in self.arguments:
-                self.arguments[name] = tuples(self.arguments[name])
-
-    def result(self, **changed):
-        """Call the function, with some of the inputs changed."""
-        arguments = {**self.arguments, **changed}
-        # np.block takes no tuples
-        arguments |= {name: lists(arguments[name]) for name in self.lists}
-        args, kwargs = spread(self.function, arguments, self.positional)
-        return self.function(*args, **kwargs)
-
-    def gradients(self, y, grad_y):
-        """Call the rule and return its gradients by the names of the inputs."""
-        parameters = inspect.signature(self.record.gradient).parameters
-        given = {name: self.arguments.get(name, parameters[name].default) for name in self.record.inputs}
-        inputs, _ = spread(self.function, given, len(given))
-        attributes = {name: value for name, value in self.arguments.items() if name not in self.record.inputs}
-        results = {"y": y, "grad_y": grad_y}
-        if self.record.starred is None:
-            inputs += results.values()
-        else:
-            attributes |= results
-        # the gradients of inputs that are not differentiated are worked out too, where log(-2) may come up
-        with np.errstate(all="ignore"):
-            returned = self.record.gradient(*inputs, **attributes)
-        names = returned_names(self.record.gradient)
-        return dict(zip(names, [returned] if len(names) == 1 else returned, strict=True))
-
-
-def returned_names(rule):
-    """Return the inputs whose gradients a rule returns, read from its return statement."""
-    tree = ast.parse(textwrap.dedent(inspect.getsource(rule)))
-    statements = [node.value for node in ast.walk(tree) if isinstance(node, ast.Return)]
-    returns = [node.elts if isinstance(node, ast.Tuple) else [node] for node in statements]
-    names = [[part.id.removeprefix("grad_") for part in parts] for parts in returns]
-    assert names and all(one == names[0] for one in names), "a rule returns the same names everywhere"
-    return names[0]
-
-
-def is_floating(leaf):
-    return isinstance(leaf, float) or (isinstance(leaf, np.ndarray | np.generic) and leaf.dtype.kind == "f")
-
-
-def is_complex(leaf):
-    return np.asarray(leaf).dtype.kind == "c"
-
-
-def differentiated(call, sample):
-    """Return the names of the inputs of a sample that have a gradient."""
-    names = [name for name in call.record.inputs if name in call.arguments]
-    names = [
-        name for name in names if any(is_floating(leaf) or is_complex(leaf) for leaf in leaves(call.arguments[name]))
-    ]
-    return [name for name in names if sample.wrt is None or name in sample.wrt]
+def call_of(record, function, args, attributes):
+    """Return a call; operators and methods of arrays take no names."""
+    nameless = full_name(function).startswith(("_operator.", "ndarray."))
+    return Call(record, function, args, attributes, nameless=nameless)
 
 
 COMPLEX_CASES = [
@@ -195,74 +122,6 @@ COMPLEX_CASES = [
     for sample in record.samples
     if takes_complex_numbers(record, function, sample)
 ]
-
-
-def upstream(y):
-    """Return fixed gradients of a result, or of each of several."""
-    if isinstance(y, list | tuple):
-        return tuple(upstream(part) for part in y)
-    if is_complex(y):
-        return imaginary(*np.shape(y)).astype(y.dtype) if np.ndim(y) else complex(positive(), positive())
-    return np.asarray(positive(*np.shape(y)), getattr(y, "dtype", np.float64))[()]
-
-
-def weighted(y, grad_y):
-    """Return the sum of all that a call returns, each number times its upstream gradient, without its imaginary part."""
-    return sum(
-        np.sum(np.multiply(part, weight)).real for part, weight in zip(leaves(tuples(y)), leaves(grad_y), strict=True)
-    )
-
-
-def by_differences(call, name, grad_y):
-    """Return the gradients of the leaves of one input, by central differences; None for a leaf that has none.
-
-    That of a complex number a + bi is dL/da - i dL/db.
-    """
-    parts = list(leaves(call.arguments[name]))
-
-    def loss(k, part):
-        remaining = iter([*parts[:k], part, *parts[k + 1 :]])
-        return weighted(call.result(**{name: mapped(call.arguments[name], lambda _: next(remaining))}), grad_y)
-
-    def slope(k, place):
-        centre = np.asarray(parts[k])[place]
-        step = STEP * max(1.0, abs(centre))
-        if is_complex(centre):
-            return along(k, place, step) - 1j * along(k, place, step * 1j)
-        return along(k, place, step)
-
-    def along(k, place, step):
-        centre = np.asarray(parts[k])[place]
-        sides = []
-        for moved in (centre + step, centre - step):
-            changed = np.array(parts[k])
-            changed[place] = moved
-            sides.append(loss(k, changed if isinstance(parts[k], np.ndarray) else changed.item()))
-        return (sides[0] - sides[1]) / (2 * abs(step))
-
-    return [
-        np.reshape([slope(k, place) for place in np.ndindex(np.shape(part))], np.shape(part))
-        if is_floating(part) or is_complex(part)
-        else None
-        for k, part in enumerate(parts)
-    ]
-
-
-def summed_to(gradient, shape):
-    """Undo broadcasting."""
-    gradient = np.asarray(gradient)
-    gradient = gradient.sum(axis=tuple(range(gradient.ndim - len(shape))))
-    axes = tuple(k for k, size in enumerate(shape) if size == 1 and gradient.shape[k] != 1)
-    return np.broadcast_to(gradient.sum(axis=axes, keepdims=True), shape)
-
-
-def by_rule(call, gradients, name):
-    """Return the gradients of the leaves of one input, as the rule gives them."""
-    pairs = zip(leaves(tuples(gradients[name])), leaves(call.arguments[name]), strict=True)
-    # a real number that meets complex ones has the real part; what is no number has no gradient
-    return [
-        None if g is None else summed_to(g if is_complex(leaf) else np.real(g), np.shape(leaf)) for g, leaf in pairs
-    ]
 
 
 def agree(actual, expected, factor=1.0):
@@ -280,15 +139,15 @@ def test_every_function_has_samples(record, function):
 @pytest.mark.parametrize(("record", "function", "sample"), CASES)
 def test_rule_matches_central_differences(record, function, sample):
     """The gradient is the derivative."""
-    call = Call(record, function, sample.args, sample.attributes)
+    call = call_of(record, function, sample.args, sample.attributes)
     y = call.result()
     grad_y = upstream(y)
     gradients = call.gradients(y, grad_y)
-    names = differentiated(call, sample)
+    names = call.differentiated(sample)
     assert names
     for name in names:
         assert name in gradients, f"no gradient of {name}: name the others in wrt"
-        for actual, expected in zip(by_rule(call, gradients, name), by_differences(call, name, grad_y), strict=True):
+        for actual, expected in zip(call.by_rule(gradients, name), call.by_differences(name, grad_y), strict=True):
             if expected is not None:
                 np.testing.assert_allclose(actual, expected, rtol=RTOL, atol=ATOL, err_msg=f"gradient of {name}")
 
@@ -307,13 +166,13 @@ def test_samples_see_a_gradient_that_is_slightly_wrong(record, function):
     for sample in record.samples:
         if not takes(function, sample):
             continue
-        call = Call(record, function, sample.args, sample.attributes)
+        call = call_of(record, function, sample.args, sample.attributes)
         y = call.result()
         grad_y = upstream(y)
         gradients = call.gradients(y, grad_y)
-        for name in differentiated(call, sample):
-            expected = by_differences(call, name, grad_y)
-            actual = by_rule(call, gradients, name)
+        for name in call.differentiated(sample):
+            expected = call.by_differences(name, grad_y)
+            actual = call.by_rule(gradients, name)
             (unseen if agree(actual, expected, 1.001) else seen).add(name)
     assert seen
     assert not unseen - seen
@@ -322,7 +181,7 @@ def test_samples_see_a_gradient_that_is_slightly_wrong(record, function):
 @pytest.mark.parametrize(("record", "function", "sample"), SHAPES)
 def test_shape_rule_gives_the_real_shape(record, function, sample):
     """What inference says of a result is what NumPy makes."""
-    call = Call(record, function, sample.args, sample.attributes)
+    call = call_of(record, function, sample.args, sample.attributes)
     leading = [name for name in record.inputs if name in call.arguments] or list(call.arguments)[: call.positional]
     # what is not differentiated may need the numbers, as np.arange does
     number = FLOAT if record.inputs else None
@@ -340,29 +199,16 @@ def test_shape_rule_gives_the_real_shape(record, function, sample):
         assert rule_size == size or isinstance(rule_size, Expression)
 
 
-def as_value(argument, number):
-    """Return an argument as the front end has it: values for arrays, and for floats where `number` is a type."""
-    if isinstance(argument, list):
-        return List(as_value(part, number) for part in argument)
-    if isinstance(argument, tuple):
-        return tuple(as_value(part, number) for part in argument)
-    if isinstance(argument, slice):
-        return Slice(argument.start, argument.stop, argument.step)
-    if isinstance(argument, np.ndarray | np.generic):
-        return Value(Type(argument.dtype, argument.shape))
-    return Value(number) if number is not None and isinstance(argument, float) else argument
-
-
 @pytest.mark.parametrize(("record", "kink"), KINKS)
 def test_gradient_at_a_kink_is_the_declared_one(record, kink):
     """The choices where no derivative exists are those of the table, exactly."""
-    call = Call(record, record.functions[0], kink.args, dict(kink.attributes))
+    call = call_of(record, record.functions[0], kink.args, dict(kink.attributes))
     with np.errstate(all="ignore"):
         y = call.result()
     gradients = call.gradients(y, mapped(tuples(y), np.ones_like))
     for name, expected in zip(record.inputs, kink.gradients, strict=False):
         if expected is not None:
-            for actual, chosen in zip(by_rule(call, gradients, name), leaves(tuples(expected)), strict=True):
+            for actual, chosen in zip(call.by_rule(gradients, name), leaves(tuples(expected)), strict=True):
                 np.testing.assert_array_equal(actual, chosen)
 
 
@@ -397,7 +243,7 @@ def test_no_surprise_at_extremes(record, x):
     (name,) = record.inputs
     if record.name in ZERO_AT_WHOLE_NUMBERS and x < -170:
         return
-    call = Call(record, record.functions[0], (np.float64(x),), record.samples[0].attributes)
+    call = call_of(record, record.functions[0], (np.float64(x),), record.samples[0].attributes)
     step = 1e-8 if x in ALMOST_ONE else max(abs(x) * 1e-4, 1e-304)
     y = value_at(call, name, x)
     slope = slope_between(call, name, x - step, x + step)
@@ -415,21 +261,16 @@ def test_no_nan_where_the_function_settles(record):
     """Where the function has a finite value at infinity, as tanh has, its gradient there is not nan."""
     (name,) = record.inputs
     for x in (np.inf,) if record.name in ZERO_AT_WHOLE_NUMBERS else (np.inf, -np.inf):
-        call = Call(record, record.functions[0], (np.float64(x),), record.samples[0].attributes)
+        call = call_of(record, record.functions[0], (np.float64(x),), record.samples[0].attributes)
         y = value_at(call, name, x)
         if np.isfinite(y):
             assert not np.isnan(call.gradients(np.float64(y), np.float64(1.0))[name]), f"at {x}"
 
 
-def narrowed(leaf):
-    """Return a leaf in single precision."""
-    return np.float32(leaf) if is_floating(leaf) else np.complex64(leaf) if is_complex(leaf) else leaf
-
-
 @pytest.mark.parametrize(("record", "function", "sample"), ARRAY_CASES)
 def test_float32_stays_float32(record, function, sample):
     """A gradient has the dtype of its variable: no constant in a rule makes float64 of float32."""
-    call = Call(record, function, sample.args, sample.attributes)
+    call = call_of(record, function, sample.args, sample.attributes)
     for name in record.inputs:
         if name in call.arguments:
             call.arguments[name] = mapped(call.arguments[name], narrowed)
@@ -437,7 +278,7 @@ def test_float32_stays_float32(record, function, sample):
     if any(np.asarray(leaf).dtype not in (np.float32, np.complex64) for leaf in leaves(tuples(y))):
         pytest.skip("the function itself makes float64")
     gradients = call.gradients(y, upstream(y))
-    for name in differentiated(call, sample):
+    for name in call.differentiated(sample):
         for leaf, gradient in zip(leaves(call.arguments[name]), leaves(tuples(gradients[name])), strict=True):
             assert not is_floating(leaf) or gradient.dtype == np.float32, f"gradient of {name}"
 
