@@ -9,22 +9,15 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-import flatgrad.rules  # noqa: F401 - declares the operations
-from flatgrad import nn
+from flatgrad.catalogue.entries import entries
+from flatgrad.catalogue.entries import kinks as all_kinks
+from flatgrad.catalogue.names import BUILTINS, module_name
 from flatgrad.cli import main
-from flatgrad.emission.spelling import module_of, numpy_name
-from flatgrad.registry import lookup, records
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
-SYMBOLS = {
-    "add": "+", "sub": "-", "mul": "*", "truediv": "/", "floordiv": "//", "mod": "%", "pow": "**", "matmul": "@",
-    "neg": "-x", "pos": "+x", "lt": "<", "le": "<=", "gt": ">", "ge": ">=", "eq": "==", "ne": "!=", "not_": "not",
-    "invert": "~", "and_": "&", "or_": "\\|", "xor": "^", "lshift": "<<", "rshift": ">>", "getitem": "x[...]",
-}  # fmt: skip
 PROGRAM = """\
 import numpy as np
 from jaxtyping import Float
@@ -110,7 +103,14 @@ PROGRAMS = {
     "method": ("layer.py", METHOD),
     "in_place": ("heat.py", IN_PLACE),
 }
-BAD = "import numpy as np\n\n\ndef loss(x: float):\n    return np.sinh(x) * np.i0(x)\n"
+BAD = """\
+import numpy as np
+from scipy import special
+
+
+def loss(x: float):
+    return np.sinh(x) * special.ellipk(x)
+"""
 
 
 def run(*arguments, cwd=ROOT):
@@ -126,47 +126,28 @@ def run(*arguments, cwd=ROOT):
     )
 
 
-def shown(function):
-    """Return how users write a function; None for one that they can't."""
-    module = module_of(function)
-    if module == "_operator":
-        return SYMBOLS[function.__name__]
-    if module == "builtins":
-        return function.__name__
-    if getattr(function, "__objclass__", None) is np.ndarray:
-        return f"x.{function.__name__}"
-    if isinstance(getattr(function, "__self__", None), np.ufunc):
-        return f"np.{function.__self__.__name__}.{function.__name__}"
-    if module == "math":
-        return f"math.{function.__name__}"
-    if getattr(nn, getattr(function, "__name__", ""), None) is function:
-        return f"nn.{function.__name__}"
-    if module == "flatgrad.markers":
-        return function.__name__
-    return None if module.startswith("flatgrad.") else f"np.{numpy_name(function)}"
-
-
 def operations():
-    """Return the table of operations: the families of the rules, then what has no gradient."""
-    families = {}
-    for record in records():
-        family = record.gradient.__module__.rpartition(".")[2].replace("_", " ") if record.gradient else "no gradient"
-        names = [name for name in map(shown, record.functions) if name is not None]
-        families.setdefault(family, []).extend(f"`{name}`" for name in names)
-    rows = [f"| {family} | {' '.join(dict.fromkeys(names))} |" for family, names in families.items() if names]
-    read = [name for name in nn.__all__ if lookup(getattr(nn, name)) is None]
-    rows.append(f"| made of these | {' '.join(f'`nn.{name}`' for name in read)} |")
-    last = [row for row in rows if row.startswith("| no gradient")]
-    return "\n".join(["| family | operations |", "| --- | --- |", *[row for row in rows if row not in last], *last])
+    """Return the table of operations: the modules, with their functions that have a rule, and their constants."""
+    modules = {}
+    for entry in entries():
+        for name in entry.names:
+            module = module_name(name)
+            short = name if module == BUILTINS else name.removeprefix(f"{module}.")
+            modules.setdefault(module, ([], []))[entry.is_constant].append(short.replace("|", "\\|"))
+    rows = [f"| {module} | {cell(ruled)} | {cell(constants)} |" for module, (ruled, constants) in modules.items()]
+    return "\n".join(["| module | with a gradient | constants |", "| --- | --- | --- |", *rows])
+
+
+def cell(names):
+    """Return names as one cell of a table."""
+    return f"`{' '.join(sorted(set(names), key=str.lower))}`" if names else ""
 
 
 def kinks():
     """Return the table of the gradients that are chosen where there is none."""
-    rows = [
-        f"| {kink.point} | {kink.choice} | {kink.jax} | {kink.torch} |" for record in records() for kink in record.kinks
-    ]
+    rows = [f"| {kink.point} | {kink.choice} | {kink.jax} | {kink.torch} |" for kink in all_kinks(entries())]
     head = ["| point | flatgrad | JAX 0.10 | PyTorch 2.13 |", "| --- | --- | --- | --- |"]
-    return "\n".join([*head, *dict.fromkeys(rows)])
+    return "\n".join([*head, *rows])
 
 
 def example():

@@ -8,12 +8,12 @@ from __future__ import annotations
 import importlib.util
 from dataclasses import dataclass
 from difflib import get_close_matches
-from functools import cached_property
 
 import flatgrad.rules  # noqa: F401 - declares the operations
+from flatgrad import nn
 from flatgrad.catalogue.names import BUILTINS, full_name, module_name, written
 from flatgrad.errors import FlatgradError, Problem
-from flatgrad.registry import Kink, Record, records
+from flatgrad.registry import Kink, Record, lookup, records
 from flatgrad.rules.scipy_functions import declare_installed
 
 SHORT_FORMS = {"np.": "numpy.", "x.": "numpy.ndarray.", "nn.": "flatgrad.nn.", "sp.": "scipy."}
@@ -25,9 +25,12 @@ class UnknownOperation(FlatgradError):
 
 @dataclass(frozen=True)
 class Entry:
-    """One operation: its record, and the full names of its functions."""
+    """One operation: its record, and the full names of its functions.
 
-    record: Record
+    Without a record it is a function that is read where it is called, as those of users are.
+    """
+
+    record: Record | None
     names: tuple[str, ...]
 
     @property
@@ -40,16 +43,21 @@ class Entry:
         """All its names, as people write them."""
         return ", ".join(map(written, self.names))
 
-    @cached_property
-    def has_gradient(self) -> bool:
-        """Whether it has a rule; what has none is a constant in the backward pass."""
-        return self.record.gradient is not None
+    @property
+    def rule(self) -> Record | None:
+        """Its record, where that has a rule."""
+        return self.record if self.record is not None and self.record.gradient is not None else None
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether no gradient flows through it."""
+        return self.record is not None and self.record.gradient is None
 
 
 def entries() -> list[Entry]:
     """Return what users can call, sorted by module and name. SciPy's functions are there where it is installed."""
     declare_installed()
-    found = []
+    found = [Entry(None, (f"flatgrad.nn.{name}",)) for name in nn.__all__ if lookup(getattr(nn, name)) is None]
     for record in records():
         names = tuple(dict.fromkeys(name for name in map(full_name, record.functions) if name is not None))
         if names:
@@ -104,5 +112,9 @@ def _unknown(text: str, known: list[Entry]) -> Problem:
 
 def kinks(known: list[Entry]) -> list[Kink]:
     """Return the choices where there is no derivative, each point once."""
-    rows = {(kink.point, kink.choice, kink.jax, kink.torch): kink for entry in known for kink in entry.record.kinks}
+    rows = {(kink.point, kink.choice, kink.jax, kink.torch): kink for entry in known for kink in _kinks_of(entry)}
     return list(rows.values())
+
+
+def _kinks_of(entry: Entry) -> tuple[Kink, ...]:
+    return entry.record.kinks if entry.record is not None else ()

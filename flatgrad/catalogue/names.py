@@ -6,11 +6,13 @@ In: a function that has a record. Out: text; None for what no user calls. Layer:
 from __future__ import annotations
 
 import sys
+import types
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from flatgrad import markers, nn
 from flatgrad.emission.spelling import module_of, numpy_name
 from flatgrad.functions.libraries import home_in_scipy
 from flatgrad.homes import home_of
@@ -23,8 +25,8 @@ SYMBOLS = {
 }  # fmt: skip
 METHODS = "numpy.ndarray"
 BUILTINS = "Python"
-# modules of flatgrad's that users import from
-OWN = ("flatgrad.nn", "flatgrad.markers")
+# modules of flatgrad's that users import from, and what holds their functions
+OWN = {"flatgrad.nn": nn, "flatgrad": markers}
 
 
 def full_name(function: Callable[..., Any]) -> str | None:
@@ -38,7 +40,7 @@ def full_name(function: Callable[..., Any]) -> str | None:
     if module == "_operator":
         return SYMBOLS[function.__name__]
     if module.partition(".")[0] == "flatgrad":
-        return f"{module.replace('.markers', '')}.{function.__name__}" if module in OWN else None
+        return next((f"{name}.{function.__name__}" for name, held in OWN.items() if _holds(held, function)), None)
     if module.partition(".")[0] == "numpy":
         return f"numpy.{numpy_name(function)}"
     # what no module holds under its name is known by that alone
@@ -46,16 +48,19 @@ def full_name(function: Callable[..., Any]) -> str | None:
     return f"{module}.{name_of(function)}" if is_there and module != "builtins" else name_of(function)
 
 
+def _holds(module: types.ModuleType, function: Callable[..., Any]) -> bool:
+    return getattr(module, function.__name__, None) is function
+
+
 def module_name(full: str) -> str:
     """Return the part of a full name that is a module, or where else the function is from."""
-    if full in SYMBOLS.values() or "." not in full:
+    owner = full.rpartition(".")[0]
+    if full in SYMBOLS.values() or not owner:
         return BUILTINS
-    parts = full.split(".")
-    # norm.logpdf, add.reduce
-    count = 2 if full.startswith("scipy.") or parts[1:2] in (["linalg"], ["fft"], ["ndarray"]) else 1
-    if parts[0] == "flatgrad":
-        count = len(parts) - 1
-    return ".".join(parts[: min(count, len(parts) - 1)]) if parts[0] in ("numpy", "scipy") else ".".join(parts[:-1])
+    # np.maximum.accumulate is from numpy, and stats.norm.logpdf from scipy.stats
+    while owner != METHODS and owner not in sys.modules and "." in owner:
+        owner = owner.rpartition(".")[0]
+    return owner
 
 
 def written(full: str) -> str:

@@ -16,7 +16,7 @@ from flatgrad.catalogue.entries import Entry, scipy_is_missing
 from flatgrad.catalogue.names import written
 from flatgrad.catalogue.samples import emitted_code
 from flatgrad.emission.templates import rendered
-from flatgrad.registry import Kink
+from flatgrad.registry import Kink, Record
 
 WIDTH = 100
 NAMES, SOURCES = 22, 21
@@ -29,26 +29,31 @@ def table(found: Sequence[Entry]) -> str:
     modules = []
     for module, group in itertools.groupby(found, key=lambda entry: entry.module):
         each = list(group)
-        rows = [line for entry in each if entry.has_gradient for line in _row(entry)]
-        constants = ", ".join(entry.written for entry in each if not entry.has_gradient)
-        modules.append({"name": module, "rows": rows, "constants": _wrapped(constants, WIDTH - 4)})
+        rows = [line for entry in each if entry.rule is not None for line in _row(entry, entry.rule)]
+        constants = ", ".join(entry.written for entry in each if entry.is_constant)
+        read = ", ".join(entry.written for entry in each if entry.record is None)
+        lists = {"constants": _wrapped(constants, WIDTH - 4), "read": _wrapped(read, WIDTH - 4)}
+        modules.append({"name": module, "rows": rows, **lists})
     return rendered("rules.txt.jinja", modules=modules, scipy_is_missing=scipy_is_missing())
 
 
-def _row(entry: Entry) -> list[str]:
+def _row(entry: Entry, record: Record) -> list[str]:
     """Return the lines of an operation: its names, its gradient, where its rule stands."""
-    file, line = rule_text.place(entry.record)
+    file, line = rule_text.place(record)
     source = f"{file.removesuffix('.py').rpartition('/')[2]}:{line}"
-    lines, is_whole = rule_text.gradient_lines(entry.record)
+    lines, is_whole = rule_text.gradient_lines(record)
     room = WIDTH - NAMES - SOURCES - 6
     gradient = [part for text in lines for part in _wrapped(text, room - 4)]
     if not is_whole:
         gradient[-1] += " ..."
     names = _wrapped(entry.written, NAMES)
+    if max(map(len, names)) > NAMES:
+        # a long name stands on a line of its own
+        gradient = ["" for _ in names] + gradient
     rows: list[str] = []
     for name, text in itertools.zip_longest(names, gradient, fillvalue=""):
         place = source if not rows else ""
-        rows.append(f"  {name:{NAMES}}  {text:{room}}  {place}".rstrip())
+        rows.append(f"{f'  {name:{NAMES}}  {text}'.rstrip():{WIDTH - SOURCES}}{place}".rstrip())
     return rows
 
 
@@ -58,9 +63,9 @@ def _wrapped(text: str, width: int) -> list[str]:
 
 def page(entry: Entry) -> str:
     """Return all that is known of one operation. Raises FlatgradError where its sample can't be emitted."""
-    if not entry.has_gradient:
-        return rendered("constant.txt.jinja", names=entry.written)
-    record = entry.record
+    record = entry.rule
+    if record is None:
+        return rendered("constant.txt.jinja", names=entry.written, is_constant=entry.is_constant)
     file, line = rule_text.place(record)
     call, code = emitted_code(record)
     with_gradient = rule_text.inputs_with_gradient(record)
