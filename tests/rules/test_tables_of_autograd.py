@@ -43,10 +43,10 @@ def differentiated():
     found = {}
     for primitive in core.primitive_vjps:
         function = getattr(primitive, "fun", primitive)
-        name = full_name(function)
-        function = WRITTEN_ANEW.get(name, function)
-        if not full_name(function).startswith("autograd."):
-            found[name.removeprefix(".")] = function
+        function = WRITTEN_ANEW.get(full_name(function), function)
+        name = full_name(function).removeprefix(".")
+        if not name.startswith("autograd."):
+            found[name] = function
     return found
 
 
@@ -56,7 +56,7 @@ FUNCTIONS = differentiated()
 def test_the_tables_are_read():
     """They have all of the families; a name that moved in autograd would be missed here."""
     assert len(FUNCTIONS) > 180
-    assert {"numpy.tile", "tanh", "numpy.linalg.svd", "numpy.fft.rfft2", "logit"} <= set(FUNCTIONS)
+    assert {"numpy.tile", "numpy.tanh", "numpy.linalg.svd", "numpy.fft.rfft2", "logit"} <= set(FUNCTIONS)
 
 
 @pytest.mark.parametrize("name", sorted(FUNCTIONS))

@@ -8,7 +8,9 @@ import types
 import numpy as np
 import pytest
 
+import flatgrad.frontend.rule_bodies  # noqa: F401 - fills CALLS
 import flatgrad.rules  # noqa: F401 - declares the operations
+from flatgrad.frontend.calls import CALLS
 from flatgrad.registry import lookup
 
 jax = pytest.importorskip("jax")
@@ -53,4 +55,6 @@ def test_exceptions_are_functions_of_jax():
 
 @pytest.mark.parametrize("name", sorted(set(FUNCTIONS) - set(EXCEPTIONS)))
 def test_function_of_jax_is_supported(name):
-    assert lookup(FUNCTIONS[name]) is not None, f"{name} has neither a rule, nor is it a constant"
+    function = FUNCTIONS[name]
+    # np.piecewise calls functions, and is read
+    assert lookup(function) is not None or function in CALLS, f"{name} has neither a rule, nor is it a constant"
