@@ -12,7 +12,7 @@ import numpy as np
 from scipy import special
 
 from flatgrad.graph.size import Shape
-from flatgrad.registry import Kink, Sample, positive, real, rule
+from flatgrad.registry import Kink, Sample, no_gradient, positive, real, rule
 from flatgrad.rules.shapes import elementwise, same, shape_of
 
 REAL = [Sample(real(2, 3)), Sample(real())]
@@ -170,3 +170,6 @@ def of_real_numbers(n: Any, *, exact: bool = False, extend: str = "zero") -> Sha
 def grad_factorial(n, y, grad_y, *, exact=False, extend="zero"):
     grad_n = grad_y * y * special.digamma(np.maximum(n, 0) + 1)
     return grad_n
+
+
+no_gradient(special.gammasgn, shape=same, samples=[Sample(real(2, 3)), Sample(real())])

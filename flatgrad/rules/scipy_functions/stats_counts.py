@@ -83,6 +83,14 @@ def grad_poisson_pmf(k, mu, loc=None, y=None, grad_y=None):
     return grad_mu
 
 
+@rule(stats.poisson.cdf, shape=elementwise, samples=RATES)
+def grad_poisson_cdf(k, mu, loc=None, y=None, grad_y=None):
+    """The terms of the sum cancel, but for the last one."""
+    count = np.floor(shifted(k, loc))
+    grad_mu = -grad_y * stats.poisson.pmf(count, mu)
+    return grad_mu
+
+
 # Bernoulli
 
 BITS = [
