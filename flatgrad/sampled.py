@@ -108,6 +108,11 @@ class Call:
         ]
 
 
+def step_from(number: Any) -> float:
+    """Return the step of central differences at a number; in single precision only linear functions are tried, by long ones."""
+    return 1.0 if np.asarray(number).dtype == np.float32 else STEP * max(1.0, abs(number))
+
+
 def slopes(loss: Callable[[Any], Any], centre: Any) -> Any:
     """Return the derivative of a loss by each number of an array, or by one number, by central differences.
 
@@ -123,7 +128,7 @@ def slopes(loss: Callable[[Any], Any], centre: Any) -> Any:
         return (sides[0] - sides[1]) / (2 * abs(step))
 
     def slope(place: tuple[int, ...]) -> Any:
-        step = STEP * max(1.0, abs(np.asarray(centre)[place]))
+        step = step_from(np.asarray(centre)[place])
         return along(place, step) - 1j * along(place, step * 1j) if is_complex(centre) else along(place, step)
 
     return np.reshape([slope(place) for place in np.ndindex(np.shape(centre))], np.shape(centre))

@@ -19,7 +19,7 @@ from flatgrad.emission.templates import rendered
 from flatgrad.registry import Kink, Record
 
 WIDTH = 100
-NAMES, SOURCES = 22, 21
+NAMES, SOURCES = 22, 26
 KINK_HEAD = ("point", "flatgrad", "JAX", "PyTorch")
 KINK_WIDTHS = (36, 22, 18, 18)
 

@@ -13,7 +13,12 @@ MARKED = "from flatgrad import flatgrad\n\n\n"
 
 BAD_SOURCES = {
     "syntax error": ("def f(x):\n    return x +\n", [], "2:", "syntax error"),
-    "unknown function of NumPy": (NUMPY + "def f(x: float):\n    return np.roots(x)\n", [], "5:12", "np.roots"),
+    "unknown function of NumPy": (
+        NUMPY + "def f(x: float):\n    return np.histogramdd(x)\n",
+        [],
+        "5:12",
+        "np.histogramdd",
+    ),
     "misspelled function": (NUMPY + "def f(x: float):\n    return np.tahn(x)\n", [], "5:12", "did you mean"),
     "try": (
         "def f(x: float):\n    try:\n        y = x / 2\n    except ZeroDivisionError:\n        y = x\n    return y\n",

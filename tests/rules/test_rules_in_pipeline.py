@@ -22,6 +22,7 @@ from flatgrad.functions.libraries import home_in_scipy
 from flatgrad.graph.containers import leaves
 from flatgrad.registry import name_of, positive, records
 from flatgrad.rules.scipy_functions import declare_installed
+from flatgrad.sampled import step_from
 
 for module in pkgutil.iter_modules(flatgrad.rules.__path__, "flatgrad.rules."):
     importlib.import_module(module.name)
@@ -34,7 +35,7 @@ OPERATORS = {
 }  # fmt: skip
 PREFIXES = {"math": "math.", "flatgrad.nn": "nn.", "builtins": ""}
 HEAD = "import math\nimport numpy as np\nfrom flatgrad import nn\n\n\n"
-STEP, RTOL, ATOL = 1e-6, 1e-6, 1e-7
+RTOL, ATOL = 1e-6, 1e-7
 STYLES = ("flat", "compact")
 numbers = itertools.count()
 
@@ -182,7 +183,7 @@ def by_differences(function, arguments, name, weights):
     centre = arguments[name]
     gradient = np.zeros(np.shape(centre))
     for place in np.ndindex(np.shape(centre)):
-        step = STEP * max(1.0, abs(np.asarray(centre)[place]))
+        step = step_from(np.asarray(centre)[place])
         sides = []
         for shift in (step, -step):
             moved = np.array(centre, dtype=np.float64)

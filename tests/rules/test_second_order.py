@@ -25,12 +25,13 @@ from flatgrad.interpret import interpret
 from flatgrad.passes.ordered import PASSES
 from flatgrad.registry import name_of, positive, records
 from flatgrad.rules.scipy_functions import declare_installed
+from flatgrad.sampled import step_from
 
 for module in pkgutil.iter_modules(flatgrad.rules.__path__, "flatgrad.rules."):
     importlib.import_module(module.name)
 declare_installed()
 
-STEP, RTOL, ATOL = 1e-6, 2e-5, 2e-6
+RTOL, ATOL = 2e-5, 2e-6
 
 
 def takes(function, sample):
@@ -107,7 +108,7 @@ class Operation:
         centre = np.asarray(self.numbers[place])
         slopes = np.zeros(centre.shape)
         for element in np.ndindex(centre.shape):
-            step = STEP * max(1.0, abs(centre[element]))
+            step = step_from(centre[element])
             sides = []
             for shift in (step, -step):
                 moved = centre.copy()

@@ -21,7 +21,7 @@ from flatgrad.rules.decompositions import (
     singular_vectors,
 )
 from flatgrad.rules.least_squares import grad_lstsq
-from flatgrad.rules.norms import AT_ZERO, VECTORS, grad_norm, normed, uneven
+from flatgrad.rules.norms import AT_ZERO, VECTORS, grad_norm, is_of_matrices, normed, uneven
 from flatgrad.rules.shapes import shape_of
 from flatgrad.rules.solving import square
 from flatgrad.rules.spectra import grad_eigh, grad_eigvalsh
@@ -153,6 +153,7 @@ def norm_shape(
 @rule(
     linalg.norm,
     shape=norm_shape,
+    holomorphic=True,
     samples=[
         Sample(real(4)),
         Sample(real(2, 3)),
@@ -165,6 +166,9 @@ def norm_shape(
     kinks=[Kink("scipy.linalg.norm of zeros", "0", *AT_ZERO, torch="0")],
 )
 def grad_scipy_norm(a, y, grad_y, *, ord=None, axis=None, keepdims=False, check_finite=True):
+    if is_of_matrices(a.ndim, ord, axis) and not isinstance(ord, str) and abs(ord) != 2:
+        # LAPACK adds up in another order than NumPy, in whose sums the greatest is looked for
+        y = np.linalg.norm(a, ord=ord, axis=axis, keepdims=keepdims)
     grad_a = grad_norm(a, y, grad_y, ord=ord, axis=axis, keepdims=keepdims)
     return grad_a
 
