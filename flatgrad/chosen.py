@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from flatgrad.annotations import Static
 from flatgrad.errors import Problem, SignatureError
 from flatgrad.frontend.source import Definition
 from flatgrad.graph.containers import leaves
@@ -41,6 +42,7 @@ def chosen_parameters(definition: Definition, arguments: dict[str, Any], signatu
     found: dict[str, Any] = {}
     for place in (options.wrt,) if isinstance(options.wrt, str) else options.wrt:
         if place in signature.parameters:
+            _refuse_deciding(definition, signature.parameters[place], place)
             found[place] = arguments.get(place)
             continue
         try:
@@ -51,6 +53,14 @@ def chosen_parameters(definition: Definition, arguments: dict[str, Any], signatu
     inner = short_names([place for place in places if place not in signature.parameters], frozenset(places))
     fields = tuple(inner.get(place, place) for place in places)
     return Wrt(places, tuple(found.values()), fields, isinstance(options.wrt, str))
+
+
+def _refuse_deciding(definition: Definition, known: Any, place: str) -> None:
+    """Raise for a real number that has to be known when the code is written: what depends on it is not differentiated."""
+    if isinstance(known, Static) and isinstance(known.value, float):
+        message = f"wrt names `{place}`, whose value decides what code is written, so that it has no gradient"
+        hint = "options of functions, such as ddof, are known when the code is written"
+        raise SignatureError(definition.source.problem(message, definition.syntax.name, hint))
 
 
 def _no_such_place(definition: Definition, arguments: dict[str, Any], signature: Signature, place: str) -> Problem:

@@ -74,8 +74,8 @@ def grad_convolve(a, v, y, grad_y, *, mode="full"):
     if mode != "full":
         shorter = min(len(a), len(v))
         start = shorter - 1 if mode == "valid" else (shorter - 1) // 2
-        none = np.zeros(len(a) + len(v) - 1, dtype=y.dtype)
-        grad_y = assigned(none, grad_y, index=slice(start, start + len(y)))
+        whole = np.zeros(len(a) + len(v) - 1, dtype=y.dtype)
+        grad_y = assigned(whole, grad_y, index=slice(start, start + len(y)))
     # np.correlate conjugates what it shifts
     grad_a = np.correlate(grad_y, conjugated(v))
     grad_v = np.correlate(grad_y, conjugated(a))
@@ -88,8 +88,8 @@ def grad_correlate(a, v, y, grad_y, *, mode="valid"):
         shorter = min(len(a), len(v))
         # of two that are even, the middle is not in the same place
         start = shorter - 1 if mode == "valid" else (len(v) - 1) // 2 if len(a) >= len(v) else len(a) // 2
-        none = np.zeros(len(a) + len(v) - 1, dtype=y.dtype)
-        grad_y = assigned(none, grad_y, index=slice(start, start + len(y)))
+        whole = np.zeros(len(a) + len(v) - 1, dtype=y.dtype)
+        grad_y = assigned(whole, grad_y, index=slice(start, start + len(y)))
     grad_a = np.convolve(grad_y, conjugated(v), mode="valid")
     grad_v = np.correlate(grad_y, conjugated(a))[::-1]
     if np.iscomplexobj(v):

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from flatgrad.graph.containers import Dict
+from flatgrad.graph.containers import Dict, leaves
 from flatgrad.graph.size import Shape, SizeMismatch, plus
-from flatgrad.graph.values import Value
+from flatgrad.graph.values import Constant, Value
 from flatgrad.registry import Kink, Sample, inline, question, real, rule
 from flatgrad.rules.creation import size_of_number
 from flatgrad.rules.placing import placed
@@ -66,6 +66,8 @@ def padded(x: Any, pad_width: Any, constant_values: Any = 0, *, mode: Any = "con
         raise TypeError("constant_values as an array has no rule; write a number, or tuples of them")
     if mode not in MODES:
         raise TypeError(f"mode={mode!r} has no rule; these have one: {', '.join(MODES)}")
+    if any(isinstance(leaf, Value) and not isinstance(leaf, Constant) for leaf in leaves(options.get("end_values"))):
+        raise TypeError("end_values that are data have no rule; write numbers")
     for name in options:
         if name not in MODES[mode]:
             raise TypeError(f"mode={mode!r} takes no {name}")

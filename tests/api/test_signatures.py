@@ -167,6 +167,19 @@ def test_number_that_decides_the_code_is_pinned(emissions):
     assert len(emissions) == 3
 
 
+@pytest.mark.parametrize("wrt", ["w", ("x", "w")])
+def test_real_number_that_decides_the_code_has_no_gradient(wrt):
+    """What depends on it would be lost: naming it in wrt is an error, not a gradient of None."""
+
+    def replaced(x, w):
+        return np.sum(np.nan_to_num(x, nan=w) ** 2)
+
+    x = np.array([1.0, np.nan])
+    np.testing.assert_array_equal(grad(replaced, wrt="x")(x, 3.0), [2.0, 0.0])
+    with pytest.raises(SignatureError, match="wrt names `w`, whose value decides what code is written"):
+        grad(replaced, wrt=wrt)(x, 3.0)
+
+
 def test_size_that_decides_the_code_is_pinned(emissions):
     """np.split into equal parts, and sizes that may come out as 1, need numbers: code is written for each."""
 

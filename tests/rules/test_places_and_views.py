@@ -169,6 +169,10 @@ def test_gradient_reads_as_expected(body, part):
 
 
 REFUSED = {
+    "ends of a border that are data": (
+        "k = int(x[0, 0])\nreturn np.sum(np.pad(x, 1, mode='linear_ramp', end_values=(k, 2)))",
+        "end_values that are data",
+    ),
     "an unknown norm": ("return np.linalg.norm(x, 3)", "ord=3 of a matrix"),
     "a diagonal that einsum lets a program write into": (
         "y = x.copy()\nnp.einsum('ii->i', y)[:] = 0\nreturn np.sum(y * x)",
