@@ -39,6 +39,7 @@ TORCH = {
 SHAPE_FROM_DATA = "the shape of the result depends on what is differentiated"
 NOT_IN_JAX = "JAX has not all options of NumPy here"
 EIGENVECTORS = "JAX does not differentiate eigenvectors of such matrices"
+SCHUR = "JAX does not differentiate the Schur decomposition"
 WHOLE_NUMBERS = "JAX fails where some of the arguments are whole numbers"
 REFUSED = {
     "numpy.arange": SHAPE_FROM_DATA,
@@ -58,29 +59,60 @@ REFUSED = {
     "numpy.nextafter": "JAX has no derivative of it",
     "numpy.partition": NOT_IN_JAX,
     "numpy.polyadd": "JAX takes no numbers for polynomials",
+    "numpy.polydiv": "JAX fails for polynomials of different lengths",
     "numpy.polymul": "JAX fails for polynomials of different lengths",
     "numpy.polysub": "JAX takes no numbers for polynomials",
     "numpy.quantile": NOT_IN_JAX,
     "numpy.ravel": NOT_IN_JAX,
+    "numpy.roots": SHAPE_FROM_DATA,
+    "numpy.trim_zeros": SHAPE_FROM_DATA,
     "numpy.tril": "JAX takes matrices only",
     "numpy.triu": "JAX takes matrices only",
     "numpy.vecdot": NOT_IN_JAX,
+    "scipy.fft.dct": "JAX has the type 2 only",
+    "scipy.fft.idct": "JAX has the type 2 only",
+    "scipy.linalg.eigh": NOT_IN_JAX,
+    "scipy.linalg.expm_frechet": NOT_IN_JAX,
+    "scipy.linalg.solve": NOT_IN_JAX,
+    "scipy.linalg.solve_sylvester": SCHUR,
+    "scipy.linalg.sqrtm": SCHUR,
+    "scipy.linalg.svd": "JAX does not differentiate the whole of U and V",
     "scipy.special.hyp1f1": WHOLE_NUMBERS,
     "scipy.special.hyp2f1": WHOLE_NUMBERS,
+    "scipy.stats.multivariate_normal.logpdf": "JAX wants a mean and a covariance matrix",
+    "scipy.stats.multivariate_normal.pdf": "JAX wants a mean and a covariance matrix",
 }
+OUTSIDE = "JAX has nan outside of the support"
+SIGNS = "the signs of the vectors are left to chance"
 UNIQUE = tuple(f"numpy.unique{each}" for each in ("", "_all", "_counts", "_inverse", "_values"))
 # functions, or their samples, where JAX gives another number, and why
 DIFFERENT = {
     "numpy.partition": "the order of the elements beside the chosen places is left to chance",
     "numpy.sinc(float64[3])": "JAX has 0 for arguments as small as 1e-9",
     "numpy.linalg.det(float64[3, 3])": "of a singular matrix JAX has 0 where rounding leaves 1e-15",
+    "scipy.linalg.cho_factor": "SciPy leaves the matrix itself in the other triangle, JAX what it finds there",
+    "scipy.linalg.eigh(float64[3, 3])": SIGNS,
+    "scipy.linalg.eigh(float64[3, 3], lower=False)": SIGNS,
+    "scipy.linalg.svd(float64[3, 4], full_matrices=False, lapack_driver='gesvd')": SIGNS,
     "scipy.special.boxcox(float64[3], 0.0)": "JAX has 0 for the derivative by the power at 0",
     "scipy.special.boxcox1p(float64[3], 0.0)": "JAX has 0 for the derivative by the power at 0",
     "scipy.special.spence": "JAX has nan",
+    "scipy.stats.beta.pdf(float64[3], float64[3], float64[3], scale=float64[3])": OUTSIDE,
+    "scipy.stats.chi2.pdf(float64[2], float64[2], scale=float64[2])": OUTSIDE,
+    "scipy.stats.gamma.logsf(float64[2], float64[2], scale=float64[2])": OUTSIDE,
+    "scipy.stats.gamma.sf(float64[2], float64[2], scale=float64[2])": OUTSIDE,
     **dict.fromkeys(UNIQUE, "JAX has 0"),
 }
-# of these JAX reads both triangles of a matrix, and spreads its gradient over them
-SYMMETRIC = ("numpy.linalg.cholesky", "numpy.linalg.eigh", "numpy.linalg.eigvalsh")
+# of these JAX reads both triangles of a matrix, and spreads its gradient over them; the triangle that is read here
+TRIANGLES = {
+    "numpy.linalg.cholesky": "lower",
+    "numpy.linalg.eigh": "lower",
+    "numpy.linalg.eigvalsh": "lower",
+    "scipy.linalg.cholesky": "upper",
+    "scipy.linalg.eigh": "lower",
+    "scipy.stats.multivariate_normal.logpdf": "lower",
+    "scipy.stats.multivariate_normal.pdf": "lower",
+}
 # these look at whole numbers and masks, which are known outside of jit only
 LOOKS_AT_DATA = ("numpy.bincount", "numpy.choose", "numpy.compress", "numpy.extract")
 # what is said here about the result in memory changes nothing of the numbers, and JAX lacks it
@@ -133,7 +165,7 @@ def gradients_of_jax(name, call, grad_y, names):
             remaining = iter(parts)
             arguments[each] = mapped(call.arguments[each], lambda _, remaining=remaining: next(remaining))
         args, kwargs = arguments_of_jax(call, name, arguments)
-        made = jax.tree_util.tree_leaves(peer_of(name)(*args, **kwargs))
+        made = map(jax_numpy.asarray, jax.tree_util.tree_leaves(peer_of(name)(*args, **kwargs)))
         pairs = zip(made, leaves(grad_y), strict=True)
         return sum(jax_numpy.sum(part * weight).real for part, weight in pairs if part.dtype.kind in "fc")
 
@@ -150,15 +182,27 @@ def gradient_of_torch(name, call, grad_y):
     return {(each, 0): x.grad.numpy()}
 
 
-def is_symmetric(name, sample):
-    return name in SYMMETRIC or (name == "numpy.linalg.pinv" and sample.attributes.get("hermitian", False))
+def triangle_read(name, sample):
+    """Return which triangle of a matrix is read, "lower" or "upper"; None where both are."""
+    options = sample.attributes
+    is_one = name == "numpy.linalg.pinv" and options.get("hermitian", False)
+    if name == "scipy.linalg.solve" and options.get("assume_a") in ("sym", "her", "pos"):
+        is_one = True
+    usual = TRIANGLES.get(name, "upper" if name == "scipy.linalg.solve" else "lower")
+    if not is_one and name not in TRIANGLES:
+        return None
+    if "lower" in options:
+        return "lower" if options["lower"] else "upper"
+    return "upper" if options.get("UPLO") in ("U", "u") or options.get("upper", False) else usual
 
 
-def symmetric(sample):
-    """Return a sample with the matrix whose other triangle is filled up."""
-    (x,) = sample.args
-    upper = sample.attributes.get("UPLO") in ("U", "u") or sample.attributes.get("upper", False)
-    return (np.triu(x) + np.triu(x, k=1).mT if upper else np.tril(x) + np.tril(x, k=-1).mT,)
+def filled_up(matrix, triangle):
+    """Return a matrix with the other triangle as the one that is read."""
+    if np.ndim(matrix) < 2:
+        return matrix
+    if triangle == "upper":
+        return np.triu(matrix) + np.triu(matrix, k=1).mT
+    return np.tril(matrix) + np.tril(matrix, k=-1).mT
 
 
 @pytest.mark.parametrize(("name", "record", "function", "sample"), CASES)
@@ -168,9 +212,12 @@ def test_gradient_is_that_of_jax(name, record, function, sample):
         reason = DIFFERENT.get(different)
         if reason is not None:
             pytest.skip(reason)
-    args = symmetric(sample) if is_symmetric(name, sample) else sample.args
+    triangle = triangle_read(name, sample)
+    matrix = "cov" if name.startswith("scipy.stats.") else record.inputs[0] if record.inputs else ""
     with jax.enable_x64(True), np.errstate(all="ignore"):
-        call = Call(record, function, args, sample.attributes)
+        call = Call(record, function, sample.args, sample.attributes)
+        if triangle is not None and matrix in call.arguments:
+            call.arguments[matrix] = filled_up(call.arguments[matrix], triangle)
         y = call.result()
         grad_y = upstream(y)
         gradients = call.gradients(y, grad_y)
@@ -186,7 +233,7 @@ def test_gradient_is_that_of_jax(name, record, function, sample):
             pytest.skip(f"{REFUSED[name]}: {type(error).__name__}")
     for (each, k), expected in by_peer.items():
         actual, expected = call.by_rule(gradients, each)[k], np.asarray(expected)
-        if is_symmetric(name, sample):
+        if triangle is not None and each == matrix and np.ndim(actual) > 1:
             actual, expected = actual + actual.mT, expected + expected.mT
         scale = float(np.max(np.abs(expected), initial=0.0))
         np.testing.assert_allclose(actual, expected, rtol=RTOL, atol=RTOL * scale, err_msg=each)
