@@ -90,7 +90,7 @@ DIFFERENT = {
     "numpy.partition": "the order of the elements beside the chosen places is left to chance",
     "numpy.sinc(float64[3])": "JAX has 0 for arguments as small as 1e-9",
     "numpy.linalg.det(float64[3, 3])": "of a singular matrix JAX has 0 where rounding leaves 1e-15",
-    "scipy.linalg.cho_factor": "SciPy leaves the matrix itself in the other triangle, JAX what it finds there",
+    "scipy.linalg.cho_factor": "SciPy leaves the matrix itself in the other triangle, JAX something else",
     "scipy.linalg.eigh(float64[3, 3])": SIGNS,
     "scipy.linalg.eigh(float64[3, 3], lower=False)": SIGNS,
     "scipy.linalg.svd(float64[3, 4], full_matrices=False, lapack_driver='gesvd')": SIGNS,
