@@ -38,12 +38,17 @@ def _renamed(own: tuple[str, ...], record: Record) -> tuple[str, ...]:
     return tuple([name if name in known else next(inputs, name) for name in own])
 
 
+def _names_by_place(function: Callable[..., Any], record: Record) -> tuple[str, ...]:
+    """Return the names that a record has for the arguments of a function, in their order: the rule's for the inputs."""
+    own = _own_parameters(function)
+    return tuple(p.name for p in record.parameters) if own is None else _renamed(own, record)
+
+
 def name_in_record(function: Callable[..., Any], record: Record, given: int | str) -> str | None:
     """Return the name that a record has for the argument at a place, or of a name; None where it has none."""
-    own = _own_parameters(function)
-    names = tuple(p.name for p in record.parameters) if own is None else _renamed(own, record)
+    names = _names_by_place(function, record)
     if isinstance(given, str):
-        return dict(zip(own or (), names, strict=False)).get(given, given)
+        return dict(zip(_own_parameters(function) or (), names, strict=False)).get(given, given)
     if record.starred is not None and given >= names.index(record.starred):
         return record.starred
     return names[given] if given < len(names) else None
@@ -62,10 +67,8 @@ def bound(
             own = tuple(f"argument{k}" for k in range(len(args)))
         known = None
     else:
-        names = tuple(parameter.name for parameter in record.parameters)
-        known = frozenset(names)
-        # the rule has names of its own for the inputs; the other arguments have NumPy's
-        own = names if own is None else _renamed(own, record)
+        known = frozenset(parameter.name for parameter in record.parameters)
+        own = _names_by_place(function, record)
     place = own.index(record.starred) if record.starred is not None else len(args) + 1
     if place <= len(args):
         args = (*args[:place], tuple(args[place:]))
