@@ -99,12 +99,12 @@ class Record:
     kinks: tuple[Kink, ...]
     scalar: Function | str | None
     elementwise: bool
-    linear: bool
-    holomorphic: bool
     view: bool
-    dynamic: frozenset[str]
-    results: tuple[str, ...]
-    unknown: tuple[str, ...]
+    linear: bool = False
+    holomorphic: bool = False
+    dynamic: frozenset[str] = frozenset()
+    results: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -240,12 +240,7 @@ def no_gradient(
                 kinks=tuple(kinks),
                 scalar=scalar,
                 elementwise=is_elementwise(shape),
-                linear=False,
-                holomorphic=False,
                 view=view,
-                dynamic=frozenset(),
-                results=(),
-                unknown=(),
             )
         )
 
