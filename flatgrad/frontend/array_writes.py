@@ -94,8 +94,8 @@ def into_out(
     where = True
     if isinstance(function, np.ufunc):
         where = kwargs.pop("where", True)
-    if isinstance(function, np.ufunc) and where is not True:
-        args = safe_arguments(reader, function, args, where, syntax)
+        if where is not True:
+            args = safe_arguments(reader, function, args, where, syntax)
     result = reader.value(apply(args, kwargs), syntax)
     if not np.can_cast(result.dtype, out.dtype, "same_kind") or result.rank > out.rank:
         reader.fail(f"a result of type {result.type} does not go into {out.type}", syntax, kind=ShapeError)

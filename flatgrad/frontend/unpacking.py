@@ -166,8 +166,7 @@ def bind_element(reader: Reader, target: cst.CSTNode, item: Any) -> None:
             if not item.rank and item.node is None and item.name is None:
                 # an element of an array is a number, and so is a counter
                 reader.numbers.add(item)
-            if not reader.inlined:
-                item.name = item.name or target.value
+            item.name = item.name or target.value
         reader.variables[target.value] = item
     elif (
         isinstance(target, cst.Tuple | cst.List)
