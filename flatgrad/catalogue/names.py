@@ -14,15 +14,12 @@ import numpy as np
 
 from flatgrad import markers, nn
 from flatgrad.emission.spelling import module_of, numpy_name
+from flatgrad.frontend.wording import OPERATOR_SYMBOLS
 from flatgrad.functions.libraries import home_in_scipy
 from flatgrad.homes import home_of
 from flatgrad.registry import name_of
 
-SYMBOLS = {
-    "add": "+", "sub": "-", "mul": "*", "truediv": "/", "floordiv": "//", "mod": "%", "pow": "**", "matmul": "@",
-    "neg": "-x", "pos": "+x", "lt": "<", "le": "<=", "gt": ">", "ge": ">=", "eq": "==", "ne": "!=", "not_": "not",
-    "invert": "~", "and_": "&", "or_": "|", "xor": "^", "lshift": "<<", "rshift": ">>", "getitem": "x[...]",
-}  # fmt: skip
+SYMBOLS = OPERATOR_SYMBOLS | {"neg": "-x", "pos": "+x", "lshift": "<<", "rshift": ">>", "getitem": "x[...]"}
 METHODS = "numpy.ndarray"
 BUILTINS = "Python"
 # modules of flatgrad's that users import from, and what holds their functions

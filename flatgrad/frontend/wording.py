@@ -38,8 +38,7 @@ def called(function: Callable[..., Any]) -> str:
     if isinstance(getattr(function, "__self__", None), np.ufunc):
         return f"`np.{name_of(function)}`"
     if module.startswith("numpy"):
-        place = "np.linalg" if hasattr(np.linalg, name) and not hasattr(np, name) else "np"
-        return f"`{place}.{name}`"
+        return f"`np{module.removeprefix('numpy')}.{name}`"
     return f"`{module}.{name}`" if module not in ("", "builtins", "_operator") else f"`{name}`"
 
 

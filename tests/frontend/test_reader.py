@@ -412,6 +412,7 @@ ERRORS = [
     ("y = np.maximum(x * 2j, 0).real", "for real numbers only", "np.maximum(x * 2j, 0)", "np.abs"),
     ("y = np.sum(x, axis=3)", "axis 3 of an array of rank 1", "np.sum(x, axis=3)", ""),
     ("y = np.sum(x, axes=0)", "`np.sum`", "np.sum(x, axes=0)", ""),
+    ("y = np.fft.fft(x, m=3).real", "`np.fft.fft`", "np.fft.fft(x, m=3)", ""),
     ("y = np.sum(*x, **{})", "", "", ""),
 ]
 
